@@ -1,0 +1,128 @@
+# Pomelua. `make run` starts the chat example, `make test` runs every test;
+# both install the Debian packages they need. BUILD and CC may be given.
+
+BUILD  ?= build
+CC      = gcc
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+SAN    ?=
+
+PKGS   := luajit libuv libmicrohttpd libcrypto
+WARN   := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes
+# Recursive on purpose: `make deps` may install what pkg-config is asked for.
+INCS    = -Icore $(shell pkg-config --cflags $(PKGS))
+LIBS    = $(shell pkg-config --libs $(PKGS)) -lm
+SOLIBS  = $(shell pkg-config --libs $(filter-out luajit,$(PKGS))) -lm
+FLAGS   = $(CFLAGS) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(INCS) $(SAN)
+
+LAYERS := base wire model loop net bus node bind
+SRC    := $(foreach l,$(LAYERS),$(wildcard core/$(l)/*.c))
+TESTS  := $(wildcard core/test/*.c)
+OBJ    := $(SRC:core/%.c=$(BUILD)/obj/%.o)
+PIC    := $(SRC:core/%.c=$(BUILD)/pic/%.o)
+TOBJ   := $(SRC:core/%.c=$(BUILD)/t/%.o) $(TESTS:core/%.c=$(BUILD)/t/%.o)
+NETOBJ := $(filter $(foreach l,base wire loop net,$(BUILD)/obj/$(l)/%),$(OBJ))
+CORESO := $(BUILD)/lib/pomelua/core.so
+ECHO   := $(if $(wildcard core/tools/ws_echo.c),$(BUILD)/ws-echo)
+RUNNER := $(BUILD)/test/run
+
+FUZZERS := $(patsubst core/fuzz/fuzz_%.c,%,$(wildcard core/fuzz/fuzz_*.c))
+FUZZSRC := $(filter core/base/% core/wire/% core/model/%,$(SRC))
+FUZZSAN := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# The program, the Lua module and the tools.
+all: $(BUILD)/pomelua $(CORESO) $(ECHO)
+
+# Installs the missing Debian packages of `make run`.
+deps:
+	@tools/deps.sh run
+
+# The chat example, on http://127.0.0.1:3001/.
+run:
+	@tools/deps.sh run
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/pomelua start examples/chat
+
+# C tests and specs. T=name runs the C tests whose name holds it, and no specs.
+test:
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory all $(RUNNER)
+	@BUILD=$(BUILD) tools/test.sh $(T)
+
+# The same under AddressSanitizer and UndefinedBehaviorSanitizer.
+asan:
+	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="-O1 -g" SAN="$(ASAN)" test
+
+# The C tests with threads, under ThreadSanitizer.
+tsan:
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory BUILD=build/tsan CFLAGS="-O1 -g" SAN=-fsanitize=thread build/tsan/test/run
+	@for t in mailbox transport_local rpc; do build/tsan/test/run $$t || exit 1; done
+
+# One fuzzer, core/fuzz/fuzz_NAME.c: make fuzz-NAME SECONDS=60
+fuzz-%: build/fuzz/fuzz_%
+	@mkdir -p build/corpus/$*
+	build/fuzz/fuzz_$* -max_total_time=$(or $(SECONDS),60) -print_final_stats=1 -timeout=10 \
+	  -artifact_prefix=build/corpus/ build/corpus/$* $(wildcard core/fuzz/corpus/$*)
+
+# luacheck, both compilers with -Werror, and the layout of the C files.
+lint:
+	@tools/deps.sh test
+	luacheck -q lua spec examples
+	@tools/lint.sh $(INCS) $(WARN)
+
+# Into DESTDIR/PREFIX: bin/pomelua, the Lua half, and the module for LuaJIT.
+install: all
+	install -D -m 755 $(BUILD)/pomelua $(DESTDIR)$(PREFIX)/bin/pomelua
+	install -D -m 755 $(CORESO) $(DESTDIR)$(PREFIX)/lib/lua/5.1/pomelua/core.so
+	cd lua && find pomelua -name '*.lua' -exec \
+	  install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/share/pomelua/lua/{} \;
+
+# Everything that was built.
+clean:
+	rm -rf build
+
+$(BUILD)/pomelua: $(OBJ) $(BUILD)/obj/main.o
+	$(CC) $(SAN) -pthread -o $@ $^ -Wl,-E $(LIBS)
+
+$(CORESO): $(PIC)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -pthread -shared -o $@ $^ $(SOLIBS)
+
+$(BUILD)/ws-echo: $(NETOBJ) $(BUILD)/obj/tools/ws_echo.o
+	$(CC) $(SAN) -pthread -o $@ $^ $(SOLIBS)
+
+$(RUNNER): $(TOBJ)
+	$(CC) $(SAN) -pthread -o $@ $^ -Wl,-E $(LIBS)
+
+$(BUILD)/test/tests.inc: $(TESTS)
+	@mkdir -p $(@D)
+	@cat core/test/test_*.c | sed -n 's/^TEST\(([a-z0-9_]*)\).*/T\1/p' > $@
+
+$(BUILD)/t/test/runner.o: $(BUILD)/test/tests.inc
+$(BUILD)/t/%.o: core/%.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -DPML_TEST -DPML_SLOT_BITS=4 -I$(BUILD)/test -MMD -MP -c -o $@ $<
+
+$(BUILD)/pic/%.o: core/%.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -fPIC -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: core/%.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
+
+# fuzz_json reads what scripts read: it needs LuaJIT and the bindings of JSON.
+build/fuzz/fuzz_json: FUZZLIBS = $(shell pkg-config --libs luajit)
+build/fuzz/fuzz_json: $(patsubst core/%.c,build/fuzz/%.o,$(wildcard core/bind/json.c core/bind/l_json.c))
+build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o $(FUZZSRC:core/%.c=build/fuzz/%.o)
+	clang $(FUZZSAN) -pthread -o $@ $^ $(FUZZLIBS) $(shell pkg-config --libs libcrypto) -lm
+
+build/fuzz/%.o: core/%.c
+	@mkdir -p $(@D)
+	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
+
+.PHONY: all deps run test asan tsan lint bench install clean
+.PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d build/fuzz/*/*.d)
