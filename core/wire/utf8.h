@@ -1,0 +1,26 @@
+/* utf8: validity (RFC 3629), in pieces or whole, and CESU-8, which the old
+ * browser clients send for characters outside the BMP (reference trap 0.13). */
+#ifndef PML_WIRE_UTF8_H
+#define PML_WIRE_UTF8_H
+
+#include "base/buf.h"
+
+typedef struct {
+  uint32_t state; /* private; zeroed is the start */
+} pml_utf8;
+
+/* Feeds a piece: 0, or PML_EPROTO at the first byte that cannot be. */
+int pml_utf8_feed(pml_utf8 *u, const uint8_t *p, size_t n);
+/* Whether a character is cut in the middle. */
+int pml_utf8_partial(const pml_utf8 *u);
+/* Whether p is whole valid UTF-8. Fast for ASCII. */
+int pml_utf8_valid(const uint8_t *p, size_t n);
+
+/* Like pml_utf8_valid, but CESU-8 surrogate pairs (two 3-byte sequences) are
+ * accepted too. Returns 0 valid as it is, 1 valid but holds pairs, PML_EPROTO
+ * otherwise (a lone surrogate included). */
+int pml_cesu8_check(const uint8_t *p, size_t n);
+/* Appends p (which pml_cesu8_check accepted) with pairs turned into 4-byte UTF-8. */
+void pml_cesu8_write(pml_writer *w, const uint8_t *p, size_t n);
+
+#endif
