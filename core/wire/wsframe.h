@@ -1,0 +1,65 @@
+/* wsframe: RFC 6455 frames from a client (section 5), fed in any pieces.
+ *
+ * Data payload is reported piece by piece, unmasked in place, as it arrives;
+ * nothing of it is stored here. A control frame's payload (at most 125 bytes)
+ * is reported whole. Text is checked as UTF-8 across pieces and fragments. */
+#ifndef PML_WIRE_WSFRAME_H
+#define PML_WIRE_WSFRAME_H
+
+#include "base/buf.h"
+#include "wire/utf8.h"
+
+enum { PML_WS_CONT = 0, PML_WS_TEXT = 1, PML_WS_BINARY = 2, PML_WS_CLOSE = 8, PML_WS_PING = 9, PML_WS_PONG = 10 };
+
+/* Close codes, RFC 6455 7.4.1 */
+enum {
+  PML_WS_NORMAL = 1000,
+  PML_WS_GOING_AWAY = 1001,
+  PML_WS_PROTOCOL = 1002,
+  PML_WS_UNSUPPORTED = 1003,
+  PML_WS_NO_STATUS = 1005, /* never on the wire */
+  PML_WS_ABNORMAL = 1006,  /* never on the wire */
+  PML_WS_BAD_DATA = 1007,
+  PML_WS_POLICY = 1008,
+  PML_WS_TOO_BIG = 1009,
+  PML_WS_INTERNAL = 1011
+};
+
+typedef struct {
+  /* A piece of a data message: op is TEXT or BINARY also for continuation
+   * frames; fin is set with the message's last piece (which may be empty).
+   * Anything but 0 stops the feed, which returns that value. */
+  int (*on_data)(uint8_t op, pml_slice piece, int fin, void *ud);
+  /* PING, PONG or CLOSE with its whole payload. For CLOSE the payload has been
+   * checked (length not 1, code allowed, reason UTF-8). Same return. */
+  int (*on_control)(uint8_t op, pml_slice payload, void *ud);
+} pml_wsframe_hooks;
+
+/* Zeroed is a valid start. */
+typedef struct {
+  uint8_t head[14], nhead;  /* private: a cut frame header */
+  uint8_t op;               /* private: the message's op, 0 between messages */
+  uint8_t in_payload, ctl_op, fin;
+  uint8_t mask[4], mask_at;
+  uint64_t left;            /* private: payload bytes of this frame to come */
+  pml_utf8 utf8;
+  uint8_t *ctl;             /* private: a cut control payload, owned; NULL when idle */
+  uint8_t nctl;
+  uint16_t code;            /* read-only: after an error, the close code to send */
+} pml_wsframe;
+
+/* Unmasks bytes in place. 0, or PML_EPROTO (p->code says which close code:
+ * 1002, 1007), or PML_ETOOBIG (a frame whose announced length is above limit,
+ * or has its top bit set; 1009 or 1002), or what a hook returned. */
+int pml_wsframe_feed(pml_wsframe *p, uint8_t *bytes, size_t n, uint64_t limit,
+                     const pml_wsframe_hooks *hooks, void *ud);
+void pml_wsframe_fini(pml_wsframe *p);
+
+/* Writes a server's (unmasked) frame header; returns its size: 2, 4 or 10. */
+size_t pml_wsframe_write_head(uint8_t out[10], uint8_t op, int fin, uint64_t n);
+/* A whole control frame: n is at most 125. Returns owned. */
+pml_buf *pml_wsframe_control(uint8_t op, const void *payload, size_t n);
+/* A close frame with a code and a reason (cut to 123 bytes). Returns owned. */
+pml_buf *pml_wsframe_close(uint16_t code, const char *reason);
+
+#endif
