@@ -67,7 +67,7 @@ fuzz-%: build/fuzz/fuzz_%
 	  -artifact_prefix=build/corpus/ build/corpus/$* $(wildcard core/fuzz/corpus/$*)
 
 # luacheck, both compilers with -Werror, and the layout of the C files.
-lint:
+lint: $(BUILD)/test/tests.inc
 	@tools/deps.sh test
 	luacheck -q lua spec examples
 	@tools/lint.sh $(INCS) $(WARN)
@@ -101,6 +101,7 @@ $(BUILD)/test/tests.inc: $(TESTS)
 	@cat core/test/test_*.c | sed -n 's/^TEST\(([a-z0-9_]*)\).*/T\1/p' > $@
 
 $(BUILD)/t/test/runner.o: $(BUILD)/test/tests.inc
+$(BUILD)/t/test/%.o: WARN += -Wno-missing-prototypes
 $(BUILD)/t/%.o: core/%.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -DPML_TEST -DPML_SLOT_BITS=4 -I$(BUILD)/test -MMD -MP -c -o $@ $<

@@ -1,2 +1,60 @@
 #!/bin/sh
-exit 0
+# Installs the Debian packages that `make run` or `make test` needs and that
+# are missing; says which, and stops, where it may not install.
+set -eu
+cd "$(dirname "$0")/.."
+
+mode=${1:-run}
+want="gcc make pkg-config libc6-dev luajit2 libluajit2-5.1-dev libuv1-dev libssl-dev
+      libmicrohttpd-dev uthash-dev lua-cjson"
+if [ "$mode" = test ]; then
+  want="$want lua-busted lua-luv lua-check luarocks chromium clang libclang-rt-dev clang-format
+        procps"
+  # Node often comes from elsewhere than Debian; what counts is the command.
+  command -v node >/dev/null || want="$want nodejs"
+  command -v npm >/dev/null || want="$want npm"
+fi
+
+missing=
+if command -v dpkg-query >/dev/null; then
+  have=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $want 2>/dev/null || true)
+  for p in $want; do
+    case "
+$have
+" in *"
+$p installed
+"*) ;; *) missing="$missing $p" ;; esac
+  done
+elif [ ! -e build/deps-told ]; then
+  mkdir -p build && touch build/deps-told
+  echo "Not a Debian system. Needed are what Debian calls:" $want >&2
+  echo "Install them, then run make again; this is said once." >&2
+  exit 1
+fi
+
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" = 0 ]; then as=
+  elif sudo -n true 2>/dev/null; then as="sudo -n"
+  else
+    echo "Missing packages; install them with:" >&2
+    echo "  apt-get install$missing" >&2
+    exit 1
+  fi
+  echo "Installing:$missing" >&2
+  get="$as env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300
+       -o Dpkg::Use-Pty=0"
+  install="$get --no-install-recommends install $missing"
+  # The lists may be missing or out of date: then fetch them, once.
+  if ! $install >/dev/null 2>&1; then
+    $get update
+    $install >/dev/null
+  fi
+fi
+
+# The published clients that the specs run, as their lock file names them.
+clients=spec/clients
+if [ "$mode" = test ] && [ -f $clients/package-lock.json ] &&
+  [ ! $clients/node_modules/.package-lock.json -nt $clients/package-lock.json ]; then
+  (cd $clients && npm ci --silent --no-audit --no-fund)
+  touch $clients/node_modules/.package-lock.json
+fi

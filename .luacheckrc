@@ -1,0 +1,6 @@
+std = "luajit"
+max_line_length = 100
+codes = true
+exclude_files = { "**/node_modules/**", "build/**" }
+files["spec"] = { std = "+busted" }
+files["examples/*/spec"] = { std = "+busted" }

@@ -1,0 +1,82 @@
+#!/bin/bash
+# Runs the C tests and the specs of one build and prints, last, how many passed.
+#   tools/test.sh            everything
+#   tools/test.sh NAME       the C tests whose name holds NAME
+#   tools/test.sh PATH       the specs in a file or folder
+# BUILD is the folder of the build; a spec file has SPEC_SECONDS to finish.
+set -u
+cd "$(dirname "$0")/.."
+
+export POMELUA_BUILD=${BUILD:-build}
+what=${1:-}
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# Leaks of the program and of the C tests count. LuaJIT's own memory is not
+# scanned, so what only a script holds would look lost inside of luajit: there
+# leaks are not looked for.
+supp=$PWD/tools/leaks.supp
+export ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$supp:print_suppressions=0
+export UBSAN_OPTIONS=print_stacktrace=1
+preload=() limit=${SPEC_SECONDS:-120}
+if nm -D "$POMELUA_BUILD/lib/pomelua/core.so" 2>/dev/null | grep -q __asan_init; then
+  preload=(env "LD_PRELOAD=$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0)
+  limit=$((limit * 3))
+fi
+
+# Adds what busted counted in $log; a run that did not get that far is a failure.
+count_specs() { # status file
+  local line n=0 f=0 e=0 p=0
+  line=$(grep -aE '^[0-9]+ success(es)? / [0-9]+ failures? / [0-9]+ errors? / [0-9]+ pending' "$log" |
+    tail -n 1)
+  [ -n "$line" ] && read -r n _ _ f _ _ e _ _ p _ <<<"$line"
+  [ "$1" = 124 ] && echo "$2: no end after $limit s"
+  if [ "$1" != 0 ] && [ $((f + e)) = 0 ]; then
+    echo "$2: ended with status $1"
+    f=1
+  elif [ -z "$line" ]; then
+    echo "$2: ran no spec"
+    f=1
+  fi
+  passed=$((passed + n)) failed=$((failed + f + e)) skipped=$((skipped + p))
+}
+
+run_specs() { # jit, files...
+  local jit=$1 file
+  shift
+  for file in "$@"; do
+    echo "== $file${jit:+ (jit $jit)}"
+    POMELUA_JIT=$jit "${preload[@]}" timeout -k 5 "$limit" \
+      luajit /usr/bin/busted --ignore-lua -o plainTerminal "$file" </dev/null 2>&1 | tee "$log"
+    count_specs "${PIPESTATUS[0]}" "$file"
+  done
+}
+
+spec_files() { find "$@" -name '*_spec.lua' -not -path '*/node_modules/*' 2>/dev/null | sort; }
+
+if [[ $what != spec* && $what != examples* ]]; then
+  timeout -k 5 900 "$POMELUA_BUILD/test/run" $what </dev/null 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  p=$(grep -ac '^ok ' "$log") f=$(grep -ac '^not ok ' "$log")
+  if [ "$status" != 0 ] && [ "$f" = 0 ]; then
+    echo "C tests: ended with status $status"
+    f=1
+  fi
+  passed=$((passed + p)) failed=$((failed + f))
+fi
+
+if [ -z "$what" ]; then
+  mapfile -t files < <(spec_files spec examples)
+  run_specs "" "${files[@]}"
+  # What runs in every handler must be right with and without the compiler.
+  mapfile -t files < <(spec_files spec/pomelua examples)
+  run_specs off "${files[@]}"
+elif [[ $what == spec* || $what == examples* ]]; then
+  mapfile -t files < <(spec_files "$what")
+  run_specs "${POMELUA_JIT:-}" "${files[@]}"
+fi
+
+echo
+echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
+[ $failed = 0 ] && [ $passed != 0 ]
