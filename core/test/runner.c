@@ -1,0 +1,62 @@
+/* Runs every test, or those whose name holds one of the arguments, each in a
+ * process of its own with five seconds to finish. */
+#include "test/test.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SECONDS 5
+
+#define T(name) void test_##name(void);
+#include "tests.inc"
+#undef T
+
+static const struct {
+  const char *name;
+  void (*run)(void);
+} tests[] = {
+#define T(name) {#name, test_##name},
+#include "tests.inc"
+#undef T
+};
+
+static int wanted(const char *name, int argc, char **argv) {
+  for (int i = 1; i < argc; i++) {
+    if (strstr(name, argv[i])) return 1;
+  }
+  return argc < 2;
+}
+
+/* 0 when it passed; says on stderr how it ended when that is not plain. */
+static int run(size_t i) {
+  pid_t pid = fork();
+  if (pid < 0) {
+    perror("fork");
+    return 1;
+  }
+  if (pid == 0) {
+    alarm(SECONDS); /* a test that hangs is a test that failed */
+    tests[i].run();
+    exit(0);
+  }
+  int status = 0;
+  if (waitpid(pid, &status, 0) != pid) return 1;
+  if (WIFSIGNALED(status)) {
+    fprintf(stderr, "%s: %s\n", tests[i].name, strsignal(WTERMSIG(status)));
+  }
+  return status != 0;
+}
+
+int main(int argc, char **argv) {
+  int passed = 0, failed = 0;
+  setbuf(stdout, NULL); /* else a child would print the parent's lines again */
+  for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+    if (!wanted(tests[i].name, argc, argv)) continue;
+    int bad = run(i);
+    if (bad) failed++;
+    else passed++;
+    printf("%s %d - %s\n", bad ? "not ok" : "ok", passed + failed, tests[i].name);
+  }
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed || !passed;
+}
