@@ -1,0 +1,141 @@
+#include "model/sessions.h"
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/mem.h"
+
+#include <assert.h>
+
+/* One block per session. Of the sessions that share a uid only the newest is in
+ * the table, under its own copy of the uid; the others hang behind it. */
+typedef struct entry {
+  pml_session s; /* first: an entry is found from its session by a cast */
+  struct entry *newer;
+  UT_hash_handle hh;
+} entry;
+
+struct pml_sessions {
+  pml_slots *slots;
+  pml_list all;
+  entry *by_uid;
+  size_t bound;
+  uint64_t epoch;
+  pml_hash_key key;
+};
+
+static entry *entry_of(pml_session *s) { return (entry *)(void *)s; }
+static entry *older_of(entry *e) { return e->s.uid_next ? entry_of(e->s.uid_next) : NULL; }
+
+pml_sessions *pml_sessions_new(void) {
+  pml_sessions *t = pml_alloc0(sizeof *t);
+  t->slots = pml_slots_new();
+  pml_list_init(&t->all);
+  pml_hash_key_init(&t->key);
+  return t;
+}
+
+void pml_sessions_free(pml_sessions *t) {
+  if (!t) return;
+  while (!pml_list_empty(&t->all)) {
+    pml_sessions_close(t, PML_LIST_OBJ(t->all.next, pml_session, all));
+  }
+  pml_slots_free(t->slots);
+  pml_free(t);
+}
+
+pml_session *pml_sessions_open(pml_sessions *t, pml_sink *sink) {
+  entry *e = pml_alloc0(sizeof *e);
+  e->s.id = pml_slots_put(t->slots, &e->s);
+  if (!e->s.id) {
+    pml_free(e);
+    return NULL;
+  }
+  e->s.sink = sink;
+  pml_list_append(&t->all, &e->s.all);
+  return &e->s;
+}
+
+static void index_add(pml_sessions *t, entry *e) {
+  uint32_t h = pml_hash(&t->key, e->s.uid.s, e->s.uid.n);
+  HASH_ADD_KEYPTR_BYHASHVALUE(hh, t->by_uid, e->s.uid.s, e->s.uid.n, h, e);
+}
+
+static void index_remove(pml_sessions *t, entry *e) { HASH_DELETE(hh, t->by_uid, e); }
+
+static entry *newest(const pml_sessions *t, pml_uid uid) {
+  entry *e;
+  if (!uid.s) return NULL;
+  uint32_t h = pml_hash(&t->key, uid.s, uid.n);
+  HASH_FIND_BYHASHVALUE(hh, t->by_uid, uid.s, uid.n, h, e);
+  return e;
+}
+
+static void unlink_uid(pml_sessions *t, entry *e) {
+  entry *older = older_of(e);
+  if (older) older->newer = e->newer;
+  if (e->newer) {
+    e->newer->s.uid_next = e->s.uid_next;
+  } else {
+    index_remove(t, e);
+    if (older) index_add(t, older);
+  }
+  e->newer = NULL;
+  e->s.uid_next = NULL;
+  pml_free((char *)(uintptr_t)e->s.uid.s);
+  e->s.uid = (pml_uid){NULL, 0, 0};
+  t->bound--;
+  t->epoch++;
+}
+
+void pml_sessions_close(pml_sessions *t, pml_session *s) {
+  if (s->uid.s) unlink_uid(t, entry_of(s));
+  pml_list_remove(&s->all);
+  void *taken = pml_slots_take(t->slots, s->id);
+  assert(taken == s); /* ours: a session is closed once, in its own table */
+  (void)taken;
+  pml_buf_unref(s->settings);
+  pml_free(entry_of(s));
+}
+
+pml_session *pml_sessions_get(const pml_sessions *t, pml_id id) {
+  return pml_slots_get(t->slots, id);
+}
+
+pml_session *pml_sessions_by_uid(const pml_sessions *t, pml_uid uid) {
+  entry *e = newest(t, uid);
+  return e ? &e->s : NULL;
+}
+
+int pml_sessions_bind(pml_sessions *t, pml_session *s, pml_uid uid) {
+  if (!uid.s || uid.n == 0 || uid.n > PML_UID_MAX) return PML_EINVAL;
+  if (s->uid.s) return pml_uid_eq(s->uid, uid) ? 0 : PML_EBOUND;
+  entry *e = entry_of(s), *older = newest(t, uid);
+  s->uid = (pml_uid){pml_strndup(uid.s, uid.n), uid.n, uid.is_number != 0};
+  if (older) {
+    index_remove(t, older);
+    older->newer = e;
+    s->uid_next = &older->s;
+  }
+  index_add(t, e);
+  t->bound++;
+  t->epoch++;
+  return 0;
+}
+
+int pml_sessions_unbind(pml_sessions *t, pml_session *s, pml_uid uid) {
+  if (!s->uid.s || !pml_uid_eq(s->uid, uid)) return PML_ENOENT;
+  unlink_uid(t, entry_of(s));
+  return 0;
+}
+
+size_t pml_sessions_count(const pml_sessions *t) { return pml_slots_count(t->slots); }
+size_t pml_sessions_bound(const pml_sessions *t) { return t->bound; }
+
+void pml_sessions_each(pml_sessions *t, int (*fn)(pml_session *s, void *ud), void *ud) {
+  for (pml_list *n = t->all.next, *next; n != &t->all; n = next) {
+    next = n->next;
+    if (fn(PML_LIST_OBJ(n, pml_session, all), ud)) return;
+  }
+}
+
+uint64_t pml_sessions_epoch(const pml_sessions *t) { return t->epoch; }

@@ -1,0 +1,38 @@
+/* sessions: all sessions of a frontend, by id and by uid (reference section 12,
+ * with its mends). Several sessions may share a uid; ids are never reused. */
+#ifndef PML_MODEL_SESSIONS_H
+#define PML_MODEL_SESSIONS_H
+
+#include "model/session.h"
+
+typedef struct pml_sessions pml_sessions;
+
+pml_sessions *pml_sessions_new(void);         /* returns owned */
+void pml_sessions_free(pml_sessions *t);      /* frees what is left in it, sinks untouched */
+
+/* Returns borrowed; NULL when there are no places left. Borrows sink. */
+pml_session *pml_sessions_open(pml_sessions *t, pml_sink *sink);
+/* Takes s out of every table and frees it; its id is stale from here. */
+void pml_sessions_close(pml_sessions *t, pml_session *s);
+
+pml_session *pml_sessions_get(const pml_sessions *t, pml_id id);      /* borrowed or NULL */
+/* The newest session of the uid, borrowed or NULL; go on with uid_next. */
+pml_session *pml_sessions_by_uid(const pml_sessions *t, pml_uid uid);
+
+/* 0 also when bound to the same uid already; PML_EBOUND: bound to another;
+ * PML_EINVAL: no uid, empty, or above PML_UID_MAX. Copies uid. */
+int pml_sessions_bind(pml_sessions *t, pml_session *s, pml_uid uid);
+/* PML_ENOENT: not bound, or to another uid. */
+int pml_sessions_unbind(pml_sessions *t, pml_session *s, pml_uid uid);
+
+size_t pml_sessions_count(const pml_sessions *t);
+size_t pml_sessions_bound(const pml_sessions *t);   /* how many of them have a uid */
+
+/* Walks all sessions in the order of opening; fn may close the session it is
+ * given (and no other). fn returns non-zero to stop. */
+void pml_sessions_each(pml_sessions *t, int (*fn)(pml_session *s, void *ud), void *ud);
+
+/* Changes whenever a uid may resolve to other sessions than before. */
+uint64_t pml_sessions_epoch(const pml_sessions *t);
+
+#endif

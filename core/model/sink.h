@@ -1,0 +1,19 @@
+/* sink: the port through which a session's bytes leave, so that the tables here
+ * need no socket. net/peer is one; the test kit's recorder another. */
+#ifndef PML_MODEL_SINK_H
+#define PML_MODEL_SINK_H
+
+#include "base/buf.h"
+
+typedef struct pml_sink pml_sink;
+struct pml_sink {
+  /* Queues a frame (wire/frame) for the client. Shares it. Never calls back. */
+  void (*send)(pml_sink *s, pml_buf *frame);
+  /* Ends the connection after what is queued; reason: sent in a KICK package
+   * first, NULL: none. Later calls change nothing. Never calls back from inside. */
+  void (*close)(pml_sink *s, const char *reason);
+  /* The client's address; ip has room for 46 bytes. */
+  void (*address)(pml_sink *s, char ip[46], int *port);
+};
+
+#endif
