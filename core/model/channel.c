@@ -1,0 +1,188 @@
+#include "model/channel.h"
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "model/channel_private.h"
+
+/* A group's uids fit one block with room to spare: see pml_group_uids. */
+#define GROUP_BYTES_MAX (PML_BUF_MAX / 2)
+#define SID_MAX 255u
+#define UID_HEAD 3u /* what pml_uids_put adds to the text */
+
+/* One block per pair. Of the pairs that share a uid only the one that joined
+ * last is in the table; the others hang behind it, newest first. */
+typedef struct pml_member {
+  pml_group *group;
+  pml_list in_group;
+  struct pml_member *older, *newer;
+  UT_hash_handle hh;
+  uint16_t n;
+  uint8_t is_number;
+  char uid[];
+} member;
+
+struct pml_group {
+  pml_list members; /* in the order of joining */
+  size_t count;
+  size_t bytes;     /* of the block of uids */
+  pml_buf *uids;    /* owned; NULL: to be made again */
+  UT_hash_handle hh;
+  char sid[];
+};
+
+pml_channel *pml__channel_new(pml_slice name, const pml_hash_key *key) {
+  pml_channel *c = pml_alloc0(sizeof *c + name.n);
+  c->key = key;
+  c->name_len = (uint32_t)name.n;
+  if (name.n) memcpy(c->name, name.p, name.n);
+  return c;
+}
+
+static pml_group *group_find(const pml_channel *c, const char *sid, size_t n) {
+  pml_group *g;
+  uint32_t h = pml_hash(c->key, sid, n);
+  HASH_FIND_BYHASHVALUE(hh, c->groups, sid, n, h, g);
+  return g;
+}
+
+static pml_group *group_add(pml_channel *c, const char *sid, size_t n) {
+  pml_group *g = pml_alloc0(sizeof *g + n + 1);
+  pml_list_init(&g->members);
+  memcpy(g->sid, sid, n);
+  uint32_t h = pml_hash(c->key, g->sid, n);
+  HASH_ADD_KEYPTR_BYHASHVALUE(hh, c->groups, g->sid, n, h, g);
+  return g;
+}
+
+static void group_changed(pml_group *g) {
+  pml_buf_unref(g->uids);
+  g->uids = NULL;
+}
+
+static member *newest(const pml_channel *c, pml_uid uid) {
+  member *m;
+  if (!uid.s || uid.n == 0) return NULL;
+  uint32_t h = pml_hash(c->key, uid.s, uid.n);
+  HASH_FIND_BYHASHVALUE(hh, c->by_uid, uid.s, uid.n, h, m);
+  return m;
+}
+
+static member *pair_find(member *first, const pml_group *g) {
+  while (first && first->group != g) first = first->older;
+  return first;
+}
+
+static void index_add(pml_channel *c, member *m) {
+  uint32_t h = pml_hash(c->key, m->uid, m->n);
+  HASH_ADD_KEYPTR_BYHASHVALUE(hh, c->by_uid, m->uid, m->n, h, m);
+}
+
+int pml_channel_add(pml_channel *c, pml_uid uid, const char *sid) {
+  size_t sid_len = sid ? strnlen(sid, SID_MAX + 1) : 0;
+  if (!uid.s || uid.n == 0 || uid.n > PML_UID_MAX) return PML_EINVAL;
+  if (sid_len == 0 || sid_len > SID_MAX) return PML_EINVAL;
+
+  pml_group *g = group_find(c, sid, sid_len);
+  member *older = newest(c, uid);
+  if (g) {
+    if (pair_find(older, g)) return 0;
+    if (g->bytes + UID_HEAD + uid.n > GROUP_BYTES_MAX) return PML_EFULL;
+  } else {
+    g = group_add(c, sid, sid_len);
+  }
+
+  member *m = pml_alloc0(sizeof *m + uid.n);
+  m->group = g;
+  m->n = (uint16_t)uid.n;
+  m->is_number = uid.is_number != 0;
+  memcpy(m->uid, uid.s, uid.n);
+  if (older) {
+    HASH_DELETE(hh, c->by_uid, older);
+    older->newer = m;
+    m->older = older;
+  }
+  index_add(c, m);
+  pml_list_append(&g->members, &m->in_group);
+  group_changed(g);
+  g->count++;
+  g->bytes += UID_HEAD + uid.n;
+  c->count++;
+  return 1;
+}
+
+int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid) {
+  size_t sid_len = sid ? strnlen(sid, SID_MAX + 1) : 0;
+  if (sid_len == 0 || sid_len > SID_MAX) return 0;
+  pml_group *g = group_find(c, sid, sid_len);
+  member *m = g ? pair_find(newest(c, uid), g) : NULL;
+  if (!m) return 0;
+
+  if (m->older) m->older->newer = m->newer;
+  if (m->newer) {
+    m->newer->older = m->older;
+  } else {
+    HASH_DELETE(hh, c->by_uid, m);
+    if (m->older) index_add(c, m->older);
+  }
+  pml_list_remove(&m->in_group);
+  group_changed(g);
+  g->count--;
+  g->bytes -= UID_HEAD + m->n;
+  c->count--;
+  pml_free(m);
+  if (g->count == 0) {
+    HASH_DELETE(hh, c->groups, g);
+    pml_free(g);
+  }
+  return 1;
+}
+
+void pml__channel_free(pml_channel *c) {
+  HASH_CLEAR(hh, c->by_uid);
+  for (pml_group *g = c->groups, *next; g; g = next) {
+    next = g->hh.next;
+    for (pml_list *n; (n = pml_list_pop(&g->members));) {
+      pml_free(PML_LIST_OBJ(n, member, in_group));
+    }
+    pml_buf_unref(g->uids);
+    HASH_DELETE(hh, c->groups, g);
+    pml_free(g);
+  }
+  pml_free(c);
+}
+
+const char *pml_channel_member(const pml_channel *c, pml_uid uid, pml_uid *as) {
+  member *m = newest(c, uid);
+  if (!m) return NULL;
+  if (as) *as = (pml_uid){m->uid, m->n, m->is_number};
+  return m->group->sid;
+}
+
+size_t pml_channel_count(const pml_channel *c) { return c->count; }
+pml_slice pml_channel_name(const pml_channel *c) { return pml_slice_of(c->name, c->name_len); }
+pml_id pml_channel_id(const pml_channel *c) { return c->id; }
+
+/* uthash keeps its items in the order of adding. */
+pml_group *pml_channel_first(const pml_channel *c) { return c->groups; }
+pml_group *pml_group_next(const pml_channel *c, const pml_group *g) {
+  (void)c;
+  return g->hh.next;
+}
+const char *pml_group_sid(const pml_group *g) { return g->sid; }
+size_t pml_group_count(const pml_group *g) { return g->count; }
+
+pml_buf *pml_group_uids(pml_group *g) {
+  if (g->uids) return g->uids;
+  pml_writer w = {0};
+  pml_writer_grow(&w, g->bytes);
+  for (pml_list *n = g->members.next; n != &g->members; n = n->next) {
+    member *m = PML_LIST_OBJ(n, member, in_group);
+    pml_uids_put(&w, (pml_uid){m->uid, m->n, m->is_number});
+  }
+  return g->uids = pml_writer_finish(&w);
+}
+
+int pml_group_has(const pml_channel *c, const pml_group *g, pml_uid uid) {
+  return pair_find(newest(c, uid), g) != NULL;
+}

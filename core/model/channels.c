@@ -1,0 +1,68 @@
+#include "model/channels.h"
+
+#include "base/mem.h"
+#include "model/channel_private.h"
+
+#include <assert.h>
+
+#define NAME_MAX_BYTES 65535u
+
+struct pml_channels {
+  pml_slots *slots;
+  pml_channel *by_name;
+  pml_hash_key key;
+};
+
+pml_channels *pml_channels_new(void) {
+  pml_channels *t = pml_alloc0(sizeof *t);
+  t->slots = pml_slots_new();
+  pml_hash_key_init(&t->key);
+  return t;
+}
+
+void pml_channels_free(pml_channels *t) {
+  if (!t) return;
+  while (t->by_name) pml_channels_destroy(t, t->by_name);
+  pml_slots_free(t->slots);
+  pml_free(t);
+}
+
+static pml_channel *find(const pml_channels *t, pml_slice name, uint32_t h) {
+  pml_channel *c;
+  const uint8_t *p = name.n ? name.p : (const uint8_t *)"";
+  HASH_FIND_BYHASHVALUE(hh, t->by_name, p, name.n, h, c);
+  return c;
+}
+
+pml_channel *pml_channels_find(const pml_channels *t, pml_slice name) {
+  return find(t, name, pml_hash(&t->key, name.p, name.n));
+}
+
+pml_channel *pml_channels_create(pml_channels *t, pml_slice name) {
+  if (name.n > NAME_MAX_BYTES) return NULL;
+  uint32_t h = pml_hash(&t->key, name.p, name.n);
+  pml_channel *c = find(t, name, h);
+  if (c) return c;
+  c = pml__channel_new(name, &t->key);
+  c->id = pml_slots_put(t->slots, c);
+  if (!c->id) {
+    pml__channel_free(c);
+    return NULL;
+  }
+  HASH_ADD_KEYPTR_BYHASHVALUE(hh, t->by_name, c->name, c->name_len, h, c);
+  return c;
+}
+
+pml_channel *pml_channels_get(const pml_channels *t, pml_id id) {
+  return pml_slots_get(t->slots, id);
+}
+
+void pml_channels_destroy(pml_channels *t, pml_channel *c) {
+  void *taken = pml_slots_take(t->slots, c->id);
+  assert(taken == c); /* ours: destroyed once, in its own table */
+  (void)taken;
+  HASH_DELETE(hh, t->by_name, c);
+  pml__channel_free(c);
+}
+
+size_t pml_channels_count(const pml_channels *t) { return pml_slots_count(t->slots); }
