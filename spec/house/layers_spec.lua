@@ -1,0 +1,100 @@
+-- The layers of core/: who may include whom, and no circles.
+local may = {
+  base = {}, wire = { "base" }, model = { "base" }, loop = { "base" },
+  net = { "base", "wire", "loop" }, bus = { "base", "wire", "loop" },
+  node = { "base", "wire", "model", "loop", "net", "bus" },
+  bind = { "base", "wire", "model", "loop", "bus", "node" },
+}
+-- Headers of libraries, and the only places where they belong.
+local libraries = {
+  ["^uthash%.h$"] = { "^base/", "^wire/", "^model/" },
+  ["^utlist%.h$"] = {}, ["^utarray%.h$"] = {}, ["^utstring%.h$"] = {},
+  ["^openssl/evp%.h$"] = { "^base/", "^wire/", "^model/" },
+  ["^openssl/ssl%.h$"] = { "^net/" },
+  ["^openssl/"] = { "^base/", "^wire/", "^model/", "^net/" },
+  ["^uv%.h$"] = { "^loop/", "^net/", "^bus/", "^tools/" },
+  ["^liburing%.h$"] = { "^loop/" },
+  ["^nats%.h$"] = { "^bus/transport_nats%." },
+  ["^microhttpd%.h$"] = { "^net/web%.c$" },
+  ["^lua.*%.h$"] = { "^bind/", "^main%." },
+}
+
+local function includes_of(path)
+  local own, outside = {}, {}
+  for line in io.lines(path) do
+    own[#own + 1] = line:match('^#%s*include "(.-)"')
+    outside[#outside + 1] = line:match("^#%s*include <(.-)>")
+  end
+  return own, outside
+end
+
+local function sources()
+  local list = {}
+  local pipe = io.popen("find core -name '*.[ch]'")
+  for path in pipe:lines() do
+    local file = path:gsub("^core/", "")
+    if not file:match("^test/") and not file:match("^fuzz/") then list[#list + 1] = file end
+  end
+  pipe:close()
+  table.sort(list)
+  return list
+end
+
+local function any(patterns, text)
+  for _, p in ipairs(patterns) do
+    if text:find(p) then return true end
+  end
+  return false
+end
+
+local function contains(list, value)
+  for _, v in ipairs(list) do if v == value then return true end end
+  return false
+end
+
+describe("the layers of core/", function()
+  local graph = {}
+  for _, file in ipairs(sources()) do
+    local own, outside = includes_of("core/" .. file)
+    graph[file] = own
+    local layer = file:match("^(%a+)/")
+
+    it(file .. " includes only what its layer may know", function()
+      for _, inc in ipairs(own) do
+        local other = inc:match("^(%a+)/")
+        assert(other, file .. ': "' .. inc .. '" does not say its folder')
+        assert(other ~= "test" and other ~= "fuzz", file .. " includes a test: " .. inc)
+        -- main.c and the tools put parts together: they may see every layer.
+        assert(not may[layer] or other == layer or contains(may[layer], other),
+          file .. " must not include " .. inc)
+      end
+      for _, inc in ipairs(outside) do
+        for pattern, places in pairs(libraries) do
+          assert(not inc:find(pattern) or any(places, file),
+            file .. " must not include <" .. inc .. ">")
+        end
+      end
+    end)
+  end
+
+  it("are all known", function()
+    for file in pairs(graph) do
+      local layer = file:match("^(%a+)/")
+      assert(not layer or may[layer] or layer == "tools", "which layer is " .. file .. " of?")
+    end
+  end)
+
+  it("have no circles among headers", function()
+    local state = {}
+    local function visit(file, trail)
+      if state[file] == "done" then return end
+      assert(state[file] == nil, "circle: " .. trail .. file)
+      state[file] = "open"
+      for _, inc in ipairs(graph[file] or {}) do
+        if inc:match("%.h$") then visit(inc, trail .. file .. " -> ") end
+      end
+      state[file] = "done"
+    end
+    for file in pairs(graph) do if file:match("%.h$") then visit(file, "") end end
+  end)
+end)
