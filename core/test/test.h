@@ -29,7 +29,7 @@
   } while (0)
 
 /* The n bytes at p are the text s. */
-#define CHECK_TEXT(p, n, s)                                                                 \
+#define CHECK_BYTES(p, n, s)                                                                \
   do {                                                                                      \
     const char *s_ = (s);                                                                   \
     const char *p_ = (const char *)(p);                                                     \
