@@ -25,8 +25,8 @@ NETOBJ := $(filter $(foreach l,base wire loop net,$(BUILD)/obj/$(l)/%),$(OBJ))
 CORESO := $(BUILD)/lib/pomelua/core.so
 ECHO   := $(if $(wildcard core/tools/ws_echo.c),$(BUILD)/ws-echo)
 RUNNER := $(BUILD)/test/run
+LUAFILES := $(shell find lua/pomelua -name '*.lua' 2>/dev/null)
 
-FUZZERS := $(patsubst core/fuzz/fuzz_%.c,%,$(wildcard core/fuzz/fuzz_*.c))
 FUZZSRC := $(filter core/base/% core/wire/% core/model/%,$(SRC))
 FUZZSAN := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -64,7 +64,7 @@ tsan:
 fuzz-%: build/fuzz/fuzz_%
 	@mkdir -p build/corpus/$*
 	build/fuzz/fuzz_$* -max_total_time=$(or $(SECONDS),60) -print_final_stats=1 -timeout=10 \
-	  -artifact_prefix=build/corpus/ build/corpus/$* $(wildcard core/fuzz/corpus/$*)
+	  -artifact_prefix=build/corpus/$*- build/corpus/$* $(wildcard core/fuzz/corpus/$*)
 
 # luacheck, both compilers with -Werror, and the layout of the C files.
 lint: $(BUILD)/test/tests.inc
@@ -75,9 +75,13 @@ lint: $(BUILD)/test/tests.inc
 # Into DESTDIR/PREFIX: bin/pomelua, the Lua half, and the module for LuaJIT.
 install: all
 	install -D -m 755 $(BUILD)/pomelua $(DESTDIR)$(PREFIX)/bin/pomelua
-	install -D -m 755 $(CORESO) $(DESTDIR)$(PREFIX)/lib/lua/5.1/pomelua/core.so
-	cd lua && find pomelua -name '*.lua' -exec \
-	  install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/share/pomelua/lua/{} \;
+	@$(MAKE) --no-print-directory install-rock LUADIR=$(DESTDIR)$(PREFIX)/share/pomelua/lua \
+	  LIBDIR=$(DESTDIR)$(PREFIX)/lib/lua/5.1
+
+# What the rock holds: the Lua half into LUADIR, the module into LIBDIR.
+install-rock: $(CORESO)
+	install -D -m 755 $(CORESO) $(LIBDIR)/pomelua/core.so
+	for f in $(LUAFILES); do install -D -m 644 $$f $(LUADIR)/$${f#lua/} || exit 1; done
 
 # Everything that was built.
 clean:
@@ -96,7 +100,7 @@ $(BUILD)/ws-echo: $(NETOBJ) $(BUILD)/obj/tools/ws_echo.o
 $(RUNNER): $(TOBJ)
 	$(CC) $(SAN) -pthread -o $@ $^ -Wl,-E $(LIBS)
 
-$(BUILD)/test/tests.inc: $(TESTS)
+$(BUILD)/test/tests.inc: $(TESTS) core/test
 	@mkdir -p $(@D)
 	@cat core/test/test_*.c | sed -n 's/^TEST\(([a-z0-9_]*)\).*/T\1/p' > $@
 
@@ -124,6 +128,6 @@ build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all deps run test asan tsan lint bench install clean
+.PHONY: all deps run test asan tsan lint bench install install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d build/fuzz/*/*.d)
