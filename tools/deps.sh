@@ -10,9 +10,9 @@ want="gcc make pkg-config libc6-dev luajit2 libluajit2-5.1-dev libuv1-dev libssl
 if [ "$mode" = test ]; then
   want="$want lua-busted lua-luv lua-check luarocks chromium clang libclang-rt-dev clang-format
         procps"
-  # Node often comes from elsewhere than Debian; what counts is the command.
+  # Node often comes from elsewhere than Debian, and then brings its npm.
   command -v node >/dev/null || want="$want nodejs"
-  command -v npm >/dev/null || want="$want npm"
+  ! command -v node >/dev/null || command -v npm >/dev/null || want="$want npm"
 fi
 
 missing=
@@ -32,24 +32,24 @@ elif [ ! -e build/deps-told ]; then
   exit 1
 fi
 
-if [ -n "$missing" ]; then
+install() {
   if [ "$(id -u)" = 0 ]; then as=
   elif sudo -n true 2>/dev/null; then as="sudo -n"
   else
     echo "Missing packages; install them with:" >&2
-    echo "  apt-get install$missing" >&2
+    echo "  apt-get install $*" >&2
     exit 1
   fi
-  echo "Installing:$missing" >&2
-  get="$as env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300
-       -o Dpkg::Use-Pty=0"
-  install="$get --no-install-recommends install $missing"
+  echo "Installing: $*" >&2
+  get="$as env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300"
   # The lists may be missing or out of date: then fetch them, once.
-  if ! $install >/dev/null 2>&1; then
+  $get --no-install-recommends install "$@" >/dev/null 2>&1 || {
     $get update
-    $install >/dev/null
-  fi
-fi
+    $get --no-install-recommends install "$@" >/dev/null
+  }
+}
+[ -z "$missing" ] || install $missing
+[ "$mode" != test ] || command -v npm >/dev/null || install npm
 
 # The published clients that the specs run, as their lock file names them.
 clients=spec/clients
