@@ -1,0 +1,45 @@
+/* transport: the port through which servers send records to each other.
+ *
+ * The delivery contract, which every implementation keeps:
+ *   order      records from one server to another arrive in the order sent
+ *   at most once  a record arrives once or not at all, never twice
+ *   no re-entry   nothing is delivered inside send(); it arrives on a later turn
+ *                 of the receiver's loop, on its thread
+ *   limits     a record above PML_RECORD_MAX is PML_ETOOBIG; a receiver whose
+ *              queue is full is PML_EFULL at once
+ *   gone       a server that is unknown or gone is PML_ENOENT at once; one that
+ *              goes later is told by on_peer(id, 0), after its last record; what was
+ *              sent to it and not delivered is lost, silently
+ *   accepted   0 means accepted, not delivered: who needs to know asks for an
+ *              answer and sets a deadline (bus/rpc)
+ * Blocks are shared, never copied, within a process. */
+#ifndef PML_BUS_TRANSPORT_H
+#define PML_BUS_TRANSPORT_H
+
+#include "base/buf.h"
+
+#define PML_RECORD_MAX (32u << 20) /* bytes of all blocks together */
+
+/* What a server gets. All pointers are borrowed until the call returns. */
+typedef struct {
+  void (*on_record)(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud);
+  /* A server came (up 1) or went (up 0). Told also for those there at the start. */
+  void (*on_peer)(const char *id, int up, void *ud);
+  void *ud;
+} pml_transport_events;
+
+typedef struct pml_transport pml_transport;
+struct pml_transport {
+  /* Shares the blocks; body and extra may be NULL. Sending to oneself is allowed. */
+  int (*send)(pml_transport *t, const char *to, pml_buf *head, pml_buf *body, pml_buf *extra);
+  /* Leaves and frees t: the others are told that this server is gone. */
+  void (*close)(pml_transport *t);
+};
+
+static inline int pml_transport_send(pml_transport *t, const char *to, pml_buf *head,
+                                     pml_buf *body, pml_buf *extra) {
+  return t->send(t, to, head, body, extra);
+}
+static inline void pml_transport_close(pml_transport *t) { t->close(t); }
+
+#endif

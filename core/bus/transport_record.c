@@ -1,0 +1,113 @@
+#include "bus/transport_record.h"
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/mem.h"
+
+typedef struct {
+  pml_list node;
+  char *to; /* owned */
+  pml_buf *head, *body, *extra;
+} record;
+
+typedef struct {
+  UT_hash_handle hh;
+  char id[];
+} peer;
+
+typedef struct {
+  pml_transport base; /* first: a transport is one of these */
+  pml_transport_events ev;
+  pml_hash_key key;
+  peer *peers;
+  pml_list kept; /* of record */
+} recorder;
+
+static recorder *of(pml_transport *t) { return (recorder *)(void *)t; }
+
+static peer *peer_find(const recorder *x, const char *id) {
+  size_t n = strlen(id);
+  peer *p;
+  HASH_FIND_BYHASHVALUE(hh, x->peers, id, n, pml_hash(&x->key, id, n), p);
+  return p;
+}
+
+static int record_send(pml_transport *t, const char *to, pml_buf *head, pml_buf *body,
+                       pml_buf *extra) {
+  recorder *x = of(t);
+  if (pml_buf_slice(head).n + pml_buf_slice(body).n + pml_buf_slice(extra).n > PML_RECORD_MAX) {
+    return PML_ETOOBIG;
+  }
+  if (!peer_find(x, to)) return PML_ENOENT;
+  record *r = pml_alloc(sizeof *r);
+  r->to = pml_strdup(to);
+  r->head = pml_buf_ref(head);
+  r->body = pml_buf_ref(body);
+  r->extra = pml_buf_ref(extra);
+  pml_list_append(&x->kept, &r->node);
+  return 0;
+}
+
+int pml_transport_record_take(pml_transport *t, char **to, pml_buf **head, pml_buf **body,
+                              pml_buf **extra) {
+  pml_list *n = pml_list_pop(&of(t)->kept);
+  if (!n) return 0;
+  record *r = PML_LIST_OBJ(n, record, node);
+  *to = r->to;
+  *head = r->head;
+  *body = r->body;
+  *extra = r->extra;
+  pml_free(r);
+  return 1;
+}
+
+static void record_close(pml_transport *t) {
+  recorder *x = of(t);
+  char *to;
+  pml_buf *head, *body, *extra;
+  while (pml_transport_record_take(t, &to, &head, &body, &extra)) {
+    pml_free(to);
+    pml_buf_unref(head);
+    pml_buf_unref(body);
+    pml_buf_unref(extra);
+  }
+  peer *p, *next;
+  HASH_ITER(hh, x->peers, p, next) {
+    HASH_DELETE(hh, x->peers, p);
+    pml_free(p);
+  }
+  pml_free(x);
+}
+
+pml_transport *pml_transport_record_new(const pml_transport_events *ev) {
+  recorder *x = pml_alloc0(sizeof *x);
+  x->base.send = record_send;
+  x->base.close = record_close;
+  x->ev = *ev;
+  pml_hash_key_init(&x->key);
+  pml_list_init(&x->kept);
+  return &x->base;
+}
+
+void pml_transport_record_deliver(pml_transport *t, const char *from, pml_buf *head, pml_buf *body,
+                                  pml_buf *extra) {
+  recorder *x = of(t);
+  x->ev.on_record(from, head, body, extra, x->ev.ud);
+}
+
+void pml_transport_record_peer(pml_transport *t, const char *id, int up) {
+  recorder *x = of(t);
+  peer *p = peer_find(x, id);
+  if (!up == !p) return; /* told already */
+  if (up) {
+    size_t n = strlen(id);
+    p = pml_alloc(sizeof *p + n + 1);
+    memcpy(p->id, id, n + 1);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, x->peers, p->id, n, pml_hash(&x->key, id, n), p);
+  } else {
+    HASH_DELETE(hh, x->peers, p);
+    pml_free(p);
+  }
+  if (x->ev.on_peer) x->ev.on_peer(id, up, x->ev.ud);
+}

@@ -1,0 +1,349 @@
+#include "bus/transport_local.h"
+
+#include "base/err.h"
+#include "loop/timer.h"
+#include "test/test.h"
+
+#include <pthread.h>
+
+/* Servers of one thread: two transports on one loop, which runs until told. */
+typedef struct {
+  pml_loop *l;
+  pml_transport *t;
+  char log[512];
+  int records, stop_after, closes;
+  uint64_t turn;
+} server;
+
+static void note(server *s, const char *what, const char *id) {
+  size_t n = strlen(s->log);
+  snprintf(s->log + n, sizeof s->log - n, "%s%s ", what, id);
+}
+
+static void on_record(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+  server *s = ud;
+  (void)extra;
+  s->records++;
+  s->turn = pml_loop_turn(s->l);
+  char text[64];
+  snprintf(text, sizeof text, ":%.*s%.*s", (int)head->len, (const char *)head->data,
+           (int)pml_buf_slice(body).n, body ? (const char *)body->data : "");
+  if (s->closes) pml_transport_close(s->t);
+  note(s, from, text); /* from is still there */
+  if (s->records == s->stop_after) pml_loop_stop(s->l);
+}
+
+static void on_peer(const char *id, int up, void *ud) {
+  server *s = ud;
+  note(s, up ? "+" : "-", id);
+  if (s->stop_after < 0 && ++s->stop_after == 0) pml_loop_stop(s->l);
+}
+
+static void join(server *s, pml_hub *h, pml_loop *l, const char *id) {
+  memset(s, 0, sizeof *s);
+  s->l = l;
+  s->t = pml_transport_local_join(h, l, id, &(pml_transport_events){on_record, on_peer, s});
+  CHECK(s->t);
+}
+
+/* Both on one loop, and told of each other. */
+static void join_two(server *a, server *b, pml_hub *h, pml_loop *l) {
+  join(a, h, l, "a");
+  join(b, h, l, "b");
+  a->stop_after = -1;
+  pml_loop_run(l);
+  while (!*b->log) {
+    b->stop_after = -1;
+    pml_loop_run(l);
+  }
+  CHECK_BYTES(a->log, strlen(a->log), "+b ");
+  CHECK_BYTES(b->log, strlen(b->log), "+a ");
+  a->stop_after = b->stop_after = 0;
+  a->log[0] = b->log[0] = '\0';
+}
+
+TEST(transport_local_delivers_in_order_on_a_later_turn) {
+  pml_hub *h = pml_hub_new();
+  pml_loop *l = pml_loop_new();
+  server a, b;
+  join_two(&a, &b, h, l);
+  pml_buf *x = pml_buf_from("x", 1), *y = pml_buf_from("y", 1);
+  uint64_t before = pml_loop_turn(l);
+  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", y, x, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", x, y, x), 0);
+  CHECK_EQ(b.records, 0);
+  CHECK_EQ(pml_transport_local_sent(a.t), 3);
+  b.stop_after = 3;
+  pml_loop_run(l);
+  CHECK_BYTES(b.log, strlen(b.log), "a:x a:yx a:xy ");
+  CHECK(b.turn >= before);
+  CHECK_EQ(a.records, 0);
+  pml_transport_close(a.t);
+  pml_transport_close(b.t);
+  pml_loop_free(l);
+  pml_hub_unref(h);
+  CHECK_EQ(x->refs, 1); /* shared, and given back */
+  CHECK_EQ(y->refs, 1);
+  pml_buf_unref(x);
+  pml_buf_unref(y);
+}
+
+TEST(transport_local_delivers_to_oneself) {
+  pml_hub *h = pml_hub_new();
+  pml_loop *l = pml_loop_new();
+  server a;
+  join(&a, h, l, "a");
+  pml_buf *x = pml_buf_from("x", 1);
+  CHECK_EQ(pml_transport_send(a.t, "a", x, NULL, NULL), 0);
+  CHECK_EQ(a.records, 0);
+  a.stop_after = 1;
+  pml_loop_run(l);
+  CHECK_BYTES(a.log, strlen(a.log), "a:x ");
+  pml_transport_close(a.t);
+  pml_loop_free(l);
+  pml_hub_unref(h);
+  pml_buf_unref(x);
+}
+
+TEST(transport_local_tells_of_the_end_after_the_last_record) {
+  pml_hub *h = pml_hub_new();
+  pml_loop *l = pml_loop_new();
+  server a, b;
+  join_two(&a, &b, h, l);
+  pml_buf *x = pml_buf_from("x", 1);
+  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0);
+  pml_transport_close(a.t); /* what it sent in this turn still leaves */
+  b.stop_after = -1;
+  pml_loop_run(l);
+  CHECK_BYTES(b.log, strlen(b.log), "a:x -a ");
+  CHECK_EQ(pml_transport_send(b.t, "a", x, NULL, NULL), PML_ENOENT);
+  pml_transport_close(b.t);
+  pml_loop_free(l);
+  pml_hub_unref(h);
+  pml_buf_unref(x);
+}
+
+TEST(transport_local_refuses_at_once_what_cannot_be_delivered) {
+  pml_hub *h = pml_hub_new();
+  pml_loop *l = pml_loop_new();
+  server a, b;
+  join_two(&a, &b, h, l);
+  pml_buf *x = pml_buf_from("x", 1), *big = pml_buf_new(PML_RECORD_MAX - 1);
+  CHECK_EQ(pml_transport_send(a.t, "nobody", x, NULL, NULL), PML_ENOENT);
+  CHECK_EQ(pml_transport_send(a.t, "b", big, x, x), PML_ETOOBIG);
+  CHECK_EQ(pml_transport_send(a.t, "b", x, big, NULL), 0);
+  int rc = 0, n = 1;
+  while (n < 100 && (rc = pml_transport_send(a.t, "b", x, big, NULL)) == 0) n++;
+  CHECK_EQ(rc, PML_EFULL);
+  CHECK(n < 10);
+  CHECK_EQ(pml_transport_send(a.t, "a", x, NULL, NULL), 0); /* another's queue is another's */
+  b.log[0] = '\0';
+  pml_transport_close(b.t);
+  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), PML_ENOENT); /* not told yet */
+  pml_transport_close(a.t);
+  pml_loop_free(l);
+  pml_hub_unref(h);
+  CHECK_EQ(x->refs, 1);
+  CHECK_EQ(big->refs, 1);
+  pml_buf_unref(x);
+  pml_buf_unref(big);
+}
+
+TEST(transport_local_full_server_takes_again_when_it_has_read) {
+  pml_hub *h = pml_hub_new();
+  pml_loop *l = pml_loop_new();
+  server a, b;
+  join_two(&a, &b, h, l);
+  pml_buf *big = pml_buf_new(PML_RECORD_MAX), *x = pml_buf_from("x", 1);
+  memset(big->data, 0, big->len); /* an empty text */
+  int n = 0;
+  while (pml_transport_send(a.t, "b", big, NULL, NULL) == 0) n++;
+  CHECK(n > 0);
+  b.stop_after = n;
+  pml_loop_run(l);
+  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0);
+  b.stop_after = n + 1;
+  pml_loop_run(l);
+  pml_transport_close(a.t);
+  pml_transport_close(b.t);
+  pml_loop_free(l);
+  pml_hub_unref(h);
+  pml_buf_unref(x);
+  pml_buf_unref(big);
+}
+
+TEST(transport_local_ids_are_taken_once_and_free_again_after_close) {
+  pml_hub *h = pml_hub_new();
+  pml_loop *l = pml_loop_new();
+  pml_loop *v = pml_loop_new_virtual();
+  server a;
+  pml_transport_events ev = {on_record, on_peer, &a};
+  char id[65];
+  join(&a, h, l, "a");
+  CHECK(!pml_transport_local_join(h, l, "a", &ev));
+  CHECK(!pml_transport_local_join(h, l, "", &ev));
+  CHECK(!pml_transport_local_join(h, v, "v", &ev));
+  memset(id, 'x', 64);
+  id[64] = '\0';
+  CHECK(!pml_transport_local_join(h, l, id, &ev));
+  id[63] = '\0';
+  pml_transport *t = pml_transport_local_join(h, l, id, &ev);
+  CHECK(t);
+  pml_transport_close(t);
+  pml_transport_close(a.t);
+  join(&a, h, l, "a");
+  pml_transport_close(a.t);
+  pml_loop_free(l);
+  pml_loop_free(v);
+  pml_hub_unref(h);
+}
+
+TEST(transport_local_may_be_closed_inside_its_event) {
+  pml_hub *h = pml_hub_new();
+  pml_loop *l = pml_loop_new();
+  server a, b;
+  join_two(&a, &b, h, l);
+  pml_buf *x = pml_buf_from("x", 1);
+  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0); /* is dropped */
+  pml_transport_close(a.t);
+  b.closes = 1;
+  b.stop_after = 1;
+  pml_loop_run(l);
+  CHECK_BYTES(b.log, strlen(b.log), "a:x ");
+  pml_loop_free(l);
+  pml_hub_unref(h);
+  CHECK_EQ(x->refs, 1);
+  pml_buf_unref(x);
+}
+
+/* Three servers send each other numbered records while a guest comes and goes. */
+
+enum { SERVERS = 3, RECORDS = 100000, EACH_TURN = 500, VISITS = 30, GIFTS = 10 };
+
+typedef struct {
+  pml_hub *hub;
+  pthread_t th;
+  char id[8];
+  pml_loop *l;
+  pml_transport *t;
+  pml_task task;
+  int up; /* of the other servers */
+  uint32_t sent, got[SERVERS], total, gifts;
+} node;
+
+static const char *const names[SERVERS] = {"s0", "s1", "s2"};
+
+static void node_end_if_done(node *n) {
+  if (n->sent == RECORDS && n->total == (SERVERS - 1) * RECORDS) pml_loop_stop(n->l);
+}
+
+static void on_numbered(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+  node *n = ud;
+  uint32_t seq;
+  CHECK(head->len == sizeof seq && !body && !extra);
+  memcpy(&seq, head->data, sizeof seq);
+  if (from[0] == 'g') {
+    CHECK_EQ(seq, n->gifts++);
+    return;
+  }
+  CHECK_EQ(seq, n->got[from[1] - '0']++);
+  n->total++;
+  node_end_if_done(n);
+}
+
+static void on_other(const char *id, int up, void *ud) {
+  node *n = ud;
+  if (id[0] == 'g') {
+    CHECK(n->gifts == 0 || n->gifts == GIFTS); /* none after the end, none missing */
+    n->gifts = 0;
+  } else if (up && ++n->up == SERVERS - 1) {
+    pml_loop_defer(n->l, &n->task);
+  }
+}
+
+static void node_send(pml_task *task) {
+  node *n = PML_LIST_OBJ(task, node, task);
+  for (int k = 0; k < EACH_TURN && n->sent < RECORDS; k++, n->sent++) {
+    pml_buf *b = pml_buf_from(&n->sent, sizeof n->sent);
+    for (int i = 0; i < SERVERS; i++) {
+      if (strcmp(names[i], n->id) == 0) continue;
+      int rc = pml_transport_send(n->t, names[i], b, NULL, NULL);
+      CHECK_EQ(rc, 0);
+    }
+    pml_buf_unref(b);
+  }
+  if (n->sent < RECORDS) pml_loop_defer(n->l, task);
+  node_end_if_done(n);
+}
+
+static void *node_run(void *arg) {
+  node *n = arg;
+  n->l = pml_loop_new();
+  pml_task_init(&n->task, node_send);
+  n->t = pml_transport_local_join(n->hub, n->l, n->id,
+                                  &(pml_transport_events){on_numbered, on_other, n});
+  CHECK(n->t);
+  pml_loop_run(n->l);
+  pml_transport_close(n->t);
+  pml_loop_free(n->l);
+  return NULL;
+}
+
+typedef struct {
+  pml_timer t;
+  pml_loop *l;
+  pml_transport *tr;
+  int met;
+} guest;
+
+static void guest_ignore(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+  (void)from, (void)head, (void)body, (void)extra, (void)ud;
+}
+
+static void guest_meets(const char *id, int up, void *ud) {
+  guest *g = ud;
+  if (!up || g->met++) return;
+  for (uint32_t i = 0; i < GIFTS; i++) {
+    pml_buf *b = pml_buf_from(&i, sizeof i);
+    int rc = pml_transport_send(g->tr, id, b, NULL, NULL);
+    CHECK(rc == 0 || rc == PML_ENOENT);
+    pml_buf_unref(b);
+  }
+  pml_loop_stop(g->l);
+}
+
+static void guest_leaves(pml_timer *t) { pml_loop_stop(((guest *)(void *)t)->l); }
+
+static void *guest_run(void *hub) {
+  for (int i = 0; i < VISITS; i++) {
+    guest g = {.l = pml_loop_new()};
+    pml_timer_init(&g.t, guest_leaves);
+    pml_timer_start(g.l, &g.t, 2); /* perhaps nobody is there any more */
+    pml_transport_events ev = {guest_ignore, guest_meets, &g};
+    g.tr = pml_transport_local_join(hub, g.l, "g", &ev);
+    CHECK(g.tr);
+    pml_loop_run(g.l);
+    pml_timer_stop(g.l, &g.t);
+    pml_transport_close(g.tr);
+    pml_loop_free(g.l);
+  }
+  return NULL;
+}
+
+TEST(transport_local_threads_lose_nothing_while_others_come_and_go) {
+  static node n[SERVERS];
+  pthread_t visitor;
+  pml_hub *h = pml_hub_new();
+  for (int i = 0; i < SERVERS; i++) {
+    n[i].hub = h;
+    snprintf(n[i].id, sizeof n[i].id, "%s", names[i]);
+    CHECK_EQ(pthread_create(&n[i].th, NULL, node_run, &n[i]), 0);
+  }
+  CHECK_EQ(pthread_create(&visitor, NULL, guest_run, h), 0);
+  for (int i = 0; i < SERVERS; i++) pthread_join(n[i].th, NULL);
+  pthread_join(visitor, NULL);
+  pml_hub_unref(h);
+  for (int i = 0; i < SERVERS; i++) CHECK_EQ(n[i].total, (SERVERS - 1) * RECORDS);
+}

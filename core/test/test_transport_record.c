@@ -1,0 +1,82 @@
+#include "bus/transport_record.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "test/test.h"
+
+typedef struct {
+  char log[256];
+} ears;
+
+static void on_record(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+  ears *e = ud;
+  size_t n = strlen(e->log);
+  snprintf(e->log + n, sizeof e->log - n, "%s:%zu/%zu/%zu ", from, pml_buf_slice(head).n,
+           pml_buf_slice(body).n, pml_buf_slice(extra).n);
+}
+
+static void on_peer(const char *id, int up, void *ud) {
+  ears *e = ud;
+  size_t n = strlen(e->log);
+  snprintf(e->log + n, sizeof e->log - n, "%c%s ", up ? '+' : '-', id);
+}
+
+static pml_transport *record_new(ears *e) {
+  memset(e, 0, sizeof *e);
+  return pml_transport_record_new(&(pml_transport_events){on_record, on_peer, e});
+}
+
+TEST(transport_record_gives_back_what_was_sent_in_order) {
+  ears e;
+  pml_transport *t = record_new(&e);
+  pml_buf *a = pml_buf_from("aa", 2), *b = pml_buf_from("bbb", 3), *h, *bo, *x;
+  char *to;
+  pml_transport_record_peer(t, "chat-1", 1);
+  pml_transport_record_peer(t, "chat-2", 1);
+  CHECK_EQ(pml_transport_send(t, "chat-1", a, NULL, NULL), 0);
+  CHECK_EQ(pml_transport_send(t, "chat-2", b, a, b), 0);
+  CHECK_EQ(pml_transport_send(t, "chat-1", a, NULL, NULL), 0); /* kept: close drops it */
+  CHECK_EQ(pml_transport_record_take(t, &to, &h, &bo, &x), 1);
+  CHECK(strcmp(to, "chat-1") == 0 && h == a && !bo && !x);
+  pml_free(to);
+  pml_buf_unref(h);
+  CHECK_EQ(pml_transport_record_take(t, &to, &h, &bo, &x), 1);
+  CHECK(strcmp(to, "chat-2") == 0 && h == b && bo == a && x == b);
+  pml_free(to);
+  pml_buf_unref(h);
+  pml_buf_unref(bo);
+  pml_buf_unref(x);
+  pml_transport_close(t);
+  pml_buf_unref(a);
+  pml_buf_unref(b);
+}
+
+TEST(transport_record_refuses_unknown_servers_and_large_records) {
+  ears e;
+  pml_transport *t = record_new(&e);
+  pml_buf *a = pml_buf_from("a", 1), *big = pml_buf_new(PML_RECORD_MAX), *h, *b, *x;
+  char *to;
+  CHECK_EQ(pml_transport_send(t, "chat-1", a, NULL, NULL), PML_ENOENT);
+  pml_transport_record_peer(t, "chat-1", 1);
+  CHECK_EQ(pml_transport_send(t, "chat-1", a, big, NULL), PML_ETOOBIG);
+  pml_transport_record_peer(t, "chat-1", 0);
+  CHECK_EQ(pml_transport_send(t, "chat-1", a, NULL, NULL), PML_ENOENT);
+  CHECK_EQ(pml_transport_record_take(t, &to, &h, &b, &x), 0);
+  pml_transport_close(t);
+  pml_buf_unref(a);
+  pml_buf_unref(big);
+}
+
+TEST(transport_record_delivers_what_it_is_told_to) {
+  ears e;
+  pml_transport *t = record_new(&e);
+  pml_buf *a = pml_buf_from("aa", 2);
+  pml_transport_record_peer(t, "x", 1);
+  pml_transport_record_peer(t, "x", 1); /* no news */
+  pml_transport_record_deliver(t, "x", a, NULL, a);
+  pml_transport_record_peer(t, "y", 0); /* no news */
+  pml_transport_record_peer(t, "x", 0);
+  CHECK_BYTES(e.log, strlen(e.log), "+x x:2/0/2 -x ");
+  pml_transport_close(t);
+  pml_buf_unref(a);
+}
