@@ -72,6 +72,10 @@ lint: $(BUILD)/test/tests.inc
 	luacheck -q lua spec examples
 	@tools/lint.sh $(INCS) $(WARN)
 
+# Lays out the C files as .clang-format says.
+format:
+	clang-format -i $(wildcard core/*.[ch] core/*/*.[ch])
+
 # Into DESTDIR/PREFIX: bin/pomelua, the Lua half, and the module for LuaJIT.
 install: all
 	install -D -m 755 $(BUILD)/pomelua $(DESTDIR)$(PREFIX)/bin/pomelua
@@ -128,6 +132,6 @@ build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all deps run test asan tsan lint bench install install-rock clean
+.PHONY: all deps run test asan tsan lint format install install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d build/fuzz/*/*.d)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Every C file through gcc and clang with warnings as errors; the arguments are
-# the flags that the Makefile compiles with.
+# Every C file through gcc and clang with warnings as errors, and its layout; the
+# arguments are the flags that the Makefile compiles with.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,3 +21,5 @@ both() { # flags... -- files...
 both "${flags[@]}" -- "${own[@]}"
 # Tests and fuzzers define functions that only their runner declares.
 both "${flags[@]}" -Wno-missing-prototypes -DPML_TEST -DPML_SLOT_BITS=4 -Ibuild/test -- "${tests[@]}"
+
+clang-format --dry-run -Werror $(find core -name '*.[ch]')

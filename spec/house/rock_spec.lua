@@ -1,0 +1,38 @@
+-- The rock alone, without the rest of the tree, is enough to run a game's specs.
+local uv = require("luv")
+
+local function run(command)
+  local pipe = io.popen(command .. " 2>&1; echo status=$?")
+  local text = pipe:read("*a")
+  pipe:close()
+  return tonumber(text:match("status=(%d+)%s*$")), text
+end
+
+describe("the rock", function()
+  local rockspec = "rockspec/pomelua-scm-1.rockspec"
+  local tree
+
+  setup(function() tree = assert(uv.fs_mkdtemp("/tmp/pomelua-rock-XXXXXX")) end)
+  teardown(function() run("rm -rf " .. tree) end)
+
+  it("has a rockspec that luarocks accepts", function()
+    local status, text = run("luarocks lint " .. rockspec)
+    assert(status == 0, text)
+  end)
+
+  it("runs the specs of examples/chat with busted and lua-cjson", function()
+    local status, text = run(("luarocks --lua-version 5.1 make --deps-mode=none --tree %s/rock %s")
+      :format(tree, rockspec))
+    assert(status == 0, text)
+
+    run(("cp -r examples/chat %s/chat"):format(tree))
+    -- Only the rock is on the paths, beside what Debian installs.
+    local rock = tree .. "/rock"
+    local where = ("LUA_PATH='%s/share/lua/5.1/?.lua;%s/share/lua/5.1/?/init.lua;;' " ..
+      "LUA_CPATH='%s/lib/lua/5.1/?.so;;'"):format(rock, rock, rock)
+    status, text = run(("cd %s/chat && env -u POMELUA_BUILD %s busted --lua=luajit spec")
+      :format(tree, where))
+    assert(status == 0, text)
+    assert.matches("[1-9]%d* success", text)
+  end)
+end)
