@@ -1,7 +1,7 @@
 std = "luajit"
 max_line_length = 100
 codes = true
+self = false -- a method need not use its object
 exclude_files = { "**/node_modules/**", "build/**" }
-files["examples"] = { self = false } -- a handler need not use its self
 files["spec"] = { std = "+busted" }
 files["examples/*/spec"] = { std = "+busted" }
