@@ -1,0 +1,95 @@
+#include "base/log.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const level_names[] = {"debug", "info", "warn", "error", "silent"};
+
+void pml_log_init(pml_log *log, const char *server, pml_level level, int json) {
+  memset(log, 0, sizeof *log);
+  snprintf(log->server, sizeof log->server, "%s", server);
+  log->level = level;
+  log->json = json;
+}
+
+static void put_escaped(pml_writer *w, const char *s, size_t n, int json) {
+  char hex[8];
+  for (size_t i = 0; i < n; i++) {
+    unsigned char c = (unsigned char)s[i];
+    if (c == '\n' && !json) {
+      pml_writer_put(w, "\n  ", 3);
+    } else if (json && (c == '"' || c == '\\')) {
+      pml_writer_byte(w, '\\');
+      pml_writer_byte(w, c);
+    } else if (json && c == '\n') {
+      pml_writer_put(w, "\\n", 2);
+    } else if (c == '\t' && !json) {
+      pml_writer_byte(w, c);
+    } else if (c < 0x20 || c == 0x7f) {
+      int k = snprintf(hex, sizeof hex, json ? "\\u%04x" : "\\x%02x", c);
+      pml_writer_put(w, hex, (size_t)k);
+    } else {
+      pml_writer_byte(w, c);
+    }
+  }
+}
+
+static void write_all(const pml_buf *b) {
+  size_t off = 0;
+  while (off < b->len) {
+    ssize_t n = write(STDERR_FILENO, b->data + off, b->len - off);
+    if (n < 0 && errno != EINTR) return; /* stderr is gone: nowhere left to say so */
+    if (n > 0) off += (size_t)n;
+  }
+}
+
+void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t n) {
+  if (level < log->level) return;
+  while (n && text[n - 1] == '\n') n--;
+  pml_writer w = {0};
+  char head[160], stamp[32];
+  if (log->on_line) {
+    pml_writer_put(&w, text, n);
+    pml_writer_byte(&w, '\0');
+    pml_buf *b = pml_writer_finish(&w);
+    log->on_line(level, (const char *)b->data, log->ud);
+    pml_buf_unref(b);
+    return;
+  }
+  pml_clock_stamp(stamp, sizeof stamp);
+  int k = snprintf(head, sizeof head,
+                   log->json ? "{\"time\":\"%s\",\"level\":\"%s\",\"server\":\"%s\",\"msg\":\""
+                             : "%s %-5s %s ",
+                   stamp, level_names[level], log->server[0] ? log->server : "pomelua");
+  pml_writer_put(&w, head, (size_t)k);
+  put_escaped(&w, text, n, log->json);
+  pml_writer_put(&w, log->json ? "\"}\n" : "\n", log->json ? 3 : 1);
+  pml_buf *b = pml_writer_finish(&w);
+  write_all(b);
+  pml_buf_unref(b);
+}
+
+void pml_log_write(const pml_log *log, pml_level level, const char *format, ...) {
+  if (level < log->level) return;
+  char small[512];
+  va_list ap;
+  va_start(ap, format);
+  int n = vsnprintf(small, sizeof small, format, ap);
+  va_end(ap);
+  if (n < 0) return;
+  if ((size_t)n < sizeof small) {
+    pml_log_text(log, level, small, (size_t)n);
+    return;
+  }
+  pml_buf *b = pml_buf_new((size_t)n + 1);
+  va_start(ap, format);
+  vsnprintf((char *)b->data, (size_t)n + 1, format, ap);
+  va_end(ap);
+  pml_log_text(log, level, (const char *)b->data, (size_t)n);
+  pml_buf_unref(b);
+}

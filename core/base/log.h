@@ -1,0 +1,33 @@
+/* log: one line per event on stderr, written with one write(2), from any
+ * thread. A log object belongs to one server and is passed to whoever writes.
+ *
+ *   2026-11-23T18:17:46.123Z info  chat-1 listening on 127.0.0.1:3050
+ *   {"time":"…","level":"info","server":"chat-1","msg":"…"}      with json
+ *
+ * Control characters in a line are escaped (a line break of a traceback is
+ * kept, indented, in text form). The format never comes from outside. */
+#ifndef PML_BASE_LOG_H
+#define PML_BASE_LOG_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+typedef enum { PML_DEBUG, PML_INFO, PML_WARN, PML_ERROR, PML_SILENT } pml_level;
+
+typedef void (*pml_log_on_line_fn)(pml_level level, const char *text, void *ud);
+
+typedef struct {
+  char server[64];          /* server id, "" for the program itself */
+  pml_level level;          /* lines below it are not written */
+  int json;
+  pml_log_on_line_fn on_line; /* when set, gets the bare text instead of stderr */
+  void *ud;
+} pml_log;
+
+void pml_log_init(pml_log *log, const char *server, pml_level level, int json);
+void pml_log_write(const pml_log *log, pml_level level, const char *format, ...)
+  __attribute__((format(printf, 3, 4)));
+/* The same for a text that is not a format: borrows text. */
+void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t n);
+
+#endif

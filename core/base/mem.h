@@ -1,0 +1,19 @@
+/* mem: the one door to the allocator.
+ *
+ * pml_alloc and its sisters end the program with a message when there is no
+ * memory, so that callers need no path for it. Where a peer chose the size,
+ * use pml_try_alloc, which returns NULL. */
+#ifndef PML_BASE_MEM_H
+#define PML_BASE_MEM_H
+
+#include <stddef.h>
+
+void *pml_alloc(size_t n);              /* returns owned, uninitialised */
+void *pml_alloc0(size_t n);             /* returns owned, zeroed */
+void *pml_realloc(void *p, size_t n);   /* takes p, returns owned */
+void *pml_try_alloc(size_t n);          /* returns owned, or NULL */
+char *pml_strdup(const char *s);        /* returns owned */
+char *pml_strndup(const char *s, size_t n);
+void pml_free(void *p);                 /* takes p; NULL is allowed */
+
+#endif

@@ -1,0 +1,95 @@
+#include "base/slot.h"
+
+#include "base/mem.h"
+
+#ifndef PML_SLOT_BITS
+#define PML_SLOT_BITS 24 /* tests build with 2, so that places run out */
+#endif
+#define PLACE_MAX ((1u << PML_SLOT_BITS) - 1)
+#define GEN_MAX ((1ull << (53 - PML_SLOT_BITS)) - 1)
+
+typedef struct {
+  void *obj;
+  uint64_t gen;
+  uint32_t next_free; /* 0: end of list; meaningful only while obj is NULL */
+} place;
+
+struct pml_slots {
+  place *v; /* v[0] is never given out */
+  uint32_t len, cap;
+  uint32_t first_free;
+  size_t count;
+};
+
+pml_slots *pml_slots_new(void) {
+  pml_slots *t = pml_alloc0(sizeof *t);
+  t->len = 1;
+  return t;
+}
+
+void pml_slots_free(pml_slots *t) {
+  if (!t) return;
+  pml_free(t->v);
+  pml_free(t);
+}
+
+static int grow(pml_slots *t) {
+  uint32_t cap = t->cap ? t->cap * 2 : 8;
+  if (cap > PLACE_MAX + 1) cap = PLACE_MAX + 1;
+  if (cap == t->cap) return -1;
+  t->v = pml_realloc(t->v, cap * sizeof *t->v);
+  t->cap = cap;
+  return 0;
+}
+
+pml_id pml_slots_put(pml_slots *t, void *obj) {
+  uint32_t i = t->first_free;
+  if (i) {
+    t->first_free = t->v[i].next_free;
+  } else {
+    if (t->len >= t->cap && grow(t)) return 0;
+    if (t->len > PLACE_MAX) return 0;
+    i = t->len++;
+    t->v[i].gen = 1;
+  }
+  t->v[i].obj = obj;
+  t->count++;
+  return (t->v[i].gen << PML_SLOT_BITS) | i;
+}
+
+static place *find(const pml_slots *t, pml_id id) {
+  uint32_t i = (uint32_t)(id & PLACE_MAX);
+  if (i == 0 || i >= t->len) return NULL;
+  place *p = &t->v[i];
+  return p->obj && p->gen == id >> PML_SLOT_BITS ? p : NULL;
+}
+
+void *pml_slots_get(const pml_slots *t, pml_id id) {
+  place *p = find(t, id);
+  return p ? p->obj : NULL;
+}
+
+void *pml_slots_take(pml_slots *t, pml_id id) {
+  place *p = find(t, id);
+  if (!p) return NULL;
+  void *obj = p->obj;
+  p->obj = NULL;
+  t->count--;
+  if (p->gen == GEN_MAX) return obj; /* worn out: never reuse this place */
+  p->gen++;
+  p->next_free = t->first_free;
+  t->first_free = (uint32_t)(p - t->v);
+  return obj;
+}
+
+size_t pml_slots_count(const pml_slots *t) { return t->count; }
+
+void *pml_slots_next(const pml_slots *t, uint32_t *at, pml_id *id) {
+  for (uint32_t i = *at + 1; i < t->len; i++) {
+    if (!t->v[i].obj) continue;
+    *at = i;
+    *id = t->v[i].gen << PML_SLOT_BITS | i;
+    return t->v[i].obj;
+  }
+  return NULL;
+}
