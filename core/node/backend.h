@@ -1,0 +1,12 @@
+/* backend: records from other servers become script calls; answers go back. */
+#ifndef PML_NODE_BACKEND_H
+#define PML_NODE_BACKEND_H
+
+#include "node/node.h"
+
+/* A record that is not an answer. All borrowed. */
+void pml_backend_record(pml_node *n, const pml_envelope *env, pml_buf *body, pml_buf *extra);
+/* Forgets remote calls that wait for their answer, at the end. */
+void pml_backend_clear(pml_node *n);
+
+#endif

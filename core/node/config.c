@@ -1,0 +1,71 @@
+#include "node/config.h"
+
+#include "base/err.h"
+
+#include <string.h>
+
+void pml_config_defaults(pml_config *c) {
+  *c = (pml_config){
+    .package_before = 4096,
+    .package_after = 65536,
+    .handshake_ms = 10000,
+    .queue_soft = 1u << 20,
+    .queue_ms = 5000,
+    .queue_hard = 8u << 20,
+    .max_in_flight = 128,
+    .handler_ms = 10000,
+    .forward_ms = 11000,
+    .max_calls = 65536,
+  };
+}
+
+#define U32(f) offsetof(pml_config, f), 0
+#define SIZE(f) offsetof(pml_config, f), 1
+
+static const struct {
+  const char *name;
+  size_t at;
+  int is_size;
+  double lo, hi;
+} settings[] = {
+  {"heartbeat", U32(heartbeat_s), 0, 86400},
+  {"timeout", U32(timeout_s), 0, 86400},
+  {"packageBefore", U32(package_before), 64, 0xFFFFFF},
+  {"packageAfter", U32(package_after), 64, 0xFFFFFF},
+  {"handshakeTimeout", U32(handshake_ms), 1, 86400000},
+  {"maxConnections", SIZE(max_conns), 1, 16000000},
+  {"queueSoft", SIZE(queue_soft), 1024, 1u << 30},
+  {"queueTime", U32(queue_ms), 1, 86400000},
+  {"queueHard", SIZE(queue_hard), 1024, 1u << 30},
+  {"maxInFlight", U32(max_in_flight), 1, 1000000},
+  {"handlerTimeout", U32(handler_ms), 1, 86400000},
+  {"forwardTimeout", U32(forward_ms), 1, 86400000},
+  {"maxCalls", U32(max_calls), 1, 16000000},
+};
+
+int pml_config_set(pml_config *c, const char *name, double value, double *lo, double *hi) {
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+    if (strcmp(settings[i].name, name) != 0) continue;
+    if (!(value >= settings[i].lo && value <= settings[i].hi)) {
+      *lo = settings[i].lo;
+      *hi = settings[i].hi;
+      return PML_EINVAL;
+    }
+    void *at = (char *)c + settings[i].at;
+    if (settings[i].is_size) *(size_t *)at = (size_t)value;
+    else *(uint32_t *)at = (uint32_t)value;
+    return 0;
+  }
+  return PML_ENOENT;
+}
+
+void pml_config_conn_limits(const pml_config *c, pml_conn_limits *out) {
+  *out = (pml_conn_limits){
+    .queue_soft = c->queue_soft,
+    .queue_ms = c->queue_ms,
+    .queue_hard = c->queue_hard,
+    .linger_ms = 2000,
+    .upgrade_ms = c->handshake_ms,
+    .ws_frame_max = 16u << 20,
+  };
+}

@@ -1,0 +1,28 @@
+/* directory: the servers that the configuration names: id, type, frontend or not,
+ * in the order of the file. Who of them is there now, bus/rpc knows. */
+#ifndef PML_NODE_DIRECTORY_H
+#define PML_NODE_DIRECTORY_H
+
+#include "base/buf.h"
+
+typedef struct {
+  char *id, *type; /* owned by the directory */
+  int frontend;
+} pml_server_info;
+
+typedef struct {
+  pml_server_info *v; /* read-only */
+  size_t n;           /* read-only */
+} pml_directory;
+
+void pml_directory_init(pml_directory *d);
+void pml_directory_fini(pml_directory *d);
+void pml_directory_clear(pml_directory *d);
+void pml_directory_add(pml_directory *d, const char *id, const char *type, int frontend); /* copies */
+const pml_server_info *pml_directory_find(const pml_directory *d, const char *id); /* borrowed or NULL */
+/* Pomelo's default route (reference 15): the |crc32(uid)| mod n-th of the servers of
+ * that type for which alive(id, ud) holds. Borrowed; NULL: there is none. */
+const pml_server_info *pml_directory_route(const pml_directory *d, pml_slice type, pml_slice uid,
+                                           int (*alive)(const char *id, void *ud), void *ud);
+
+#endif

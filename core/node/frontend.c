@@ -1,0 +1,344 @@
+#include "node/frontend.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "node/inside.h"
+#include "node/requests.h"
+#include "wire/frame.h"
+
+#include <stdio.h>
+
+/* --- clients --------------------------------------------------------------- */
+
+typedef struct {
+  pml_sink sink;
+  pml_peer *peer;
+  pml_session *session;
+} client;
+
+static void client_send(pml_sink *s, pml_buf *frame) { pml_peer_send(((client *)(void *)s)->peer, frame); }
+static void client_close(pml_sink *s, const char *reason) {
+  pml_peer_close(((client *)(void *)s)->peer, reason);
+}
+static void client_address(pml_sink *s, char ip[46], int *port) {
+  pml_conn_address(pml_peer_conn(((client *)(void *)s)->peer), ip, port);
+}
+
+static void on_open(pml_peer *p, pml_peer_host *h) {
+  pml_node *n = h->ud;
+  client *c = pml_alloc0(sizeof *c);
+  c->sink = (pml_sink){client_send, client_close, client_address};
+  c->peer = p;
+  c->session = pml_sessions_open(n->sessions, &c->sink);
+  pml_peer_set_data(p, c);
+  if (!c->session) pml_peer_close(p, NULL);
+}
+
+static void on_handshake(pml_peer *p, pml_slice body, pml_peer_host *h) {
+  pml_node *n = h->ud;
+  client *c = pml_peer_data(p);
+  if (c->session && n->script.on_handshake) n->script.on_handshake(n->script.ud, c->session->id, body);
+}
+
+static void on_working(pml_peer *p, pml_peer_host *h) {
+  (void)h;
+  client *c = pml_peer_data(p);
+  if (c->session) c->session->ready = 1;
+}
+
+static int on_data(pml_peer *p, pml_slice body, pml_peer_host *h) {
+  client *c = pml_peer_data(p);
+  return c->session ? pml_frontend_data(h->ud, c->session, body) : 0;
+}
+
+static pml_close_reason reason_of(const pml_peer_end *end) {
+  pml_close_reason r = {.kind = PML_CLOSE_TEXT, .text = pml_end_name(end->why)};
+  if (end->why == PML_END_ASKED) {
+    r.text = end->reason;
+    if (!r.text) r.kind = PML_CLOSE_NIL;
+  } else if (end->why == PML_END_PEER || end->why == PML_END_ERROR) {
+    r.kind = end->is_ws ? PML_CLOSE_CODE : PML_CLOSE_FLAG;
+    r.code = end->is_ws ? (end->why == PML_END_PEER ? end->ws_code : 1006) : end->why == PML_END_ERROR;
+  }
+  return r;
+}
+
+static void on_end(pml_peer *p, const pml_peer_end *end, pml_peer_host *h) {
+  client *c = pml_peer_data(p);
+  pml_close_reason why = reason_of(end);
+  if (c->session) pml_frontend_closed(h->ud, c->session, &why);
+  pml_free(c);
+}
+
+void pml_frontend_init(pml_node *n) {
+  n->host.on_open = on_open;
+  n->host.on_handshake = on_handshake;
+  n->host.on_working = on_working;
+  n->host.on_data = on_data;
+  n->host.on_end = on_end;
+  n->host.ud = n;
+}
+
+void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *why) {
+  if (!s->wants_closed || !n->script.on_closed) {
+    pml_sessions_close(n->sessions, s);
+    return;
+  }
+  /* Out of the tables first, so that whoever asks for it is told that it is gone;
+   * what it was is still to be read (reference 12.3). */
+  pml_session was = *s;
+  was.sink = NULL;
+  was.uid_next = NULL;
+  was.settings = pml_buf_ref(s->settings);
+  was.uid.s = s->uid.s ? pml_strndup(s->uid.s, s->uid.n) : NULL;
+  pml_sessions_close(n->sessions, s);
+  n->script.on_closed(n->script.ud, &was, why);
+  pml_buf_unref(was.settings);
+  pml_free((char *)(uintptr_t)was.uid.s);
+}
+
+int pml_frontend_handshake(pml_node *n, pml_id session, int code, pml_slice json) {
+  pml_session *s = pml_sessions_get(n->sessions, session);
+  if (!s || !s->sink || s->sink->send != client_send) return PML_ENOENT;
+  pml_peer_handshake(((client *)(void *)s->sink)->peer, code, json);
+  return 0;
+}
+
+/* --- answers without a handler ----------------------------------------------- */
+
+static void answer_500(pml_session *s, uint32_t msg_id) {
+  if (!msg_id || !s->sink) return;
+  pml_buf *frame = pml_requests_error_frame(msg_id);
+  s->sink->send(s->sink, frame);
+  pml_buf_unref(frame);
+}
+
+/* --- forwarding ---------------------------------------------------------------- */
+
+typedef struct {
+  pml_node *node;
+  pml_id session;
+  uint32_t msg_id;
+  char to[64], route[PML_MSG_ROUTE_MAX + 1];
+} forward;
+
+static void forward_end(int status, pml_buf *body, void *ud) {
+  forward *f = ud;
+  pml_node *n = f->node;
+  pml_session *s = pml_sessions_get(n->sessions, f->session);
+  int good = status == 0 && body && body->len > PML_FRAME_ROOM;
+  if (!good) {
+    n->counts.forward_fails++;
+    if (status != PML_ECLOSED)
+      pml_log_write(&n->log, PML_ERROR, "%s: no answer from server %s: %.*s", f->route, f->to,
+                    status == 1 && body ? (int)body->len : 64,
+                    status == 1 && body ? (const char *)body->data : pml_err_name(status));
+  }
+  if (s) {
+    s->in_flight--;
+    if (good && s->sink) s->sink->send(s->sink, body);
+    else answer_500(s, f->msg_id);
+  }
+  pml_free(f);
+}
+
+/* Sends a message on. The body is shared, its bytes are not looked at. */
+static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, pml_buf *body, const char *to) {
+  const pml_server_info *info = pml_directory_find(&n->directory, to);
+  if (!n->rpc || (info && info->frontend)) return PML_ENOENT;
+  pml_envelope env = {
+    .kind = PML_ENV_FORWARD,
+    .flags = m->gzip ? PML_ENV_GZIP : 0,
+    .msg_type = m->id ? PML_MSG_REQUEST : PML_MSG_NOTIFY,
+    .msg_id = m->id,
+    .session = s->id,
+    .route = m->route,
+    .uid = s->uid,
+    .settings = pml_buf_slice(s->settings),
+  };
+  n->counts.forwards++;
+  if (!m->id) return pml_rpc_cast(n->rpc, to, &env, body, NULL);
+  forward *f = pml_alloc(sizeof *f);
+  f->node = n;
+  f->session = s->id;
+  f->msg_id = m->id;
+  size_t nto = strlen(to);
+  if (nto >= sizeof f->to) nto = sizeof f->to - 1;
+  memcpy(f->to, to, nto);
+  f->to[nto] = '\0';
+  memcpy(f->route, m->route.p, m->route.n);
+  f->route[m->route.n] = '\0';
+  int rc = pml_rpc_call(n->rpc, to, &env, body, NULL, n->config.forward_ms, forward_end, f, NULL);
+  if (rc) pml_free(f);
+  else s->in_flight++;
+  return rc;
+}
+
+static void forward_failed(pml_node *n, pml_session *s, const pml_message_view *m, const char *why) {
+  n->counts.forward_fails++;
+  pml_log_write(&n->log, PML_ERROR, "%.*s: %s", (int)m->route.n, (const char *)m->route.p, why);
+  answer_500(s, m->id);
+}
+
+/* --- messages that wait for the scripts to name a server ------------------------ */
+
+typedef struct {
+  pml_timer timer;
+  pml_node *node;
+  pml_id id, session;
+  pml_buf *body;
+  uint32_t msg_id;
+  uint8_t gzip, nroute;
+  char route[PML_MSG_ROUTE_MAX + 1];
+} pending;
+
+static void pending_free(void *obj, pml_node *n) {
+  pending *p = obj;
+  pml_timer_stop(n->loop, &p->timer);
+  pml_buf_unref(p->body);
+  pml_free(p);
+}
+
+static void pending_late(pml_timer *t) {
+  pending *p = (pending *)(void *)t;
+  pml_frontend_forward(p->node, p->id, NULL);
+}
+
+static void ask_script(pml_node *n, pml_session *s, const pml_message_view *m, pml_slice type) {
+  pending *p = pml_alloc0(sizeof *p);
+  p->node = n;
+  p->session = s->id;
+  p->msg_id = m->id;
+  p->gzip = m->gzip;
+  p->nroute = (uint8_t)m->route.n;
+  memcpy(p->route, m->route.p, m->route.n);
+  p->id = pml_slots_put(n->pending, p);
+  if (!p->id) {
+    pml_free(p);
+    forward_failed(n, s, m, "too many messages wait for a route");
+    return;
+  }
+  p->body = pml_buf_from(m->body.p, m->body.n);
+  pml_timer_init(&p->timer, pending_late);
+  pml_timer_start(n->loop, &p->timer, n->config.forward_ms);
+  if (m->id) s->in_flight++;
+  n->script.on_route(n->script.ud, p->id, type, s, m);
+}
+
+int pml_frontend_forward(pml_node *n, pml_id id, const char *to) {
+  pending *p = pml_slots_take(n->pending, id);
+  if (!p) return PML_ECLOSED;
+  int rc = 0;
+  pml_session *s = pml_sessions_get(n->sessions, p->session);
+  if (s) {
+    if (p->msg_id) s->in_flight--;
+    pml_message_view m = {
+      .type = p->msg_id ? PML_MSG_REQUEST : PML_MSG_NOTIFY,
+      .gzip = p->gzip,
+      .id = p->msg_id,
+      .route = pml_slice_of(p->route, p->nroute),
+    };
+    rc = to ? send_on(n, s, &m, p->body, to) : PML_ENOENT;
+    if (rc) {
+      n->counts.forward_fails++;
+      answer_500(s, p->msg_id);
+    }
+  }
+  pending_free(p, n);
+  return rc;
+}
+
+void pml_frontend_clear(pml_node *n) { pml__node_drain(n->pending, pending_free, n); }
+
+static int is_routed(const pml_node *n, pml_slice type) {
+  for (size_t i = 0; i < n->nrouted; i++)
+    if (strcmp(n->routed[i], "default") == 0 || pml_slice_eq(pml_slice_str(n->routed[i]), type)) return 1;
+  return 0;
+}
+
+void pml_frontend_set_routed(pml_node *n, const char *type, int on) {
+  for (size_t i = 0; i < n->nrouted; i++) {
+    if (strcmp(n->routed[i], type) != 0) continue;
+    if (on) return;
+    pml_free(n->routed[i]);
+    n->routed[i] = n->routed[--n->nrouted];
+    return;
+  }
+  if (!on) return;
+  n->routed = pml_realloc(n->routed, (n->nrouted + 1) * sizeof *n->routed);
+  n->routed[n->nrouted++] = pml_strdup(type);
+}
+
+/* --- a message arrives ------------------------------------------------------------ */
+
+/* Splits type.handler.method; 0 when the route has not three parts. */
+static int split(pml_slice route, pml_slice *type, pml_slice *method) {
+  const uint8_t *end = route.p + route.n;
+  const uint8_t *a = route.n ? memchr(route.p, '.', route.n) : NULL;
+  const uint8_t *b = a ? memchr(a + 1, '.', (size_t)(end - a - 1)) : NULL;
+  if (!b || memchr(b + 1, '.', (size_t)(end - b - 1))) return 0;
+  *type = pml_slice_of(route.p, (size_t)(a - route.p));
+  *method = pml_slice_of(b + 1, (size_t)(end - b - 1));
+  return type->n && b > a + 1 && method->n;
+}
+
+static int alive(const char *id, void *ud) { return pml_node_alive(ud, id); }
+
+static void to_others(pml_node *n, pml_session *s, const pml_message_view *m, pml_slice type) {
+  if (is_routed(n, type) && n->script.on_route) {
+    ask_script(n, s, m, type);
+    return;
+  }
+  const pml_server_info *to = pml_directory_route(&n->directory, type, pml_slice_of(s->uid.s, s->uid.n), alive, n);
+  if (!to) {
+    char why[320];
+    snprintf(why, sizeof why, "can not find server info for type:%.*s", (int)type.n, (const char *)type.p);
+    forward_failed(n, s, m, why);
+    return;
+  }
+  pml_buf *body = pml_buf_from(m->body.p, m->body.n);
+  int rc = send_on(n, s, m, body, to->id);
+  pml_buf_unref(body);
+  if (rc) forward_failed(n, s, m, rc == PML_ENOENT ? "its server takes no messages" : pml_err_name(rc));
+}
+
+static void to_own(pml_node *n, pml_session *s, const pml_message_view *m) {
+  pml_id request = 0;
+  if (!n->script.on_message || (m->id && !(request = pml_requests_local(n, s, m->id, m->route)))) {
+    answer_500(s, m->id);
+    return;
+  }
+  n->script.on_message(n->script.ud, request, s, m);
+}
+
+int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body) {
+  pml_message_view m;
+  pml_slice type, method;
+  int rc = pml_message_read(body, &m);
+  if (rc) return rc;
+  if (m.type == PML_MSG_PUSH) m.type = PML_MSG_NOTIFY; /* as Pomelo does, section 2 */
+  if (m.type > PML_MSG_NOTIFY || !s->sink) {
+    n->counts.ignored++;
+    return 0;
+  }
+  if (m.type == PML_MSG_NOTIFY) m.id = 0;
+  if (m.id) n->counts.requests++;
+  else n->counts.notifies++;
+  if (m.id && s->in_flight >= n->config.max_in_flight) {
+    n->counts.over_in_flight++;
+    answer_500(s, m.id);
+    return 0;
+  }
+  if (m.compressed || !split(m.route, &type, &method)) {
+    n->counts.bad_routes++;
+    answer_500(s, m.id);
+    return 0;
+  }
+  if (pml_slice_eq(method, pml_slice_str("constructor"))) {
+    s->sink->close(s->sink, "attack");
+    return 0;
+  }
+  if (pml_slice_eq(type, pml_slice_str(n->type))) to_own(n, s, &m);
+  else to_others(n, s, &m, type);
+  return 0;
+}

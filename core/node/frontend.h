@@ -1,0 +1,27 @@
+/* frontend: clients of this server: a package becomes a message for a handler
+ * here, or is forwarded, body bytes untouched, to another server. */
+#ifndef PML_NODE_FRONTEND_H
+#define PML_NODE_FRONTEND_H
+
+#include "net/peer.h"
+#include "node/node.h"
+
+/* The host of this node's peers. */
+void pml_frontend_init(pml_node *n);
+
+/* A DATA body from the client of a session. 0, or PML_EPROTO: close it. */
+int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body);
+/* The end of a session: tells the scripts, frees it. */
+void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *why);
+
+/* Answers on_route: to NULL (or one that is not there): the client gets {"code":500}.
+ * 0; PML_ECLOSED: no such pending message; PML_ENOENT: no such server. */
+int pml_frontend_forward(pml_node *n, pml_id pending, const char *to);
+/* Whether messages for a server type ask the scripts; "default": for every type. */
+void pml_frontend_set_routed(pml_node *n, const char *type, int on);
+/* Answers on_handshake. PML_ENOENT: the session is gone. */
+int pml_frontend_handshake(pml_node *n, pml_id session, int code, pml_slice json);
+/* Forgets pending messages, at the end. */
+void pml_frontend_clear(pml_node *n);
+
+#endif

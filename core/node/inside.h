@@ -1,0 +1,44 @@
+/* inside: what the files of this folder know of a node. Included by no other folder. */
+#ifndef PML_NODE_INSIDE_H
+#define PML_NODE_INSIDE_H
+
+#include "bus/rpc.h"
+#include "net/listener.h"
+#include "net/peer.h"
+#include "node/node.h"
+
+typedef struct {
+  uint64_t requests, notifies, forwards, forward_fails, bad_routes, over_in_flight, ignored;
+  uint64_t answers, late_answers, handler_timeouts, calls_in, pushes, push_records, deliveries, push_fails;
+} pml_node_counters;
+
+struct pml_node {
+  pml_loop *loop;
+  char *id, *type;
+  int frontend;
+  int shutting;
+  pml_log log;
+  pml_config config;
+  pml_script script;
+  pml_directory directory;
+  pml_sessions *sessions;
+  pml_channels *channels;
+  pml_rpc *rpc;
+  pml_transport *transport;
+  pml_listener *listener;
+  pml_peer_host host;
+  pml_slots *requests;      /* node/requests */
+  pml_slots *pending;       /* node/frontend: messages that wait for on_route */
+  pml_slots *remote_calls;  /* node/backend */
+  pml_slots *pushes;        /* node/push: waiting for acknowledgements */
+  pml_slots *timers;        /* script timers */
+  char **routed;            /* node/frontend: server types whose messages ask the scripts */
+  size_t nrouted;
+  uint32_t push_mark;       /* node/push: number of the last push that left somebody out */
+  pml_node_counters counts;
+};
+
+/* Frees every object of a slot table with fn, one after the other. */
+void pml__node_drain(pml_slots *t, void (*fn)(void *obj, pml_node *n), pml_node *n);
+
+#endif

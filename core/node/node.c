@@ -1,0 +1,318 @@
+#include "node/node.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "bus/transport_record.h"
+#include "node/backend.h"
+#include "node/frontend.h"
+#include "node/inside.h"
+#include "node/push.h"
+#include "node/requests.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#define FILES_KEPT 512 /* descriptors that are not for clients */
+
+/* --- life --------------------------------------------------------------- */
+
+static void on_record(const pml_envelope *env, pml_buf *body, pml_buf *extra, void *ud) {
+  pml_backend_record(ud, env, body, extra);
+}
+
+static void on_peer(const char *id, int up, void *ud) {
+  pml_node *n = ud;
+  if (strcmp(id, n->id) != 0) pml_log_write(&n->log, PML_DEBUG, "server %s is %s", id, up ? "there" : "gone");
+}
+
+pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o) {
+  pml_node *n = pml_alloc0(sizeof *n);
+  n->loop = loop;
+  n->id = pml_strdup(o->id);
+  n->type = pml_strdup(o->type);
+  n->frontend = o->frontend;
+  n->log = o->log;
+  pml_config_defaults(&n->config);
+  pml_directory_init(&n->directory);
+  n->sessions = pml_sessions_new();
+  n->channels = pml_channels_new();
+  n->requests = pml_slots_new();
+  n->pending = pml_slots_new();
+  n->remote_calls = pml_slots_new();
+  n->pushes = pml_slots_new();
+  n->timers = pml_slots_new();
+  pml_frontend_init(n);
+  return n;
+}
+
+void pml__node_drain(pml_slots *t, void (*fn)(void *obj, pml_node *n), pml_node *n) {
+  uint32_t at = 0;
+  pml_id id;
+  void *obj;
+  while ((obj = pml_slots_next(t, &at, &id))) {
+    pml_slots_take(t, id);
+    fn(obj, n);
+  }
+}
+
+typedef struct {
+  pml_timer timer;
+  pml_node *node;
+  pml_id id;
+} script_timer;
+
+static void timer_free(void *obj, pml_node *n) {
+  script_timer *t = obj;
+  pml_timer_stop(n->loop, &t->timer);
+  pml_free(t);
+}
+
+/* What a session without a socket left behind: the test kit's. */
+static int session_end(pml_session *s, void *ud) {
+  pml_sessions_close(((pml_node *)ud)->sessions, s);
+  return 0;
+}
+
+void pml_node_free(pml_node *n) {
+  n->script = (pml_script){0}; /* nobody is told any more */
+  if (n->rpc) pml_rpc_free(n->rpc);
+  n->rpc = NULL;
+  if (n->transport) pml_transport_close(n->transport);
+  n->transport = NULL;
+  pml_requests_clear(n);
+  pml_frontend_clear(n);
+  pml_backend_clear(n);
+  pml_push_clear(n);
+  pml__node_drain(n->timers, timer_free, n);
+  pml_sessions_each(n->sessions, session_end, n);
+  pml_sessions_free(n->sessions);
+  pml_channels_free(n->channels);
+  pml_slots_free(n->requests);
+  pml_slots_free(n->pending);
+  pml_slots_free(n->remote_calls);
+  pml_slots_free(n->pushes);
+  pml_slots_free(n->timers);
+  pml_directory_fini(&n->directory);
+  for (size_t i = 0; i < n->nrouted; i++) pml_free(n->routed[i]);
+  pml_free(n->routed);
+  pml_free(n->id);
+  pml_free(n->type);
+  pml_free(n);
+}
+
+void pml_node_set_script(pml_node *n, const pml_script *s) { n->script = *s; }
+
+/* --- what it is made of -------------------------------------------------- */
+
+const char *pml_node_id(const pml_node *n) { return n->id; }
+const char *pml_node_type(const pml_node *n) { return n->type; }
+int pml_node_is_frontend(const pml_node *n) { return n->frontend; }
+pml_loop *pml_node_loop(pml_node *n) { return n->loop; }
+pml_log *pml_node_log(pml_node *n) { return &n->log; }
+pml_config *pml_node_config(pml_node *n) { return &n->config; }
+pml_sessions *pml_node_sessions(pml_node *n) { return n->sessions; }
+pml_channels *pml_node_channels(pml_node *n) { return n->channels; }
+pml_directory *pml_node_directory(pml_node *n) { return &n->directory; }
+pml_transport *pml_node_transport(pml_node *n) { return n->transport; }
+
+/* --- the bus ------------------------------------------------------------- */
+
+static void make_rpc(pml_node *n) {
+  pml_rpc_events ev = {.on_request = on_record, .on_peer = on_peer, .ud = n};
+  n->rpc = pml_rpc_new(n->loop, n->id, n->config.max_calls, &ev);
+}
+
+int pml_node_join(pml_node *n, pml_hub *hub) {
+  make_rpc(n);
+  pml_transport_events ev = pml_rpc_transport_events(n->rpc);
+  n->transport = pml_transport_local_join(hub, n->loop, n->id, &ev);
+  if (!n->transport) return PML_EEXIST;
+  pml_rpc_use(n->rpc, n->transport);
+  return 0;
+}
+
+void pml_node_use_recorder(pml_node *n) {
+  make_rpc(n);
+  pml_transport_events ev = pml_rpc_transport_events(n->rpc);
+  n->transport = pml_transport_record_new(&ev);
+  pml_rpc_use(n->rpc, n->transport);
+}
+
+int pml_node_alive(const pml_node *n, const char *id) {
+  return strcmp(id, n->id) == 0 || (n->rpc && pml_rpc_alive(n->rpc, id));
+}
+
+/* --- the client port ------------------------------------------------------ */
+
+/* Everything that one thread of many may take of the process's descriptors. */
+static size_t default_max_conns(void) {
+  struct rlimit rl;
+  if (getrlimit(RLIMIT_NOFILE, &rl) != 0 || rl.rlim_cur == RLIM_INFINITY) return 1u << 20;
+  return rl.rlim_cur > 2 * FILES_KEPT ? (size_t)rl.rlim_cur - FILES_KEPT : (size_t)rl.rlim_cur / 2;
+}
+
+int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *err, size_t nerr) {
+  if (n->listener) {
+    snprintf(err, nerr, "listening already, on port %d", pml_listener_port(n->listener));
+    return PML_EIO;
+  }
+  n->host.package_before = n->config.package_before;
+  n->host.package_after = n->config.package_after;
+  n->host.handshake_ms = n->config.handshake_ms;
+  n->host.heartbeat_s = n->config.heartbeat_s;
+  n->host.timeout_s = n->config.timeout_s;
+  n->host.log = &n->log;
+  pml_listener_options o = {
+    .host = host,
+    .port = port,
+    .max_conns = n->config.max_conns ? n->config.max_conns : default_max_conns(),
+    .hooks = pml_peer_hooks(),
+    .owner = &n->host,
+    .log = &n->log,
+  };
+  pml_config_conn_limits(&n->config, &o.limits);
+  int rc = pml_listener_open(n->loop, &o, &n->listener);
+  if (rc) {
+    snprintf(err, nerr, "cannot listen on %s:%d: %s", host ? host : "*", port, uv_strerror(rc));
+    return PML_EIO;
+  }
+  *bound = pml_listener_port(n->listener);
+  return 0;
+}
+
+static int kick_one(pml_session *s, void *ud) {
+  if (s->sink) s->sink->close(s->sink, ud);
+  return 0;
+}
+
+void pml_node_kick_all(pml_node *n, const char *reason) {
+  if (n->listener) pml_listener_pause(n->listener);
+  pml_sessions_each(n->sessions, kick_one, (void *)(uintptr_t)reason);
+}
+
+void pml_node_shut(pml_node *n, void (*done)(void *ud), void *ud) {
+  if (!n->listener) {
+    done(ud);
+    return;
+  }
+  pml_listener *l = n->listener;
+  n->shutting = 1;
+  n->listener = NULL;
+  pml_listener_close(l, done, ud);
+}
+
+/* --- timers of scripts ----------------------------------------------------- */
+
+static void timer_fire(pml_timer *t) {
+  script_timer *st = (script_timer *)(void *)t;
+  pml_node *n = st->node;
+  pml_id id = st->id;
+  pml_slots_take(n->timers, id);
+  pml_free(st);
+  if (n->script.on_timer) n->script.on_timer(n->script.ud, id);
+}
+
+pml_id pml_node_timer(pml_node *n, uint64_t ms) {
+  script_timer *st = pml_alloc0(sizeof *st);
+  st->node = n;
+  st->id = pml_slots_put(n->timers, st);
+  if (!st->id) {
+    pml_free(st);
+    return 0;
+  }
+  pml_timer_init(&st->timer, timer_fire);
+  pml_timer_start(n->loop, &st->timer, ms);
+  return st->id;
+}
+
+int pml_node_timer_cancel(pml_node *n, pml_id id) {
+  script_timer *st = pml_slots_take(n->timers, id);
+  if (!st) return 0;
+  timer_free(st, n);
+  return 1;
+}
+
+/* --- rpc of scripts -------------------------------------------------------- */
+
+typedef struct {
+  pml_node *node;
+  pml_id id;
+} script_call;
+
+static void call_end(int status, pml_buf *body, void *ud) {
+  script_call *c = ud;
+  pml_node *n = c->node;
+  pml_id id = c->id;
+  pml_free(c);
+  if (n->script.on_answered) n->script.on_answered(n->script.ud, id, status, pml_buf_slice(body));
+}
+
+int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms, pml_id *call) {
+  pml_envelope env = {.kind = PML_ENV_CALL, .route = name};
+  *call = 0;
+  if (!n->rpc) return PML_ENOENT;
+  if (ms == 0) return pml_rpc_cast(n->rpc, to, &env, args, NULL);
+  script_call *c = pml_alloc0(sizeof *c);
+  c->node = n;
+  int rc = pml_rpc_call(n->rpc, to, &env, args, NULL, ms, call_end, c, &c->id);
+  if (rc) pml_free(c);
+  else *call = c->id;
+  return rc;
+}
+
+/* --- counters ---------------------------------------------------------------- */
+
+void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, void *ud), void *ud) {
+  const pml_node_counters *c = &n->counts;
+  const struct {
+    const char *name;
+    uint64_t value;
+  } own[] = {
+    {"sessions", pml_sessions_count(n->sessions)},
+    {"bound", pml_sessions_bound(n->sessions)},
+    {"channels", pml_channels_count(n->channels)},
+    {"requestsOpen", pml_slots_count(n->requests)},
+    {"timers", pml_slots_count(n->timers)},
+    {"requests", c->requests},
+    {"notifies", c->notifies},
+    {"forwards", c->forwards},
+    {"forwardFails", c->forward_fails},
+    {"badRoutes", c->bad_routes},
+    {"overInFlight", c->over_in_flight},
+    {"ignored", c->ignored},
+    {"answers", c->answers},
+    {"lateAnswers", c->late_answers},
+    {"handlerTimeouts", c->handler_timeouts},
+    {"callsIn", c->calls_in},
+    {"pushes", c->pushes},
+    {"pushRecords", c->push_records},
+    {"deliveries", c->deliveries},
+    {"pushFails", c->push_fails},
+  };
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) fn(own[i].name, (double)own[i].value, ud);
+  if (n->rpc) {
+    const pml_rpc_counts *r = pml_rpc_counters(n->rpc);
+    fn("rpcCalls", (double)r->calls, ud);
+    fn("rpcWaiting", (double)pml_rpc_waiting(n->rpc), ud);
+    fn("rpcTimeouts", (double)r->timeouts, ud);
+    fn("rpcLost", (double)r->lost, ud);
+    fn("rpcLate", (double)r->late, ud);
+    fn("rpcRefused", (double)r->refused, ud);
+    fn("rpcBad", (double)r->bad, ud);
+  }
+  if (n->listener) {
+    const pml_net_counts *w = pml_listener_counts(n->listener);
+    fn("connections", (double)w->open, ud);
+    fn("accepted", (double)w->accepted, ud);
+    fn("refused", (double)w->refused, ud);
+    fn("closedProtocol", (double)w->protocol, ud);
+    fn("closedTooBig", (double)w->toobig, ud);
+    fn("closedSlow", (double)w->slow, ud);
+    fn("closedHandshake", (double)w->handshake, ud);
+    fn("closedHeartbeat", (double)w->heartbeat, ud);
+    fn("bytesIn", (double)w->bytes_in, ud);
+    fn("bytesOut", (double)w->bytes_out, ud);
+    fn("writes", (double)w->writes, ud);
+    fn("heartbeatsUnanswered", (double)w->heartbeats_unanswered, ud);
+  }
+}

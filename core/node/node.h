@@ -1,0 +1,64 @@
+/* node: one server: the composition of tables, listener, rpc and scripts, and
+ * everything that scripts may ask of it. One loop, one thread, nothing shared. */
+#ifndef PML_NODE_NODE_H
+#define PML_NODE_NODE_H
+
+#include "base/log.h"
+#include "bus/transport_local.h"
+#include "loop/loop.h"
+#include "model/channels.h"
+#include "model/sessions.h"
+#include "node/config.h"
+#include "node/directory.h"
+#include "node/script.h"
+
+typedef struct pml_node pml_node;
+
+typedef struct {
+  const char *id, *type;
+  int frontend;
+  pml_log log;           /* copied */
+} pml_node_options;
+
+/* Borrows loop. Returns owned. */
+pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o);
+/* Ends every call and request; the listener must be closed before (pml_node_shut). */
+void pml_node_free(pml_node *n);
+void pml_node_set_script(pml_node *n, const pml_script *s); /* copied */
+
+const char *pml_node_id(const pml_node *n);
+const char *pml_node_type(const pml_node *n);
+int pml_node_is_frontend(const pml_node *n);
+pml_loop *pml_node_loop(pml_node *n);
+pml_log *pml_node_log(pml_node *n);
+pml_config *pml_node_config(pml_node *n);
+pml_sessions *pml_node_sessions(pml_node *n);
+pml_channels *pml_node_channels(pml_node *n);
+pml_directory *pml_node_directory(pml_node *n);
+
+/* The bus: of this process, or the test kit's. 0 or a negative PML_E…. */
+int pml_node_join(pml_node *n, pml_hub *hub);
+void pml_node_use_recorder(pml_node *n);
+pml_transport *pml_node_transport(pml_node *n);
+int pml_node_alive(const pml_node *n, const char *id);
+
+/* Frontends: opens the client port. 0, or PML_EIO with the reason in err. */
+int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *err, size_t nerr);
+/* Stops accepting and kicks every client with the reason. */
+void pml_node_kick_all(pml_node *n, const char *reason);
+/* Closes the listener and what is connected; done(ud) after the last one is gone. */
+void pml_node_shut(pml_node *n, void (*done)(void *ud), void *ud);
+
+/* Timers for scripts: one-shot; the id is 0 when there are too many. */
+pml_id pml_node_timer(pml_node *n, uint64_t ms);
+int pml_node_timer_cancel(pml_node *n, pml_id id);
+
+/* An rpc. args: JSON array, shared. ms 0: no answer wanted (then *call is 0). */
+int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms, pml_id *call);
+/* Answers an rpc that on_call brought: status 0 with a JSON array, 1 with a text. Shares. PML_ECLOSED: answered, or too late. */
+int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body);
+
+/* Counters by name, for scripts: walks them all. */
+void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, void *ud), void *ud);
+
+#endif

@@ -1,0 +1,53 @@
+/* program: the servers of an app as threads of this process, started in step,
+ * stopped in order.
+ *
+ *   load all → join the bus → start (listen) all → "ready" → … → stop all → end
+ *
+ * SIGTERM and SIGINT stop it in order, with a deadline; a second one ends it at
+ * once. A server that fails to load, or to listen, ends the program with its one
+ * line and status 1. */
+#ifndef PML_NODE_PROGRAM_H
+#define PML_NODE_PROGRAM_H
+
+#include "base/log.h"
+#include "node/node.h"
+
+typedef struct pml_program pml_program;
+typedef struct pml_program_member pml_program_member; /* one server's thread, as its scripts see it */
+
+typedef struct {
+  const char *id, *type;
+  int frontend;
+  const char *boot; /* passed to load */
+} pml_program_server;
+
+typedef struct {
+  const pml_program_server *servers;
+  size_t count;
+  pml_level level;
+  int json;
+  /* Runs on the server's thread: makes its scripts and sets them at the node. 0, or
+   * negative with one line in err (returned owned). *state is passed to unload. */
+  int (*load)(pml_node *n, pml_program_member *m, const char *boot, void **state, char **err, void *ud);
+  /* On the server's thread, after its node stopped and before it is freed. */
+  void (*unload)(void *state, void *ud);
+  /* On the main thread, for one line of standard output at a time. */
+  void (*say)(const char *line, void *ud);
+  void *ud;
+  const char *web_host, *web_root; /* web_root NULL: no static files */
+  int web_port;
+} pml_program_options;
+
+/* Runs until the end; returns the exit status. */
+int pml_program_run(const pml_program_options *o);
+
+/* From a server's thread, at any time. Texts are copied. */
+void pml_program_loaded(pml_program_member *m);
+void pml_program_failed(pml_program_member *m, const char *text);
+/* The server is up; lines: what it listens on, or "". */
+void pml_program_listening(pml_program_member *m, const char *lines);
+void pml_program_stopped(pml_program_member *m);
+/* Ends the whole program in order, with that status. */
+void pml_program_shutdown(pml_program_member *m, int status);
+
+#endif

@@ -1,0 +1,114 @@
+#include "node/requests.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "node/inside.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+#include "wire/package.h"
+
+typedef struct {
+  pml_timer timer;
+  pml_node *node;
+  pml_id id, session; /* session 0: forwarded by another server */
+  uint64_t call;
+  uint32_t msg_id;
+  uint16_t nfrom, nroute;
+  char text[]; /* from\0route\0 */
+} request;
+
+static const char *route_of(const request *r) { return r->text + r->nfrom + 1; }
+
+static void forget(void *obj, pml_node *n) {
+  request *r = obj;
+  pml_timer_stop(n->loop, &r->timer);
+  pml_free(r);
+}
+
+pml_buf *pml_requests_error_frame(uint32_t msg_id) {
+  static const char body[] = "{\"code\":500}";
+  pml_message_view m = {.type = PML_MSG_RESPONSE, .id = msg_id};
+  pml_writer w = {0};
+  pml_frame_begin(&w);
+  pml_message_write_head(&w, &m);
+  pml_writer_put(&w, body, sizeof body - 1);
+  return pml_frame_end(&w, PML_PKG_DATA);
+}
+
+static void late(pml_timer *t) {
+  request *r = (request *)(void *)t;
+  pml_node *n = r->node;
+  n->counts.handler_timeouts++;
+  pml_log_write(&n->log, PML_ERROR, "%s: no answer within %u ms, the client gets code 500", route_of(r),
+                n->config.handler_ms);
+  pml_buf *frame = pml_requests_error_frame(r->msg_id);
+  pml_requests_answer(n, r->id, frame);
+  pml_buf_unref(frame);
+}
+
+static pml_id put(pml_node *n, pml_slice from, pml_slice route, request **out) {
+  request *r = pml_alloc(sizeof *r + from.n + route.n + 2);
+  memset(r, 0, sizeof *r);
+  r->node = n;
+  r->nfrom = (uint16_t)from.n;
+  r->nroute = (uint16_t)route.n;
+  if (from.n) memcpy(r->text, from.p, from.n);
+  r->text[from.n] = '\0';
+  if (route.n) memcpy(r->text + from.n + 1, route.p, route.n);
+  r->text[from.n + 1 + route.n] = '\0';
+  r->id = pml_slots_put(n->requests, r);
+  if (!r->id) {
+    pml_free(r);
+    return 0;
+  }
+  pml_timer_init(&r->timer, late);
+  pml_timer_start(n->loop, &r->timer, n->config.handler_ms);
+  *out = r;
+  return r->id;
+}
+
+pml_id pml_requests_local(pml_node *n, pml_session *s, uint32_t msg_id, pml_slice route) {
+  request *r;
+  pml_id id = put(n, (pml_slice){0}, route, &r);
+  if (!id) return 0;
+  r->session = s->id;
+  r->msg_id = msg_id;
+  s->in_flight++;
+  return id;
+}
+
+pml_id pml_requests_remote(pml_node *n, const pml_envelope *env) {
+  request *r;
+  pml_id id = put(n, env->from, env->route, &r);
+  if (!id) return 0;
+  r->call = env->call;
+  r->msg_id = env->msg_id;
+  return id;
+}
+
+uint32_t pml_requests_msg_id(const pml_node *n, pml_id id) {
+  request *r = pml_slots_get(n->requests, id);
+  return r ? r->msg_id : 0;
+}
+
+int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
+  request *r = pml_slots_take(n->requests, id);
+  if (!r) {
+    n->counts.late_answers++;
+    return PML_ECLOSED;
+  }
+  n->counts.answers++;
+  if (r->session) {
+    pml_session *s = pml_sessions_get(n->sessions, r->session);
+    if (s) {
+      s->in_flight--;
+      s->sink->send(s->sink, frame);
+    }
+  } else if (n->rpc) {
+    pml_rpc_answer(n->rpc, r->text, r->call, 0, frame);
+  }
+  forget(r, n);
+  return 0;
+}
+
+void pml_requests_clear(pml_node *n) { pml__node_drain(n->requests, forget, n); }

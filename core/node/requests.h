@@ -1,0 +1,22 @@
+/* requests: the client requests that a handler of this server is to answer: each
+ * once, by pml_requests_answer or by {"code":500} at its deadline. */
+#ifndef PML_NODE_REQUESTS_H
+#define PML_NODE_REQUESTS_H
+
+#include "node/node.h"
+
+/* From a client of this server. Returns the request's id, 0 when there are no places. */
+pml_id pml_requests_local(pml_node *n, pml_session *s, uint32_t msg_id, pml_slice route);
+/* Forwarded by server env->from. */
+pml_id pml_requests_remote(pml_node *n, const pml_envelope *env);
+
+/* The message id that the response must carry; 0: answered, or never was. */
+uint32_t pml_requests_msg_id(const pml_node *n, pml_id request);
+/* Sends a finished RESPONSE frame. Shares it. PML_ECLOSED: answered already. */
+int pml_requests_answer(pml_node *n, pml_id request, pml_buf *frame);
+/* The frame {"code":500} for a message id. Returns owned. */
+pml_buf *pml_requests_error_frame(uint32_t msg_id);
+/* Forgets all, at the end. */
+void pml_requests_clear(pml_node *n);
+
+#endif
