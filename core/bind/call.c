@@ -1,0 +1,69 @@
+#include "bind/call.h"
+
+#include "base/mem.h"
+
+#include <lauxlib.h>
+
+#define KEY "pomelua.traceback"
+
+static void describe(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TSTRING) return;
+  if (!luaL_callmeta(L, 1, "__tostring") || !lua_isstring(L, -1))
+    lua_pushfstring(L, "(error object: %s)", luaL_typename(L, 1));
+  lua_replace(L, 1);
+}
+
+static int traceback(lua_State *L) {
+  lua_settop(L, 1);
+  describe(L);
+  luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  return 1;
+}
+
+static int message_only(lua_State *L) {
+  lua_settop(L, 1);
+  describe(L);
+  return 1;
+}
+
+void pml_lua_call_open(lua_State *L) {
+  lua_newtable(L);
+  lua_pushcfunction(L, traceback);
+  lua_rawseti(L, -2, 1);
+  lua_pushcfunction(L, message_only);
+  lua_rawseti(L, -2, 2);
+  lua_setfield(L, LUA_REGISTRYINDEX, KEY);
+}
+
+/* Leaves the error's text on top when it fails. */
+static int protected_call(lua_State *L, int nargs, int nresults, int handler) {
+  int base = lua_gettop(L) - nargs; /* index of the function */
+  if (!lua_checkstack(L, nresults + 4)) {
+    lua_settop(L, base - 1);
+    lua_pushliteral(L, "the Lua stack is full");
+    return -1;
+  }
+  lua_getfield(L, LUA_REGISTRYINDEX, KEY);
+  lua_rawgeti(L, -1, handler);
+  lua_replace(L, -2);
+  lua_insert(L, base);
+  int rc = lua_pcall(L, nargs, nresults, base);
+  lua_remove(L, base);
+  return rc;
+}
+
+int pml_lua_call(lua_State *L, int nargs, int nresults, const pml_log *log, const char *what) {
+  if (protected_call(L, nargs, nresults, 1) == 0) return 0;
+  const char *msg = lua_tostring(L, -1);
+  pml_log_write(log, PML_ERROR, "%s: %s", what, msg ? msg : "an error without a message");
+  lua_pop(L, 1);
+  return -1;
+}
+
+int pml_lua_try(lua_State *L, int nargs, int nresults, char **err) {
+  if (protected_call(L, nargs, nresults, 2) == 0) return 0;
+  const char *msg = lua_tostring(L, -1);
+  *err = pml_strdup(msg ? msg : "an error without a message");
+  lua_pop(L, 1);
+  return -1;
+}

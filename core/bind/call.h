@@ -1,0 +1,21 @@
+/* call: the one door from C into Lua.
+ *
+ * Both expect a function and its nargs arguments on top of L. Whatever happens
+ * they are gone afterwards. On success exactly nresults values are in their place
+ * and 0 is returned; on error nothing is left and a negative code is returned.
+ * No other file in core/ may call lua_pcall, lua_call or lua_resume. */
+#ifndef PML_BIND_CALL_H
+#define PML_BIND_CALL_H
+
+#include "base/log.h"
+
+#include <lua.h>
+
+/* Once per state, before the others. */
+void pml_lua_call_open(lua_State *L);
+/* An error is logged with its traceback, after `what`. */
+int pml_lua_call(lua_State *L, int nargs, int nresults, const pml_log *log, const char *what);
+/* An error's message alone goes to *err, returned owned. */
+int pml_lua_try(lua_State *L, int nargs, int nresults, char **err);
+
+#endif

@@ -1,0 +1,23 @@
+#include "bind/open.h"
+
+#include "bind/call.h"
+#include "bind/l_codec.h"
+#include "bind/l_json.h"
+#include "bind/l_node.h"
+#include "bind/l_program.h"
+#include "bind/l_virtual.h"
+#include "bind/lua_node.h"
+
+int luaopen_pomelua_core(lua_State *L) {
+  pml_lua_call_open(L);
+  lua_newtable(L);
+  lua_pushliteral(L, PML_VERSION);
+  lua_setfield(L, -2, "version");
+  pml_open_json(L);
+  pml_open_codec(L);
+  pml_open_node(L);
+  pml_lua_open_channel(L);
+  pml_open_virtual(L);
+  pml_open_program(L);
+  return 1;
+}

@@ -1,0 +1,199 @@
+#include "bind/script_lua.h"
+
+#include "base/err.h"
+#include "bind/call.h"
+#include "bind/lua_node.h"
+
+static const char *const names[PML_ENTRIES] = {
+  "message", "forwarded", "call",  "answered", "pushed", "handshake", "route",
+  "closed",  "timer",     "filter", "start",   "started", "stop",
+};
+
+/* Pushes the entry; NULL when scripts did not set it. */
+static lua_State *begin(void *ud, int which) {
+  pml_lua *lua = ud;
+  if (lua->entry[which] == LUA_NOREF) return NULL;
+  lua_checkstack(lua->L, 24);
+  lua_rawgeti(lua->L, LUA_REGISTRYINDEX, lua->entry[which]);
+  return lua->L;
+}
+
+static int call(void *ud, int which, int nargs, int nresults) {
+  pml_lua *lua = ud;
+  return pml_lua_call(lua->L, nargs, nresults, pml_node_log(lua->node), names[which]);
+}
+
+/* 0 stands for "none", which is nil in Lua. */
+static void push_id(lua_State *L, pml_id id) {
+  if (id) lua_pushnumber(L, (lua_Number)id);
+  else lua_pushnil(L);
+}
+
+static void on_message(void *ud, pml_id request, const pml_session *s, const pml_message_view *m) {
+  lua_State *L = begin(ud, PML_ON_MESSAGE);
+  if (!L) return;
+  push_id(L, request);
+  lua_pushnumber(L, (lua_Number)s->id);
+  lua_pushinteger(L, m->type);
+  lua_pushinteger(L, (lua_Integer)m->id);
+  lua_pushlstring(L, (const char *)m->route.p, m->route.n);
+  lua_pushlstring(L, (const char *)m->body.p, m->body.n);
+  call(ud, PML_ON_MESSAGE, 6, 0);
+}
+
+static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_slice body) {
+  lua_State *L = begin(ud, PML_ON_FORWARDED);
+  if (!L) return;
+  push_id(L, request);
+  lua_pushlstring(L, (const char *)env->from.p, env->from.n);
+  lua_pushnumber(L, (lua_Number)env->session);
+  pml_lua_push_uid(L, env->uid);
+  pml_lua_push_slice(L, env->settings);
+  lua_pushinteger(L, env->msg_type);
+  lua_pushinteger(L, (lua_Integer)env->msg_id);
+  lua_pushlstring(L, (const char *)env->route.p, env->route.n);
+  lua_pushlstring(L, (const char *)body.p, body.n);
+  call(ud, PML_ON_FORWARDED, 9, 0);
+}
+
+static void on_call(void *ud, pml_id id, const pml_envelope *env, pml_slice args) {
+  lua_State *L = begin(ud, PML_ON_CALL);
+  if (!L) return;
+  push_id(L, id);
+  lua_pushlstring(L, (const char *)env->from.p, env->from.n);
+  lua_pushlstring(L, (const char *)env->route.p, env->route.n);
+  lua_pushlstring(L, (const char *)args.p, args.n);
+  call(ud, PML_ON_CALL, 4, 0);
+}
+
+static void on_answered(void *ud, pml_id id, int status, pml_slice text) {
+  lua_State *L = begin(ud, PML_ON_ANSWERED);
+  if (!L) return;
+  lua_pushnumber(L, (lua_Number)id);
+  lua_pushstring(L, status == 1 ? "ERROR" : pml_err_name(status));
+  if (status >= 0) lua_pushlstring(L, (const char *)text.p, text.n);
+  else if (status == PML_ETIMEOUT) lua_pushliteral(L, "no answer in time");
+  else if (status == PML_ENOENT) lua_pushliteral(L, "the server is gone");
+  else lua_pushliteral(L, "this server is stopping");
+  call(ud, PML_ON_ANSWERED, 3, 0);
+}
+
+static void on_pushed(void *ud, pml_id push, const char *message, pml_slice fails) {
+  lua_State *L = begin(ud, PML_ON_PUSHED);
+  if (!L) return;
+  lua_pushnumber(L, (lua_Number)push);
+  lua_pushstring(L, message); /* NULL pushes nil */
+  pml_lua_push_uids(L, fails);
+  call(ud, PML_ON_PUSHED, 3, 0);
+}
+
+static void on_handshake(void *ud, pml_id session, pml_slice body) {
+  lua_State *L = begin(ud, PML_ON_HANDSHAKE);
+  if (!L) return;
+  lua_pushnumber(L, (lua_Number)session);
+  lua_pushlstring(L, (const char *)body.p, body.n);
+  call(ud, PML_ON_HANDSHAKE, 2, 0);
+}
+
+static void on_route(void *ud, pml_id pending, pml_slice type, const pml_session *s, const pml_message_view *m) {
+  lua_State *L = begin(ud, PML_ON_ROUTE);
+  if (!L) return;
+  lua_pushnumber(L, (lua_Number)pending);
+  lua_pushlstring(L, (const char *)type.p, type.n);
+  lua_pushnumber(L, (lua_Number)s->id);
+  lua_pushinteger(L, m->type);
+  lua_pushinteger(L, (lua_Integer)m->id);
+  lua_pushlstring(L, (const char *)m->route.p, m->route.n);
+  lua_pushlstring(L, (const char *)m->body.p, m->body.n);
+  call(ud, PML_ON_ROUTE, 7, 0);
+}
+
+static void on_closed(void *ud, const pml_session *s, const pml_close_reason *why) {
+  lua_State *L = begin(ud, PML_ON_CLOSED);
+  if (!L) return;
+  lua_pushnumber(L, (lua_Number)s->id);
+  pml_lua_push_uid(L, s->uid);
+  pml_lua_push_slice(L, pml_buf_slice(s->settings));
+  switch (why->kind) {
+  case PML_CLOSE_TEXT: lua_pushstring(L, why->text); break;
+  case PML_CLOSE_CODE: lua_pushinteger(L, why->code); break;
+  case PML_CLOSE_FLAG: lua_pushboolean(L, why->code); break;
+  default: lua_pushnil(L);
+  }
+  call(ud, PML_ON_CLOSED, 4, 0);
+}
+
+static void on_timer(void *ud, pml_id timer) {
+  lua_State *L = begin(ud, PML_ON_TIMER);
+  if (!L) return;
+  lua_pushnumber(L, (lua_Number)timer);
+  call(ud, PML_ON_TIMER, 1, 0);
+}
+
+/* A filter that fails keeps the session out, and the log says why. */
+static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice param) {
+  lua_State *L = begin(ud, PML_ON_FILTER);
+  if (!L) return 1;
+  lua_pushnumber(L, (lua_Number)s->id);
+  pml_lua_push_uid(L, s->uid);
+  pml_lua_push_slice(L, pml_buf_slice(s->settings));
+  lua_pushlstring(L, (const char *)message.p, message.n);
+  pml_lua_push_slice(L, param);
+  if (call(ud, PML_ON_FILTER, 5, 1) != 0) return 0;
+  int keep = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return keep;
+}
+
+static void on_start(void *ud) {
+  if (begin(ud, PML_ON_START)) call(ud, PML_ON_START, 0, 0);
+}
+
+static void on_started(void *ud) {
+  if (begin(ud, PML_ON_STARTED)) call(ud, PML_ON_STARTED, 0, 0);
+}
+
+static void on_stop(void *ud, const char *reason) {
+  lua_State *L = begin(ud, PML_ON_STOP);
+  if (!L) return;
+  lua_pushstring(L, reason);
+  call(ud, PML_ON_STOP, 1, 0);
+}
+
+void pml_script_lua_set(pml_lua *lua) {
+  pml_script s = {
+    .on_message = on_message,
+    .on_forwarded = on_forwarded,
+    .on_call = on_call,
+    .on_answered = on_answered,
+    .on_pushed = on_pushed,
+    .on_handshake = on_handshake,
+    .on_route = on_route,
+    .on_closed = on_closed,
+    .on_timer = on_timer,
+    .filter = filter,
+    .on_start = on_start,
+    .on_started = on_started,
+    .on_stop = on_stop,
+    .ud = lua,
+  };
+  pml_node_set_script(lua->node, &s);
+}
+
+static int place_of(const char *name) {
+  for (int i = 0; i < PML_ENTRIES; i++)
+    if (strcmp(names[i], name) == 0) return i;
+  return -1;
+}
+
+void pml_script_lua_entries(lua_State *L, pml_lua *lua, int idx) {
+  luaL_checktype(L, idx, LUA_TTABLE);
+  lua_pushnil(L);
+  while (lua_next(L, idx)) {
+    int i = lua_type(L, -2) == LUA_TSTRING ? place_of(lua_tostring(L, -2)) : -1;
+    if (i < 0) luaL_error(L, "entries: '%s' is not the name of an entry", lua_tostring(L, -2));
+    luaL_checktype(L, -1, LUA_TFUNCTION);
+    luaL_unref(L, LUA_REGISTRYINDEX, lua->entry[i]);
+    lua->entry[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+}

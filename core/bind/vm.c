@@ -1,0 +1,45 @@
+#include "bind/vm.h"
+
+#include "base/mem.h"
+#include "bind/open.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+lua_State *pml_vm_new(const char *path) {
+  lua_State *L = luaL_newstate();
+  if (!L) return NULL;
+  luaL_openlibs(L);
+  lua_getglobal(L, "package");
+  if (path) {
+    lua_pushstring(L, path);
+    lua_setfield(L, -2, "path");
+  }
+  lua_getfield(L, -1, "preload");
+  lua_pushcfunction(L, luaopen_pomelua_core);
+  lua_setfield(L, -2, "pomelua.core");
+  lua_pop(L, 2);
+  return L;
+}
+
+static char *dir_of(const char *exe) {
+  const char *slash = strrchr(exe, '/');
+  return slash ? pml_strndup(exe, (size_t)(slash - exe)) : pml_strdup(".");
+}
+
+char *pml_vm_path(const char *exe) {
+  static const char *const places[] = {"../lua", "../../lua", "../share/pomelua/lua"};
+  char *dir = dir_of(exe), *path = NULL;
+  char file[4096];
+  for (size_t i = 0; i < sizeof places / sizeof *places && !path; i++) {
+    snprintf(file, sizeof file, "%s/%s/pomelua/init.lua", dir, places[i]);
+    if (access(file, R_OK) != 0) continue;
+    snprintf(file, sizeof file, "%s/%s/?.lua;%s/%s/?/init.lua", dir, places[i], dir, places[i]);
+    path = pml_strdup(file);
+  }
+  pml_free(dir);
+  return path;
+}

@@ -1,0 +1,49 @@
+/* main: argv to a Lua state to pomelua.cli, whose result is the exit status. */
+#include "base/mem.h"
+#include "bind/call.h"
+#include "bind/vm.h"
+
+#include <lua.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int main(int argc, char **argv) {
+  char exe[4096], *err = NULL;
+  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+  if (n < 0) {
+    perror("pomelua: /proc/self/exe");
+    return 1;
+  }
+  exe[n] = '\0';
+  char *path = pml_vm_path(exe);
+  if (!path) {
+    fprintf(stderr, "pomelua: its Lua files are not beside %s (looked for ../lua and ../share/pomelua/lua)\n", exe);
+    return 1;
+  }
+  lua_State *L = pml_vm_new(NULL);
+  lua_getglobal(L, "package");
+  lua_pushfstring(L, "%s;", path);
+  lua_getfield(L, -2, "path");
+  lua_concat(L, 2);
+  lua_setfield(L, -2, "path");
+  lua_pop(L, 1);
+  pml_free(path);
+  pml_lua_call_open(L);
+
+  int status = 1;
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "pomelua.cli");
+  if (pml_lua_try(L, 1, 1, &err) == 0) {
+    lua_getfield(L, -1, "main");
+    lua_createtable(L, argc, 0);
+    for (int i = 1; i < argc; i++) {
+      lua_pushstring(L, argv[i]);
+      lua_rawseti(L, -2, i);
+    }
+    if (pml_lua_try(L, 1, 1, &err) == 0) status = (int)lua_tointeger(L, -1);
+  }
+  if (err) fprintf(stderr, "pomelua: %s\n", err);
+  pml_free(err);
+  lua_close(L);
+  return status;
+}
