@@ -1,0 +1,255 @@
+#include "bus/rpc.h"
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "loop/timer.h"
+
+#include <assert.h>
+
+#define POOL_MAX 1024 /* ended calls kept for new ones */
+
+typedef struct {
+  UT_hash_handle hh;
+  pml_list calls; /* waiting for this server */
+  size_t n;
+  char id[];
+} peer;
+
+typedef struct {
+  pml_timer deadline; /* first: a fired timer is its call */
+  pml_list node;      /* in its peer's calls, or in the pool */
+  pml_rpc *rpc;
+  peer *peer;
+  pml_id id;
+  pml_rpc_on_answer_fn on_answer;
+  void *ud;
+} call;
+
+struct pml_rpc {
+  pml_loop *l;
+  pml_transport *t; /* borrowed; NULL: nothing can be sent */
+  pml_rpc_events ev;
+  pml_slots *slots; /* of call */
+  size_t limit;
+  pml_hash_key key;
+  peer *peers; /* includes oneself while there is a transport */
+  pml_list pool;
+  size_t pooled;
+  pml_rpc_counts counts;
+  int closed;
+  size_t n;
+  char self[];
+};
+
+static peer *peer_find(const pml_rpc *r, const char *id) {
+  size_t n = strlen(id);
+  peer *p;
+  HASH_FIND_BYHASHVALUE(hh, r->peers, id, n, pml_hash(&r->key, id, n), p);
+  return p;
+}
+
+static void peer_add(pml_rpc *r, const char *id) {
+  if (peer_find(r, id)) return;
+  size_t n = strlen(id);
+  peer *p = pml_alloc(sizeof *p + n + 1);
+  p->n = n;
+  memcpy(p->id, id, n + 1);
+  pml_list_init(&p->calls);
+  HASH_ADD_KEYPTR_BYHASHVALUE(hh, r->peers, p->id, n, pml_hash(&r->key, id, n), p);
+}
+
+/* Everything of the call is gone before its owner hears of it, who may call anew. */
+static void call_end(call *c, int status, pml_buf *body) {
+  pml_rpc *r = c->rpc;
+  pml_rpc_on_answer_fn on_answer = c->on_answer;
+  void *ud = c->ud;
+  pml_timer_stop(r->l, &c->deadline);
+  pml_slots_take(r->slots, c->id);
+  pml_list_remove(&c->node);
+  if (r->pooled < POOL_MAX) {
+    pml_list_append(&r->pool, &c->node);
+    r->pooled++;
+  } else {
+    pml_free(c);
+  }
+  on_answer(status, body, ud);
+}
+
+static void on_deadline(pml_timer *t) {
+  call *c = (call *)(void *)t;
+  c->rpc->counts.timeouts++;
+  call_end(c, PML_ETIMEOUT, NULL);
+}
+
+static call *call_new(pml_rpc *r) {
+  pml_list *n = pml_list_pop(&r->pool);
+  if (n) {
+    r->pooled--;
+    return PML_LIST_OBJ(n, call, node);
+  }
+  call *c = pml_alloc(sizeof *c);
+  pml_timer_init(&c->deadline, on_deadline);
+  pml_list_init(&c->node);
+  c->rpc = r;
+  return c;
+}
+
+/* Its calls fail; then it is forgotten. Nobody can find it meanwhile. */
+static void peer_remove(pml_rpc *r, peer *p, int status) {
+  HASH_DELETE(hh, r->peers, p);
+  while (!pml_list_empty(&p->calls)) {
+    if (status == PML_ENOENT) r->counts.lost++;
+    call_end(PML_LIST_OBJ(p->calls.next, call, node), status, NULL);
+  }
+  pml_free(p);
+}
+
+/* An answer counts only when it comes from the server that was asked. */
+static void answer_take(pml_rpc *r, const char *from, const pml_envelope *env, pml_buf *body) {
+  call *c = pml_slots_get(r->slots, env->call);
+  if (!c || strcmp(c->peer->id, from) != 0) {
+    r->counts.late++;
+    return;
+  }
+  r->counts.answers++;
+  call_end(c, env->status != 0, body);
+}
+
+static void on_record(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+  pml_rpc *r = ud;
+  pml_envelope env;
+  if (pml_envelope_read(pml_buf_slice(head), &env)) {
+    r->counts.bad++;
+    return;
+  }
+  env.from = pml_slice_str(from); /* who sent it, not who it says it is */
+  if (env.kind == PML_ENV_ANSWER) {
+    answer_take(r, from, &env, body);
+  } else {
+    r->ev.on_request(&env, body, extra, r->ev.ud);
+  }
+}
+
+static void on_peer(const char *id, int up, void *ud) {
+  pml_rpc *r = ud;
+  if (up) {
+    peer_add(r, id);
+  } else {
+    peer *p = peer_find(r, id);
+    if (p) peer_remove(r, p, PML_ENOENT);
+  }
+  if (r->ev.on_peer) r->ev.on_peer(id, up, r->ev.ud);
+}
+
+pml_rpc *pml_rpc_new(pml_loop *l, const char *self, size_t limit, const pml_rpc_events *ev) {
+  size_t n = strlen(self);
+  pml_slots *slots = pml_slots_new();
+  if (!slots) return NULL;
+  pml_rpc *r = pml_alloc0(sizeof *r + n + 1);
+  r->l = l;
+  r->ev = *ev;
+  r->slots = slots;
+  r->limit = limit;
+  pml_hash_key_init(&r->key);
+  pml_list_init(&r->pool);
+  r->n = n;
+  memcpy(r->self, self, n + 1);
+  return r;
+}
+
+void pml_rpc_free(pml_rpc *r) {
+  if (!r) return;
+  r->closed = 1; /* what is called from here on is refused */
+  while (r->peers) peer_remove(r, r->peers, PML_ECLOSED);
+  assert(pml_slots_count(r->slots) == 0); /* ours: every call waits for a peer */
+  for (pml_list *n; (n = pml_list_pop(&r->pool));) pml_free(PML_LIST_OBJ(n, call, node));
+  pml_slots_free(r->slots);
+  pml_free(r);
+}
+
+pml_transport_events pml_rpc_transport_events(pml_rpc *r) {
+  return (pml_transport_events){.on_record = on_record, .on_peer = on_peer, .ud = r};
+}
+
+void pml_rpc_use(pml_rpc *r, pml_transport *t) {
+  r->t = t;
+  if (t) {
+    peer_add(r, r->self);
+    return;
+  }
+  peer *p = peer_find(r, r->self);
+  if (p) peer_remove(r, p, PML_ENOENT);
+}
+
+static int envelope_send(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body,
+                         pml_buf *extra) {
+  if (r->closed || !r->t) return PML_ECLOSED;
+  env->from = pml_slice_of(r->self, r->n);
+  pml_buf *head = pml_envelope_write(env);
+  int rc = pml_transport_send(r->t, to, head, body, extra);
+  pml_buf_unref(head);
+  return rc;
+}
+
+static int call_send(pml_rpc *r, call *c, pml_envelope *env, pml_buf *body, pml_buf *extra) {
+  c->id = pml_slots_put(r->slots, c);
+  if (!c->id) return PML_EFULL;
+  env->call = c->id;
+  int rc = envelope_send(r, c->peer->id, env, body, extra);
+  if (rc) pml_slots_take(r->slots, c->id);
+  return rc;
+}
+
+static int call_start(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, pml_buf *extra,
+                      call **out) {
+  if (r->closed || !r->t) return PML_ECLOSED;
+  if (pml_slots_count(r->slots) >= r->limit) return PML_EFULL;
+  peer *p = peer_find(r, to);
+  if (!p) return PML_ENOENT;
+  call *c = call_new(r);
+  c->peer = p;
+  int rc = call_send(r, c, env, body, extra);
+  if (rc) {
+    pml_list_append(&r->pool, &c->node);
+    r->pooled++;
+    return rc;
+  }
+  pml_list_append(&p->calls, &c->node);
+  *out = c;
+  return 0;
+}
+
+int pml_rpc_call(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, pml_buf *extra,
+                 uint32_t ms, pml_rpc_on_answer_fn on_answer, void *ud, pml_id *id) {
+  call *c;
+  env->ms = ms ? ms : 1; /* 0 would say that no answer is wanted */
+  int rc = call_start(r, to, env, body, extra, &c);
+  if (rc) {
+    r->counts.refused++;
+    return rc;
+  }
+  r->counts.calls++;
+  c->on_answer = on_answer;
+  c->ud = ud;
+  pml_timer_start(r->l, &c->deadline, env->ms);
+  if (id) *id = c->id;
+  return 0;
+}
+
+int pml_rpc_cast(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, pml_buf *extra) {
+  env->call = 0;
+  env->ms = 0;
+  int rc = envelope_send(r, to, env, body, extra);
+  if (rc) r->counts.refused++;
+  return rc;
+}
+
+int pml_rpc_answer(pml_rpc *r, const char *to, uint64_t id, int status, pml_buf *body) {
+  pml_envelope env = {.kind = PML_ENV_ANSWER, .call = id, .status = status != 0};
+  return envelope_send(r, to, &env, body, NULL);
+}
+
+int pml_rpc_alive(const pml_rpc *r, const char *id) { return peer_find(r, id) != NULL; }
+size_t pml_rpc_waiting(const pml_rpc *r) { return pml_slots_count(r->slots); }
+const pml_rpc_counts *pml_rpc_counters(const pml_rpc *r) { return &r->counts; }
