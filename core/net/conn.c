@@ -1,0 +1,680 @@
+#include "net/conn_private.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "wire/frame.h"
+#include "wire/wsframe.h"
+#include "wire/wshake.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define QUEUE_FIRST 8u
+#define IOV_FLUSH 128u /* blocks per system call, below IOV_MAX everywhere */
+#define FLUSH_BYTES (1u << 20)
+#define COPY_BELOW 1024u /* larger blocks go by reference */
+#define COPY_FROM 3u     /* fewer blocks are cheaper by reference */
+
+enum { WAITING, UPGRADING, STREAMING, WEBSOCKET };
+
+struct pml_conn {
+  uv_tcp_t tcp; /* tcp.data: the listener */
+  pml_list node;
+  pml_conn *next_dirty;
+  pml_timer timer; /* upgrade, then slow, then linger */
+  union {
+    pml_wshake shake;  /* UPGRADING */
+    pml_wsframe frame; /* WEBSOCKET */
+  } in;
+  pml__queue *q;
+  uint64_t last_read; /* turn */
+  uint32_t last_ms;
+  uint16_t end_code;
+  uint8_t state, why, late;
+  unsigned dirty : 1;
+  unsigned closing : 1;   /* pml_conn_close or an end was seen */
+  unsigned told : 1;      /* on_end was called */
+  unsigned dead : 1;      /* nothing more to flush or wait for */
+  unsigned gone : 1;      /* uv_close was called */
+  unsigned eof : 1;       /* the peer sends no more */
+  unsigned shut : 1;      /* we send no more */
+  unsigned deaf : 1;      /* what comes is dropped unparsed */
+  unsigned close_got : 1; /* the peer's close frame */
+};
+
+typedef struct pml__write {
+  uv_write_t w; /* data: the conn */
+  size_t bytes;
+} pml__write;
+
+static const char *const end_names[] = {
+  [PML_END_NONE] = "none",   [PML_END_PEER] = "peer",           [PML_END_ERROR] = "error",
+  [PML_END_ASKED] = "asked", [PML_END_PROTOCOL] = "protocol",   [PML_END_TOOBIG] = "toobig",
+  [PML_END_SLOW] = "slow",   [PML_END_HANDSHAKE] = "handshake", [PML_END_HEARTBEAT] = "heartbeat",
+  [PML_END_FULL] = "full",
+};
+
+const char *pml_end_name(pml_end why) {
+  return (size_t)why < sizeof end_names / sizeof *end_names ? end_names[why] : "none";
+}
+
+static pml_listener *listener_of(const pml_conn *c) { return c->tcp.data; }
+static uv_stream_t *stream_of(pml_conn *c) { return (uv_stream_t *)&c->tcp; }
+
+void *pml_conn_user(pml_conn *c) { return c + 1; }
+pml_conn *pml_conn_of_user(void *user) { return (pml_conn *)user - 1; }
+pml_loop *pml_conn_loop(pml_conn *c) { return listener_of(c)->loop; }
+void *pml_conn_owner(pml_conn *c) { return listener_of(c)->o.owner; }
+pml_net_counts *pml_conn_counts(pml_conn *c) { return &listener_of(c)->counts; }
+int pml_conn_is_ws(const pml_conn *c) { return c->state == WEBSOCKET; }
+uint64_t pml_conn_last_read(const pml_conn *c) { return c->last_read; }
+int pml_conn_closing(const pml_conn *c) { return c->closing; }
+pml_conn *pml__conn_of_node(pml_list *node) { return PML_LIST_OBJ(node, pml_conn, node); }
+
+uint32_t pml__conn_waited(const pml_conn *c) {
+  const pml_listener *s = listener_of(c);
+  uint64_t now = pml_loop_now(s->loop), end = now + s->o.limits.upgrade_ms;
+  return pml_timer_running(&c->timer) && c->timer.due < end ? (uint32_t)(end - c->timer.due) : 0;
+}
+
+uint32_t pml__conn_quiet(const pml_conn *c) {
+  return (uint32_t)pml_loop_now(listener_of(c)->loop) - c->last_ms;
+}
+
+void pml_conn_address(pml_conn *c, char ip[46], int *port) {
+  struct sockaddr_storage a;
+  int n = sizeof a;
+  ip[0] = 0;
+  *port = 0;
+  if (c->gone || uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&a, &n)) return;
+  if (a.ss_family == AF_INET6) {
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&a;
+    const uint8_t *b = six->sin6_addr.s6_addr;
+    *port = ntohs(six->sin6_port);
+    /* A dual-stack socket shows IPv4 clients as ::ffff:a.b.c.d. */
+    if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) uv_inet_ntop(AF_INET, b + 12, ip, 46);
+    else uv_ip6_name(six, ip, 46);
+  } else {
+    const struct sockaddr_in *four = (const struct sockaddr_in *)&a;
+    *port = ntohs(four->sin_port);
+    uv_ip4_name(four, ip, 46);
+  }
+}
+
+/* ---- the queue of outgoing blocks ---- */
+
+static pml__queue *queue_new(pml_listener *s, uint32_t cap) {
+  pml__queue *q = cap == QUEUE_FIRST ? s->spare : NULL;
+  if (q) {
+    s->spare = q->spare;
+    s->nspare--;
+  } else {
+    q = pml_alloc(sizeof *q + cap * sizeof *q->item);
+    q->cap = cap;
+  }
+  q->head = q->count = q->held = 0;
+  q->bytes = 0;
+  q->req = NULL;
+  q->spare = NULL;
+  return q;
+}
+
+static void queue_free(pml_listener *s, pml__queue *q) {
+  if (q->cap == QUEUE_FIRST && s->nspare < PML__SPARE_QUEUES) {
+    q->spare = s->spare;
+    s->spare = q;
+    s->nspare++;
+  } else {
+    pml_free(q);
+  }
+}
+
+void pml__conn_free_spares(pml_listener *s) {
+  while (s->spare) {
+    pml__queue *q = s->spare;
+    s->spare = q->spare;
+    pml_free(q);
+  }
+  s->nspare = 0;
+}
+
+static pml__out *queue_at(pml__queue *q, uint32_t i) {
+  return &q->item[(q->head + i) & (q->cap - 1)];
+}
+
+static pml__queue *queue_grow(pml_listener *s, pml__queue *q) {
+  pml__queue *big = queue_new(s, q->cap * 2);
+  for (uint32_t i = 0; i < q->count; i++) big->item[i] = *queue_at(q, i);
+  big->count = q->count;
+  big->bytes = q->bytes;
+  big->req = q->req;
+  big->held = q->held;
+  queue_free(s, q);
+  return big;
+}
+
+/* Takes one reference to b. */
+static void queue_put(pml_conn *c, pml_buf *b, pml_slice part) {
+  pml_listener *s = listener_of(c);
+  if (!c->q) c->q = queue_new(s, QUEUE_FIRST);
+  else if (c->q->count == c->q->cap) c->q = queue_grow(s, c->q);
+  pml__queue *q = c->q;
+  pml__out *o = queue_at(q, q->count++);
+  o->b = b;
+  o->off = (uint32_t)(part.p - b->data);
+  o->len = (uint32_t)part.n;
+  q->bytes += part.n + sizeof *o;
+}
+
+/* n bytes were written. Releases the blocks that are done. */
+static void queue_pop(pml__queue *q, size_t n) {
+  while (q->count) {
+    pml__out *o = queue_at(q, 0);
+    if (n < o->len) {
+      o->off += (uint32_t)n;
+      o->len -= (uint32_t)n;
+      q->bytes -= n;
+      return;
+    }
+    n -= o->len;
+    q->bytes -= o->len + sizeof *o;
+    pml_buf_unref(o->b);
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->count--;
+  }
+}
+
+/* Releases the blocks behind the first `keep`. */
+static void queue_cut(pml__queue *q, uint32_t keep) {
+  while (q->count > keep) {
+    pml__out *o = queue_at(q, --q->count);
+    q->bytes -= o->len + sizeof *o;
+    pml_buf_unref(o->b);
+  }
+}
+
+/* Drops the queue itself once it is empty and libuv has nothing of it. */
+static void queue_done(pml_conn *c) {
+  if (!c->q || c->q->count || c->q->req) return;
+  queue_free(listener_of(c), c->q);
+  c->q = NULL;
+}
+
+static void mark(pml_conn *c) {
+  pml_listener *s = listener_of(c);
+  if (c->dirty || c->gone) return;
+  c->dirty = 1;
+  c->next_dirty = NULL;
+  if (!s->dirty) pml_loop_defer(s->loop, &s->flush);
+  *s->dirty_end = c;
+  s->dirty_end = &c->next_dirty;
+}
+
+/* ---- the end ---- */
+
+static void begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful) {
+  pml_listener *s = listener_of(c);
+  c->closing = 1;
+  c->why = (uint8_t)why;
+  c->end_code = code;
+  pml_timer_stop(s->loop, &c->timer);
+  if (graceful) {
+    pml_timer_start(s->loop, &c->timer, s->o.limits.linger_ms);
+  } else {
+    c->dead = 1;
+    if (c->q) queue_cut(c->q, c->q->held);
+  }
+  mark(c);
+}
+
+/* Not worth waiting for any more. */
+static void die(pml_conn *c, pml_end why) {
+  if (!c->closing) {
+    begin_close(c, why, 0, 0);
+    return;
+  }
+  c->dead = 1;
+  mark(c);
+}
+
+void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {
+  if (c->closing) return;
+  int ws = c->state == WEBSOCKET, graceful = 0;
+  if (why == PML_END_ASKED || why == PML_END_HANDSHAKE || why == PML_END_FULL) graceful = 1;
+  if (why == PML_END_PROTOCOL || why == PML_END_TOOBIG) {
+    graceful = ws;
+    c->deaf = 1; /* its bytes make no sense from here on */
+  }
+  if (c->state == WAITING || (c->state == UPGRADING && !c->q)) graceful = 0;
+  if (graceful && ws) {
+    pml_buf *b = pml_wsframe_close(ws_code ? ws_code : PML_WS_NORMAL, NULL);
+    queue_put(c, b, pml_buf_slice(b));
+  }
+  begin_close(c, why, 0, graceful);
+}
+
+static void count_end(pml_conn *c) {
+  pml_listener *s = listener_of(c);
+  pml_net_counts *n = &s->counts;
+  switch ((pml_end)c->why) {
+  case PML_END_PROTOCOL: n->protocol++; break;
+  case PML_END_TOOBIG: n->toobig++; break;
+  case PML_END_SLOW: n->slow++; break;
+  case PML_END_HANDSHAKE: n->handshake++; break;
+  case PML_END_HEARTBEAT: n->heartbeat++; break;
+  default: return;
+  }
+  const pml_log *log = s->o.log;
+  if (!log || log->level > PML_INFO) return;
+  if (log->level == PML_DEBUG) {
+    char ip[46];
+    int port;
+    pml_conn_address(c, ip, &port);
+    pml_log_write(log, PML_DEBUG, "client %s:%d closed: %s", ip, port, pml_end_name(c->why));
+  }
+  if (c->why != PML_END_PROTOCOL && c->why != PML_END_TOOBIG) return;
+  uint64_t now = pml_loop_now(s->loop), bad = n->protocol + n->toobig;
+  if (s->told_at && now - s->told_at < 1000) return;
+  pml_log_write(log, PML_INFO, "closed %llu client(s) for protocol errors",
+                (unsigned long long)(bad - s->told_protocol));
+  s->told_at = now;
+  s->told_protocol = bad;
+}
+
+static void on_closed(uv_handle_t *h) {
+  pml_conn *c = (pml_conn *)h;
+  pml_listener *s = listener_of(c);
+  if (c->q) {
+    queue_cut(c->q, 0);
+    assert(!c->q->req); /* ours: libuv calls write callbacks before this one */
+    queue_done(c);
+  }
+  pml_list_remove(&c->node);
+  s->counts.open--;
+  s->counts.closed++;
+  pml_free(c);
+  pml__listener_conn_closed(s);
+}
+
+static void bury(pml_conn *c) {
+  if (c->gone) return;
+  c->gone = 1;
+  pml_timer_stop(listener_of(c)->loop, &c->timer);
+  if (c->state == UPGRADING) pml_wshake_fini(&c->in.shake);
+  if (c->state == WEBSOCKET) pml_wsframe_fini(&c->in.frame);
+  uv_close((uv_handle_t *)&c->tcp, on_closed);
+  /* From here libuv reads nothing of a write that is under way. */
+  if (c->q) queue_cut(c->q, 0);
+  queue_done(c);
+}
+
+static void on_shutdown(uv_shutdown_t *r, int status) {
+  pml_conn *c = r->data;
+  pml_free(r);
+  if (status < 0 && status != UV_ECANCELED) die(c, PML_END_ERROR);
+}
+
+/* All is flushed. Says so to the peer, and waits for it to close. */
+static void linger(pml_conn *c) {
+  if (c->eof) {
+    c->dead = 1;
+    return;
+  }
+  if (c->state == WEBSOCKET && !c->deaf && !c->close_got) return;
+  if (c->shut) return;
+  c->shut = 1;
+  uv_shutdown_t *r = pml_alloc(sizeof *r);
+  r->data = c;
+  if (uv_shutdown(r, stream_of(c), on_shutdown)) {
+    pml_free(r);
+    c->dead = 1;
+  }
+}
+
+/* ---- writing ---- */
+
+static unsigned gather(pml__queue *q, uv_buf_t *iov, uint8_t *scratch, uint32_t *blocks,
+                       size_t *total) {
+  unsigned n = 0;
+  size_t used = 0, sum = 0;
+  int run = 0;
+  uint32_t i = 0;
+  for (; i < q->count && n < IOV_FLUSH && sum < FLUSH_BYTES; i++) {
+    pml__out *o = queue_at(q, i);
+    uint8_t *p = o->b->data + o->off;
+    sum += o->len;
+    if (scratch && o->len < COPY_BELOW && used + o->len <= PML__SCRATCH) {
+      memcpy(scratch + used, p, o->len);
+      if (run) iov[n - 1].len += o->len;
+      else iov[n++] = uv_buf_init((char *)scratch + used, o->len);
+      used += o->len;
+      run = 1;
+    } else {
+      iov[n++] = uv_buf_init((char *)p, o->len);
+      run = 0;
+    }
+  }
+  *blocks = i;
+  *total = sum;
+  return n;
+}
+
+static void after_write(pml_conn *c, size_t n) {
+  pml_listener *s = listener_of(c);
+  s->counts.bytes_out += n;
+  queue_pop(c->q, n);
+  if (!c->closing && c->q->bytes <= s->o.limits.queue_soft) {
+    pml_timer_stop(s->loop, &c->timer);
+    c->late = 0;
+  }
+}
+
+static void on_written(uv_write_t *w, int status) {
+  pml_conn *c = w->data;
+  pml__write *req = (pml__write *)w;
+  size_t n = req->bytes;
+  c->q->req = NULL; /* ours: a queue stays while a write is under way */
+  c->q->held = 0;
+  pml_free(req);
+  if (c->gone) {
+    queue_done(c);
+    return;
+  }
+  if (status < 0) {
+    if (status != UV_ECANCELED) die(c, PML_END_ERROR);
+    return;
+  }
+  after_write(c, n);
+  if (c->q->count || c->closing) mark(c);
+  queue_done(c);
+}
+
+/* What the socket did not take goes to libuv, in one request. */
+static int write_rest(pml_conn *c) {
+  uv_buf_t iov[IOV_FLUSH];
+  pml__queue *q = c->q;
+  pml__write *req = pml_alloc(sizeof *req);
+  unsigned n = gather(q, iov, NULL, &q->held, &req->bytes);
+  req->w.data = c;
+  q->req = req;
+  listener_of(c)->counts.writes++;
+  int r = uv_write(&req->w, stream_of(c), iov, n, on_written);
+  if (r) {
+    q->req = NULL;
+    q->held = 0;
+    pml_free(req);
+  }
+  return r;
+}
+
+static void flush(pml_conn *c) {
+  pml_listener *s = listener_of(c);
+  pml__queue *q = c->q;
+  if (!q || q->req || !q->count) return;
+  uv_buf_t iov[IOV_FLUSH];
+  uint32_t blocks;
+  size_t total;
+  unsigned n = gather(q, iov, q->count >= COPY_FROM ? s->scratch : NULL, &blocks, &total);
+  s->counts.writes++;
+  int r = uv_try_write(stream_of(c), iov, n);
+  if (r < 0 && r != UV_EAGAIN) {
+    die(c, PML_END_ERROR);
+    return;
+  }
+  size_t done = r < 0 ? 0 : (size_t)r;
+  after_write(c, done);
+  if (!q->count) queue_done(c);
+  else if (done == total) mark(c); /* a turn's worth; others first */
+  else if (write_rest(c)) die(c, PML_END_ERROR);
+}
+
+/* End of turn for one connection: the only place where on_end and uv_close are called. */
+static void settle(pml_conn *c) {
+  if (!c->dead) flush(c);
+  if (c->closing && !c->told) {
+    pml_listener *s = listener_of(c);
+    c->told = 1;
+    count_end(c);
+    s->o.hooks.on_end(c, c->why, c->end_code);
+  }
+  if (c->closing && !c->dead && !c->q) linger(c);
+  if (c->dead) bury(c);
+}
+
+void pml__conn_flush_all(pml_task *t) {
+  pml_listener *s = PML_LIST_OBJ(t, pml_listener, flush);
+  pml_conn *list = s->dirty;
+  s->dirty = NULL;
+  s->dirty_end = &s->dirty;
+  for (unsigned n = 0; list && n < PML__FLUSHES; n++) {
+    pml_conn *c = list;
+    list = c->next_dirty;
+    c->dirty = 0;
+    settle(c);
+  }
+  if (!list) return;
+  /* Those left over come before those marked meanwhile. */
+  pml_conn *last = list;
+  while (last->next_dirty) last = last->next_dirty;
+  last->next_dirty = s->dirty;
+  if (!s->dirty) s->dirty_end = &last->next_dirty;
+  s->dirty = list;
+  pml_loop_defer(s->loop, &s->flush);
+}
+
+static void queued(pml_conn *c) {
+  const pml_conn_limits *m = &listener_of(c)->o.limits;
+  size_t bytes = c->q->bytes;
+  if (bytes > m->queue_hard) {
+    pml_conn_close(c, PML_END_SLOW, 0);
+    return;
+  }
+  if (bytes > m->queue_soft && !pml_timer_running(&c->timer)) {
+    pml_timer_start(pml_conn_loop(c), &c->timer, m->queue_ms);
+  }
+  mark(c);
+}
+
+void pml_conn_send(pml_conn *c, pml_buf *frame) {
+  if (c->closing || c->state < STREAMING) return;
+  queue_put(c, pml_buf_ref(frame),
+            c->state == WEBSOCKET ? pml_frame_ws(frame) : pml_frame_package(frame));
+  queued(c);
+}
+
+void pml_conn_send_ws(pml_conn *c, uint8_t op, pml_buf *payload) {
+  if (c->closing || c->state != WEBSOCKET) return;
+  uint8_t head[10];
+  size_t n = pml_wsframe_write_head(head, op, 1, payload->len);
+  pml_buf *h = pml_buf_from(head, n);
+  queue_put(c, h, pml_buf_slice(h));
+  if (payload->len) queue_put(c, pml_buf_ref(payload), pml_buf_slice(payload));
+  queued(c);
+}
+
+/* ---- reading ---- */
+
+static void deliver(pml_conn *c, int kind, pml_slice bytes, int fin) {
+  int r = listener_of(c)->o.hooks.on_bytes(c, kind, bytes, fin);
+  if (r == PML_ETOOBIG) pml_conn_close(c, PML_END_TOOBIG, PML_WS_TOO_BIG);
+  else if (r) pml_conn_close(c, PML_END_PROTOCOL, PML_WS_PROTOCOL);
+}
+
+static int on_ws_data(uint8_t op, pml_slice piece, int fin, void *ud) {
+  pml_conn *c = ud;
+  if (!c->closing) deliver(c, op == PML_WS_TEXT ? PML_TEXT : PML_BINARY, piece, fin);
+  return c->deaf ? PML_ECLOSED : 0; /* a closing one is read on, for its close frame */
+}
+
+static int on_ws_control(uint8_t op, pml_slice payload, void *ud) {
+  pml_conn *c = ud;
+  if (op == PML_WS_PING && !c->closing) {
+    pml_buf *b = pml_wsframe_control(PML_WS_PONG, payload.p, payload.n);
+    queue_put(c, b, pml_buf_slice(b));
+    queued(c);
+    return 0;
+  }
+  if (op != PML_WS_CLOSE) return 0;
+  c->close_got = 1;
+  c->deaf = 1;
+  if (c->closing) {
+    mark(c);
+    return PML_ECLOSED;
+  }
+  uint16_t code = payload.n < 2 ? PML_WS_NO_STATUS : (uint16_t)(payload.p[0] << 8 | payload.p[1]);
+  pml_buf *b = pml_wsframe_control(PML_WS_CLOSE, payload.p, payload.n < 2 ? 0 : 2);
+  queue_put(c, b, pml_buf_slice(b));
+  begin_close(c, PML_END_PEER, code, 1);
+  return PML_ECLOSED;
+}
+
+static void feed_ws(pml_conn *c, uint8_t *p, size_t n) {
+  static const pml_wsframe_hooks hooks = {on_ws_data, on_ws_control};
+  int r = pml_wsframe_feed(&c->in.frame, p, n, listener_of(c)->o.limits.ws_frame_max, &hooks, c);
+  if (!r || r == PML_ECLOSED) return;
+  uint16_t code = c->in.frame.code;
+  if (c->closing) {
+    c->deaf = 1;
+    mark(c);
+  } else if (r == PML_ETOOBIG) {
+    pml_conn_close(c, PML_END_TOOBIG, code ? code : PML_WS_TOO_BIG);
+  } else {
+    pml_conn_close(c, PML_END_PROTOCOL, code ? code : PML_WS_PROTOCOL);
+  }
+}
+
+static void opened(pml_conn *c, uint8_t state) {
+  pml_listener *s = listener_of(c);
+  c->state = state;
+  s->o.hooks.on_open(c); /* the timer still knows when the connection came */
+  if (!c->closing) pml_timer_stop(s->loop, &c->timer);
+  c->late = 0;
+}
+
+static void feed_http(pml_conn *c, uint8_t *p, size_t n) {
+  pml_wshake_result r;
+  int e = pml_wshake_feed(&c->in.shake, p, n, &r);
+  if (e == PML_EAGAIN) return;
+  if (e) {
+    pml_conn_close(c, PML_END_PROTOCOL, 0);
+    return;
+  }
+  queue_put(c, r.answer, pml_buf_slice(r.answer));
+  if (r.status != 101) {
+    pml_conn_close(c, PML_END_HANDSHAKE, 0);
+    return;
+  }
+  pml_wshake_fini(&c->in.shake);
+  memset(&c->in.frame, 0, sizeof c->in.frame);
+  mark(c);
+  opened(c, WEBSOCKET);
+  if (n > r.used && !c->deaf) feed_ws(c, p + r.used, n - r.used);
+}
+
+static void feed(pml_conn *c, uint8_t *p, size_t n) {
+  if (c->state == WAITING) {
+    if (p[0] >= 'A' && p[0] <= 'Z') {
+      c->state = UPGRADING;
+    } else if (p[0] >= 1 && p[0] <= 5) {
+      opened(c, STREAMING);
+    } else {
+      pml_conn_close(c, PML_END_PROTOCOL, 0);
+    }
+  }
+  if (c->state == WEBSOCKET) {
+    if (!c->deaf) feed_ws(c, p, n);
+  } else if (c->closing) {
+    return; /* dropped while the close is under way */
+  } else if (c->state == UPGRADING) {
+    feed_http(c, p, n);
+  } else {
+    deliver(c, PML_STREAM, pml_slice_of(p, n), 0);
+  }
+}
+
+static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *out) {
+  pml_conn *c = (pml_conn *)h;
+  pml_listener *s = listener_of(c);
+  uint64_t turn = pml_loop_turn(s->loop);
+  (void)hint;
+  /* libuv would read up to 32 times from one socket; no buffer ends that for this turn. */
+  int again = s->reader == c && s->read_turn == turn;
+  s->reader = c;
+  s->read_turn = turn;
+  *out = uv_buf_init((char *)s->read, again ? 0 : PML__READ_SIZE);
+}
+
+static void on_eof(pml_conn *c) {
+  c->eof = 1;
+  if (c->closing) {
+    mark(c);
+    return;
+  }
+  /* It may still read: what is queued is flushed. */
+  begin_close(c, PML_END_PEER, c->state == WEBSOCKET ? PML_WS_ABNORMAL : 0, c->q != NULL);
+}
+
+static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
+  pml_conn *c = (pml_conn *)h;
+  if (n == 0 || n == UV_ENOBUFS || c->gone) return;
+  if (n == UV_EOF) {
+    on_eof(c);
+  } else if (n < 0) {
+    die(c, PML_END_ERROR);
+  } else {
+    pml_listener *s = listener_of(c);
+    c->last_read = pml_loop_turn(s->loop);
+    c->last_ms = (uint32_t)pml_loop_now(s->loop);
+    s->counts.bytes_in += (size_t)n;
+    if (!c->dead) feed(c, (uint8_t *)buf->base, (size_t)n);
+  }
+}
+
+/* ---- time ---- */
+
+static void on_timer(pml_timer *t) {
+  pml_conn *c = PML_LIST_OBJ(t, pml_conn, timer);
+  pml_loop *l = pml_conn_loop(c);
+  if (c->closing) {
+    c->dead = 1;
+    mark(c);
+    return;
+  }
+  /* A loop that was late looks at its sockets twice before it blames the client. */
+  if (c->late < 2) {
+    c->late++;
+    pml_timer_start(l, t, 1);
+    return;
+  }
+  pml_conn_close(c, c->state < STREAMING ? PML_END_HANDSHAKE : PML_END_SLOW, 0);
+}
+
+/* ---- the beginning ---- */
+
+static void on_refused(uv_handle_t *h) { pml_free(h); }
+
+int pml__conn_accept(pml_listener *s) {
+  pml_conn *c = pml_alloc0(sizeof *c + s->o.hooks.user_size);
+  int r = uv_tcp_init(pml_loop_uv(s->loop), &c->tcp);
+  if (r) {
+    pml_free(c);
+    return r;
+  }
+  c->tcp.data = s;
+  pml_list_init(&c->node);
+  pml_timer_init(&c->timer, on_timer);
+  r = uv_accept((uv_stream_t *)&s->tcp, stream_of(c));
+  if (!r && s->counts.open >= s->o.max_conns) r = UV_EMFILE;
+  if (!r) r = uv_read_start(stream_of(c), on_alloc, on_read);
+  if (r) {
+    uv_close((uv_handle_t *)&c->tcp, on_refused);
+    return r;
+  }
+  uv_tcp_nodelay(&c->tcp, 1); /* a failure costs time, nothing else */
+  s->counts.accepted++;
+  s->counts.open++;
+  pml_list_append(&s->conns, &c->node);
+  c->last_ms = (uint32_t)pml_loop_now(s->loop);
+  pml_timer_start(s->loop, &c->timer, s->o.limits.upgrade_ms);
+  return 0;
+}

@@ -1,0 +1,263 @@
+#include "net/peer.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "net/conn_private.h"
+#include "wire/frame.h"
+#include "wire/package.h"
+#include "wire/utf8.h"
+#include "wire/wsframe.h"
+
+#define BEAT_EVERY_MS 1000u
+/* A client's beat may come early by this much: timers and networks are not exact. */
+#define BEAT_EARLY_MS 500u
+
+struct pml_peer {
+  pml_timer timer; /* handshake, then heartbeat */
+  pml_package_parser parser;
+  void *data;
+  char *reason;       /* of pml_peer_close, owned */
+  uint32_t limit;     /* of a package, as of now */
+  uint32_t beat_at;   /* when the next heartbeat may be answered; milliseconds, cut */
+  uint32_t late_turn; /* the turn in which the timer first fired */
+  uint8_t state;
+  unsigned open : 1;   /* on_open came */
+  unsigned asked : 1;  /* the handshake was given to the host */
+  unsigned bytes : 1;  /* the WebSocket message under way has some */
+  unsigned beaten : 1; /* beat_at means something */
+  unsigned late : 1;   /* late_turn means something */
+};
+
+static pml_peer_host *host_of(pml_peer *p) { return pml_conn_owner(pml_peer_conn(p)); }
+pml_conn *pml_peer_conn(pml_peer *p) { return pml_conn_of_user(p); }
+void pml_peer_set_data(pml_peer *p, void *data) { p->data = data; }
+void *pml_peer_data(const pml_peer *p) { return p->data; }
+pml_peer_state pml_peer_state_of(const pml_peer *p) { return (pml_peer_state)p->state; }
+
+/* ---- time ---- */
+
+static uint64_t timeout_ms(const pml_peer_host *h) {
+  return 1000 * (uint64_t)(h->timeout_s ? h->timeout_s : 2 * (uint64_t)h->heartbeat_s);
+}
+
+static void on_timer(pml_timer *t) {
+  pml_peer *p = PML_LIST_OBJ(t, pml_peer, timer);
+  pml_conn *c = pml_peer_conn(p);
+  pml_loop *l = pml_conn_loop(c);
+  if (p->state == PML_PEER_WORKING) {
+    uint64_t all = timeout_ms(host_of(p)), quiet = pml__conn_quiet(c);
+    if (quiet < all) { /* bytes came since */
+      p->late = 0;
+      pml_timer_start(l, t, all - quiet);
+      return;
+    }
+  }
+  /* A loop that was late has not read yet what may have come in time: two more
+   * turns, and the question is asked again. */
+  uint32_t turn = (uint32_t)pml_loop_turn(l);
+  if (!p->late) {
+    p->late = 1;
+    p->late_turn = turn;
+  }
+  if (turn - p->late_turn < 2) {
+    pml_timer_start(l, t, 1);
+    return;
+  }
+  pml_conn_close(c, p->state == PML_PEER_WORKING ? PML_END_HEARTBEAT : PML_END_HANDSHAKE, 0);
+  p->state = PML_PEER_CLOSED;
+}
+
+static void beat(pml_peer *p) {
+  pml_peer_host *h = host_of(p);
+  if (!h->beat) h->beat = pml_frame_of(PML_PKG_HEARTBEAT, NULL, 0);
+  pml_conn_send(pml_peer_conn(p), h->beat);
+}
+
+static void on_heartbeat(pml_peer *p) {
+  pml_conn *c = pml_peer_conn(p);
+  if (!host_of(p)->heartbeat_s) return;
+  uint32_t now = (uint32_t)pml_loop_now(pml_conn_loop(c));
+  int32_t early = p->beaten ? (int32_t)(p->beat_at - now) : 0;
+  if (early > (int32_t)BEAT_EARLY_MS) {
+    pml_conn_counts(c)->heartbeats_unanswered++;
+    return;
+  }
+  p->beaten = 1;
+  p->beat_at = (early > 0 ? p->beat_at : now) + BEAT_EVERY_MS;
+  beat(p);
+}
+
+/* ---- packages ---- */
+
+static void on_ack(pml_peer *p) {
+  pml_peer_host *h = host_of(p);
+  pml_conn *c = pml_peer_conn(p);
+  p->state = PML_PEER_WORKING;
+  p->limit = h->package_after;
+  p->late = 0;
+  pml_timer_stop(pml_conn_loop(c), &p->timer);
+  if (h->heartbeat_s) {
+    pml_timer_start(pml_conn_loop(c), &p->timer, timeout_ms(h));
+    beat(p);
+  }
+  h->on_working(p, h);
+}
+
+static int on_package(uint8_t type, pml_slice body, void *ud) {
+  pml_peer *p = ud;
+  pml_peer_host *h = host_of(p);
+  int r = 0;
+  switch (type) {
+  case PML_PKG_HANDSHAKE:
+    if (p->state != PML_PEER_INITED || p->asked) break;
+    p->asked = 1;
+    h->on_handshake(p, body, h);
+    break;
+  case PML_PKG_ACK:
+    if (p->state == PML_PEER_WAIT_ACK) on_ack(p);
+    break;
+  case PML_PKG_HEARTBEAT:
+    if (p->state == PML_PEER_WORKING) on_heartbeat(p);
+    break;
+  case PML_PKG_DATA:
+    if (p->state == PML_PEER_WORKING) r = h->on_data(p, body, h);
+    break;
+  default: return PML_EPROTO; /* KICK is the server's to send */
+  }
+  if (r) return r;
+  return pml_conn_closing(pml_peer_conn(p)) ? PML_ECLOSED : 0;
+}
+
+static int on_bytes(pml_conn *c, int kind, pml_slice bytes, int fin) {
+  pml_peer *p = pml_conn_user(c);
+  if (bytes.n) {
+    p->bytes = 1;
+    int r = pml_package_feed(&p->parser, bytes.p, bytes.n, &p->limit, on_package, p);
+    if (r) return r == PML_ECLOSED ? 0 : r;
+  }
+  if (kind == PML_STREAM || !fin) return 0;
+  int any = p->bytes;
+  p->bytes = 0;
+  if (!any) return kind == PML_BINARY ? PML_EPROTO : 0;
+  return pml_package_partial(&p->parser) ? PML_EPROTO : 0;
+}
+
+/* ---- life ---- */
+
+static void on_open(pml_conn *c) {
+  pml_peer *p = pml_conn_user(c);
+  pml_peer_host *h = pml_conn_owner(c);
+  uint32_t waited = pml__conn_waited(c);
+  p->open = 1;
+  p->limit = h->package_before;
+  h->peers++;
+  pml_timer_init(&p->timer, on_timer);
+  pml_timer_start(pml_conn_loop(c), &p->timer,
+                  h->handshake_ms > waited ? h->handshake_ms - waited : 1);
+  h->on_open(p, h);
+}
+
+static void on_end(pml_conn *c, pml_end why, int end_code) {
+  pml_peer *p = pml_conn_user(c);
+  pml_peer_host *h = pml_conn_owner(c);
+  if (!p->open) return;
+  p->state = PML_PEER_CLOSED;
+  pml_timer_stop(pml_conn_loop(c), &p->timer);
+  pml_package_fini(&p->parser);
+  pml_peer_end end = {
+    .why = why,
+    .ws_code = why == PML_END_PEER ? end_code : 0,
+    .had_error = why == PML_END_ERROR,
+    .is_ws = pml_conn_is_ws(c),
+    .reason = why == PML_END_ASKED ? p->reason : NULL,
+  };
+  h->on_end(p, &end, h);
+  pml_free(p->reason);
+  p->reason = NULL;
+  if (--h->peers) return;
+  pml_buf_unref(h->beat);
+  h->beat = NULL;
+}
+
+pml_conn_hooks pml_peer_hooks(void) {
+  return (pml_conn_hooks){on_open, on_bytes, on_end, sizeof(pml_peer)};
+}
+
+/* ---- what the host says ---- */
+
+void pml_peer_handshake(pml_peer *p, int code, pml_slice json) {
+  pml_conn *c = pml_peer_conn(p);
+  if (p->state != PML_PEER_INITED || pml_conn_closing(c)) return;
+  pml_buf *frame = pml_frame_of(PML_PKG_HANDSHAKE, json.p, json.n);
+  if (frame) pml_conn_send(c, frame);
+  pml_buf_unref(frame);
+  if (code == 200 && frame) {
+    p->state = PML_PEER_WAIT_ACK;
+    return;
+  }
+  p->state = PML_PEER_CLOSED;
+  pml_conn_close(c, PML_END_HANDSHAKE, PML_WS_NORMAL);
+}
+
+void pml_peer_send(pml_peer *p, pml_buf *frame) {
+  if (p->state == PML_PEER_WORKING) pml_conn_send(pml_peer_conn(p), frame);
+}
+
+/* The length of the UTF-8 sequence at s, 1 for a byte that starts none. */
+static size_t sequence(const char *s) {
+  const uint8_t *p = (const uint8_t *)s;
+  size_t n = *p < 0xC2 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : *p < 0xF5 ? 4 : 1;
+  for (size_t i = 1; i < n; i++) {
+    if ((p[i] & 0xC0) != 0x80) return 1; /* the string's end among them */
+  }
+  return n;
+}
+
+/* One character of a JSON string. Above the BMP as escapes: old JavaScript
+ * clients read no four-byte sequences (reference trap 0.13). */
+static void write_char(pml_writer *w, const char *s, size_t n) {
+  const uint8_t *p = (const uint8_t *)s;
+  char esc[16];
+  if (!pml_utf8_valid(p, n)) {
+    pml_writer_put(w, "\\ufffd", 6);
+  } else if (n == 4) {
+    uint32_t v = (uint32_t)((p[0] & 7) << 18 | (p[1] & 63) << 12 | (p[2] & 63) << 6 | (p[3] & 63));
+    v -= 0x10000;
+    int k = snprintf(esc, sizeof esc, "\\u%04x\\u%04x", 0xD800 + (v >> 10), 0xDC00 + (v & 0x3FF));
+    pml_writer_put(w, esc, (size_t)k);
+  } else if (*p == '"' || *p == '\\') {
+    pml_writer_byte(w, '\\');
+    pml_writer_byte(w, *p);
+  } else if (*p < 0x20) {
+    int k = snprintf(esc, sizeof esc, "\\u%04x", *p);
+    pml_writer_put(w, esc, (size_t)k);
+  } else {
+    pml_writer_put(w, p, n);
+  }
+}
+
+static pml_buf *kick_frame(const char *reason) {
+  static const char before[] = "{\"reason\":\"", after[] = "\"}";
+  pml_writer w = {0};
+  pml_frame_begin(&w);
+  pml_writer_put(&w, before, sizeof before - 1);
+  for (size_t n; *reason; reason += n) {
+    n = sequence(reason);
+    write_char(&w, reason, n);
+  }
+  pml_writer_put(&w, after, sizeof after - 1);
+  return pml_frame_end(&w, PML_PKG_KICK);
+}
+
+void pml_peer_close(pml_peer *p, const char *reason) {
+  pml_conn *c = pml_peer_conn(p);
+  if (pml_conn_closing(c)) return;
+  if (reason) p->reason = pml_strdup(reason);
+  if (reason && p->state == PML_PEER_WORKING) {
+    pml_buf *frame = kick_frame(reason);
+    if (frame) pml_conn_send(c, frame);
+    pml_buf_unref(frame);
+  }
+  p->state = PML_PEER_CLOSED;
+  pml_conn_close(c, PML_END_ASKED, PML_WS_NORMAL);
+}

@@ -1,0 +1,63 @@
+/* peer: Pomelo's package protocol on a conn: handshake, ACK, heartbeat, DATA, KICK
+ * (reference sections 3 to 6 and 8). It is the user of a conn: its hooks
+ * are given to a listener whose owner is a pml_peer_host. */
+#ifndef PML_NET_PEER_H
+#define PML_NET_PEER_H
+
+#include "net/conn.h"
+
+typedef struct pml_peer pml_peer;
+typedef enum {
+  PML_PEER_INITED,
+  PML_PEER_WAIT_ACK,
+  PML_PEER_WORKING,
+  PML_PEER_CLOSED
+} pml_peer_state;
+
+/* How a peer's connection ended, as listeners of `closed` get it. */
+typedef struct {
+  pml_end why;
+  int ws_code;   /* PML_END_PEER over WebSocket; else 0 */
+  int had_error; /* PML_END_ERROR */
+  int is_ws;
+  const char *reason; /* PML_END_ASKED: the reason given, NULL for none; borrowed */
+} pml_peer_end;
+
+/* The owner of a listener's conns. All events on the loop's thread, outside of
+ * calls made by the host. */
+typedef struct pml_peer_host {
+  uint32_t package_before, package_after; /* limits of a client's package: 4 KiB, 64 KiB */
+  uint32_t handshake_ms;                  /* accept to ACK: 10000 */
+  uint32_t heartbeat_s;                   /* 0: none announced, sent, answered or missed */
+  uint32_t timeout_s;                     /* 0: twice heartbeat_s */
+  const pml_log *log;                     /* borrowed */
+  void (*on_open)(pml_peer *p, struct pml_peer_host *h); /* accepted: the session begins */
+  /* The client's HANDSHAKE body. Answer, now or later, with pml_peer_handshake. Once per peer. */
+  void (*on_handshake)(pml_peer *p, pml_slice body, struct pml_peer_host *h);
+  void (*on_working)(pml_peer *p, struct pml_peer_host *h); /* the ACK came */
+  /* A DATA package in state WORKING. 0, or PML_EPROTO: the peer is closed for it. */
+  int (*on_data)(pml_peer *p, pml_slice body, struct pml_peer_host *h);
+  void (*on_end)(pml_peer *p, const pml_peer_end *end,
+                 struct pml_peer_host *h); /* once, after on_open */
+  void *ud;
+  pml_buf *beat;  /* private, starts NULL: the heartbeat, there while peers are */
+  uint32_t peers; /* private, starts 0 */
+} pml_peer_host;
+
+/* Hooks for a listener: o->hooks = these, o->owner = the host. */
+pml_conn_hooks pml_peer_hooks(void);
+
+void pml_peer_set_data(pml_peer *p, void *data); /* the host's own, borrowed */
+void *pml_peer_data(const pml_peer *p);
+pml_conn *pml_peer_conn(pml_peer *p);
+pml_peer_state pml_peer_state_of(const pml_peer *p);
+
+/* The answer to the handshake, JSON text. code 200: state WAIT_ACK; any other:
+ * sent, then closed. Ignored when the handshake was answered or the peer is closing. */
+void pml_peer_handshake(pml_peer *p, int code, pml_slice json);
+/* Queues a frame; dropped unless WORKING. Shares it. */
+void pml_peer_send(pml_peer *p, pml_buf *frame);
+/* KICK {"reason":reason} when WORKING and reason is not NULL, then the flush, then the close. */
+void pml_peer_close(pml_peer *p, const char *reason);
+
+#endif
