@@ -1,0 +1,508 @@
+#include "bind/json.h"
+
+#include "base/err.h"
+#include "wire/utf8.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EXACT 9007199254740992.0 /* 2^53 */
+#define NUMBER_MAX 32            /* bytes of any number's text, with its NUL */
+#define STACK_SLOTS (PML_JSON_DEPTH * 2 + 16)
+
+/* Where we are: the way back to the root, for messages only. */
+typedef struct step {
+  const struct step *up;
+  const char *key; /* NULL: number */
+  size_t len;
+  double number;
+} step;
+
+typedef struct {
+  lua_State *L;
+  pml_writer *w;
+  const char *root;
+  char *err;
+  size_t nerr;
+  const void *array_mt; /* NULL: not looked up yet */
+} job;
+
+static int value(job *x, int depth, const step *at);
+
+/* ---- messages ---- */
+
+typedef struct {
+  char *p;
+  size_t n, len;
+} text;
+
+static void say(text *t, const char *s, size_t n) {
+  if (n > t->n - t->len) n = t->n - t->len;
+  memcpy(t->p + t->len, s, n);
+  t->len += n;
+}
+
+static int number_text(double d, char out[NUMBER_MAX]);
+
+static int is_word(const char *s, size_t n) {
+  if (n == 0 || n > 64 || (s[0] >= '0' && s[0] <= '9')) return 0;
+  for (size_t i = 0; i < n; i++) {
+    char c = s[i];
+    if (c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')) return 0;
+  }
+  return 1;
+}
+
+static void say_key(text *t, const char *s, size_t n) {
+  if (is_word(s, n)) {
+    say(t, ".", 1);
+    say(t, s, n);
+    return;
+  }
+  int cut = n > 64;
+  int plain = pml_utf8_valid((const uint8_t *)s, n); /* else its bytes stay out of logs */
+  if (cut) n = 64;
+  while (cut && plain && n && (s[n] & 0xc0) == 0x80) n--;
+  say(t, "[\"", 2);
+  for (size_t i = 0; i < n; i++) {
+    uint8_t c = (uint8_t)s[i];
+    if (c == '"' || c == '\\') say(t, "\\", 1);
+    say(t, c < 0x20 || c == 0x7f || (c > 0x7f && !plain) ? "?" : &s[i], 1);
+  }
+  say(t, cut ? "...\"]" : "\"]", cut ? 5 : 2);
+}
+
+static void say_path(text *t, const step *at) {
+  if (!at) return;
+  say_path(t, at->up);
+  if (at->key) {
+    say_key(t, at->key, at->len);
+    return;
+  }
+  char number[NUMBER_MAX + 2];
+  int n = number_text(at->number, number + 1);
+  number[0] = '[';
+  number[n + 1] = ']';
+  say(t, number, (size_t)n + 2);
+}
+
+/* A long path loses its end, never the reason. */
+static int fail(job *x, const step *at, const char *article, const char *reason) {
+  size_t n = strlen(article) + strlen(reason) + 3;
+  text t = {x->err, x->nerr > n ? x->nerr - n : 0, 0};
+  say(&t, x->root, strlen(x->root));
+  say_path(&t, at);
+  if (t.len == t.n) { /* not in the middle of a character */
+    while (t.len && (t.p[t.len - 1] & 0xc0) == 0x80) t.len--;
+    if (t.len && (t.p[t.len - 1] & 0x80)) t.len--;
+  }
+  snprintf(x->err + t.len, x->nerr - t.len, ": %s%s", article, reason);
+  return PML_EINVAL;
+}
+
+/* ---- numbers ---- */
+
+static int digits(uint64_t u, char *out) {
+  char back[20];
+  int n = 0;
+  do {
+    back[n++] = (char)('0' + u % 10);
+    u /= 10;
+  } while (u);
+  for (int i = 0; i < n; i++) out[i] = back[n - 1 - i];
+  return n;
+}
+
+/* d has at most six decimals: what most fractions in games look like. A decimal
+ * of 15 digits or fewer that gives d is the only one that short, so it is the
+ * shortest. 0: not such a number. */
+static int few_decimals(double d, char *out) {
+  double a = fabs(d), scaled = nearbyint(a * 1e6);
+  if (a >= 1e9 || a < 1e-4 || scaled / 1e6 != a) return 0;
+  uint64_t u = (uint64_t)scaled;
+  int n = 0;
+  if (d < 0) out[n++] = '-';
+  n += digits(u / 1000000, out + n);
+  uint32_t fraction = (uint32_t)(u % 1000000);
+  out[n++] = '.';
+  for (uint32_t unit = 100000; fraction; unit /= 10) {
+    out[n++] = (char)('0' + fraction / unit);
+    fraction %= unit;
+  }
+  return n;
+}
+
+/* The length of the text, 0 when d is not finite. */
+static int number_text(double d, char out[NUMBER_MAX]) {
+  if (d >= -EXACT && d <= EXACT) {
+    int64_t i = (int64_t)d;
+    if ((double)i == d) {
+      int sign = i < 0;
+      if (sign) out[0] = '-';
+      return sign + digits((uint64_t)(sign ? -i : i), out + sign);
+    }
+    int n = few_decimals(d, out);
+    if (n) return n;
+  }
+  if (!isfinite(d)) return 0;
+  int n = 0;
+  for (int precision = 15; precision <= 17; precision++) { /* %g drops zeros at the end */
+    n = snprintf(out, NUMBER_MAX, "%.*g", precision, d);
+    if (strtod(out, NULL) == d) break;
+  }
+  /* A script may have called os.setlocale: another decimal point. */
+  for (int i = 0; i < n; i++) {
+    if ((out[i] < '0' || out[i] > '9') && !strchr("+-e", out[i])) out[i] = '.';
+  }
+  return n;
+}
+
+static int number(job *x, double d, const step *at) {
+  pml_writer_grow(x->w, NUMBER_MAX);
+  char out[NUMBER_MAX];
+  int n = number_text(d, out);
+  if (n == 0) return fail(x, at, "", isnan(d) ? "NaN" : d > 0 ? "inf" : "-inf");
+  pml_writer_put(x->w, out, (size_t)n);
+  return 0;
+}
+
+/* ---- strings ---- */
+
+#define ONES 0x0101010101010101u
+#define HIGHS 0x8080808080808080u
+
+static int is_plain(uint8_t c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+
+/* How many bytes from p on are ASCII and need no escape. */
+static size_t plain(const uint8_t *p, size_t n) {
+  size_t i = 0;
+  for (; n - i >= 8; i += 8) {
+    uint64_t v;
+    memcpy(&v, p + i, 8);
+    uint64_t quote = v ^ ONES * '"', back = v ^ ONES * '\\';
+    /* In each byte the high bit: below 0x20, a quote, a backslash, or not ASCII. */
+    if (((v - ONES * 0x20) | (quote - ONES) | (back - ONES) | v) & HIGHS) break;
+  }
+  while (i < n && is_plain(p[i])) i++;
+  return i;
+}
+
+static void unit_escape(uint8_t *out, uint32_t u) {
+  static const char hex[] = "0123456789abcdef";
+  out[0] = '\\';
+  out[1] = 'u';
+  for (int i = 0; i < 4; i++) out[2 + i] = (uint8_t)hex[u >> (12 - 4 * i) & 15];
+}
+
+/* The same in valid UTF-8: how many bytes may be copied, none of a character cut. */
+static size_t copied(const uint8_t *p, size_t n) {
+  size_t i = plain(p, n);
+  while (i < n && p[i] >= 0x20 && p[i] < 0xf0 && p[i] != '"' && p[i] != '\\') i++;
+  return i;
+}
+
+/* Writes the one character at p that cannot be copied; how long it is. */
+static size_t special(pml_writer *w, const uint8_t *p) {
+  uint8_t c = *p;
+  if (c >= 0xf0) {
+    uint32_t u = (c & 7u) << 18 | (p[1] & 63u) << 12 | (p[2] & 63u) << 6 | (p[3] & 63u);
+    uint8_t *out = pml_writer_more(w, 12);
+    u -= 0x10000;
+    unit_escape(out, 0xd800 | u >> 10);
+    unit_escape(out + 6, 0xdc00 | (u & 0x3ff));
+    return 4;
+  }
+  static const char names[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
+  const char *at = c ? strchr(names, c) : NULL;
+  if (at) {
+    uint8_t *out = pml_writer_more(w, 2);
+    out[0] = '\\';
+    out[1] = (uint8_t)letters[at - names];
+  } else {
+    unit_escape(pml_writer_more(w, 6), c);
+  }
+  return 1;
+}
+
+/* NULL, or what is wrong. */
+static const char *string(pml_writer *w, const char *s, size_t n) {
+  const uint8_t *p = (const uint8_t *)s;
+  if (w->len > PML_JSON_MAX || n > PML_JSON_MAX - w->len) return "too large";
+  size_t k = plain(p, n);
+  if (k == n) {
+    uint8_t *out = pml_writer_more(w, n + 2);
+    out[0] = '"';
+    if (n) memcpy(out + 1, p, n);
+    out[n + 1] = '"';
+    return NULL;
+  }
+  if (!pml_utf8_valid(p + k, n - k)) return "not UTF-8";
+  pml_writer_byte(w, '"');
+  for (size_t i = 0; i < n;) {
+    k = copied(p + i, n - i);
+    pml_writer_put(w, p + i, k);
+    i += k;
+    if (i < n) i += special(w, p + i);
+  }
+  pml_writer_byte(w, '"');
+  return w->len > PML_JSON_MAX ? "too large" : NULL;
+}
+
+/* ---- tables ---- */
+
+/* Whether s is the text of a number that is a key of the table at t as well. */
+static int key_twice(lua_State *L, int t, const char *s, size_t n) {
+  if (n == 0 || n >= NUMBER_MAX || !((s[0] >= '0' && s[0] <= '9') || s[0] == '-')) return 0;
+  char own[NUMBER_MAX];
+  double d = strtod(s, NULL);
+  if (!isfinite(d) || (size_t)number_text(d, own) != n || memcmp(own, s, n) != 0) return 0;
+  lua_pushnumber(L, d);
+  lua_rawget(L, t);
+  int there = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return there;
+}
+
+/* The key below the top value of the stack, as a member name; the step gets it. */
+static int name(job *x, int t, step *s) {
+  lua_State *L = x->L;
+  int type = lua_type(L, -2);
+  if (type == LUA_TSTRING) { /* asked first: lua_tolstring would turn a number into one */
+    s->key = lua_tolstring(L, -2, &s->len);
+    if (key_twice(L, t, s->key, s->len)) return fail(x, s, "", "the key is there as a number too");
+    const char *wrong = string(x->w, s->key, s->len);
+    return wrong ? fail(x, s, "the key is ", wrong) : 0;
+  }
+  if (type != LUA_TNUMBER) return fail(x, s->up, "a key that is a ", lua_typename(L, type));
+  s->key = NULL;
+  s->number = lua_tonumber(L, -2);
+  char out[NUMBER_MAX];
+  int n = number_text(s->number, out);
+  if (n == 0) return fail(x, s->up, "", "a key that is infinite");
+  pml_writer_byte(x->w, '"');
+  pml_writer_put(x->w, out, (size_t)n);
+  pml_writer_byte(x->w, '"');
+  return 0;
+}
+
+/* The stack holds the first key and its value. */
+static int object(job *x, int t, int depth, const step *at) {
+  lua_State *L = x->L;
+  step here = {at, NULL, 0, 0};
+  uint8_t before = '{';
+  do {
+    pml_writer_byte(x->w, before);
+    before = ',';
+    int err = name(x, t, &here);
+    if (err) return err;
+    pml_writer_byte(x->w, ':');
+    if ((err = value(x, depth, &here))) return err;
+    lua_pop(L, 1);
+  } while (lua_next(L, t));
+  pml_writer_byte(x->w, '}');
+  return 0;
+}
+
+static int array(job *x, int t, size_t n, int depth, const step *at) {
+  lua_State *L = x->L;
+  step here = {at, NULL, 0, 0};
+  pml_writer_byte(x->w, '[');
+  for (size_t i = 1; i <= n; i++) {
+    if (i > 1) pml_writer_byte(x->w, ',');
+    here.number = (double)i;
+    lua_rawgeti(L, t, (int)i);
+    int err = value(x, depth, &here);
+    if (err) return err;
+    lua_pop(L, 1);
+  }
+  pml_writer_byte(x->w, ']');
+  return 0;
+}
+
+/* n when the keys are exactly 1..n, else 0. The stack holds the first key and its
+ * value, and does so again afterwards when the answer is 0. */
+static size_t sequence(lua_State *L, int t) {
+  size_t count = 0;
+  double max = 0;
+  do {
+    double k = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
+    if (!(k >= 1 && k <= INT32_MAX) || k != (double)(int)k) {
+      lua_settop(L, t);
+      lua_pushnil(L);
+      lua_next(L, t);
+      return 0;
+    }
+    if (k > max) max = k;
+    count++;
+    lua_pop(L, 1);
+  } while (lua_next(L, t));
+  if (max == (double)count) return count;
+  lua_pushnil(L);
+  lua_next(L, t);
+  return 0;
+}
+
+/* The largest key that is a place in an array. The length operator would do for
+ * arrays without holes, but may stop at any hole. */
+static size_t largest(lua_State *L, int t) {
+  double max = 0;
+  for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
+    double k = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
+    if (k > max && k <= INT32_MAX && k == (double)(int)k) max = k;
+  }
+  return (size_t)max;
+}
+
+static int is_array(job *x, int t) {
+  lua_State *L = x->L;
+  if (!lua_getmetatable(L, t)) return 0;
+  const void *mt = lua_topointer(L, -1);
+  lua_pop(L, 1);
+  if (!x->array_mt) {
+    lua_pushliteral(L, PML_JSON_ARRAY);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    x->array_mt = lua_topointer(L, -1);
+    lua_pop(L, 1);
+  }
+  return mt == x->array_mt;
+}
+
+static int table(job *x, int depth, const step *at) {
+  lua_State *L = x->L;
+  int t = lua_gettop(L);
+  if (depth == PML_JSON_DEPTH) return fail(x, at, "", "deeper than 32");
+  if (is_array(x, t)) return array(x, t, largest(L, t), depth + 1, at);
+  lua_pushnil(L);
+  if (!lua_next(L, t)) {
+    pml_writer_put(x->w, "{}", 2);
+    return 0;
+  }
+  size_t n = lua_type(L, -2) == LUA_TNUMBER ? sequence(L, t) : 0;
+  return n ? array(x, t, n, depth + 1, at) : object(x, t, depth + 1, at);
+}
+
+/* Writes the top value of the stack and leaves it there; on failure the caller
+ * of all this restores the stack. */
+static int value(job *x, int depth, const step *at) {
+  lua_State *L = x->L;
+  if (x->w->len > PML_JSON_MAX) return fail(x, at, "", "too large");
+  int type = lua_type(L, -1);
+  switch (type) {
+  case LUA_TSTRING: {
+    size_t n;
+    const char *s = lua_tolstring(L, -1, &n);
+    const char *wrong = string(x->w, s, n);
+    return wrong ? fail(x, at, "", wrong) : 0;
+  }
+  case LUA_TNUMBER: return number(x, lua_tonumber(L, -1), at);
+  case LUA_TTABLE: return table(x, depth, at);
+  case LUA_TBOOLEAN:
+    if (lua_toboolean(L, -1)) pml_writer_put(x->w, "true", 4);
+    else pml_writer_put(x->w, "false", 5);
+    return 0;
+  case LUA_TLIGHTUSERDATA:
+    if (lua_touserdata(L, -1)) return fail(x, at, "a ", "userdata");
+    pml_writer_put(x->w, "null", 4);
+    return 0;
+  case LUA_TNIL: pml_writer_put(x->w, "null", 4); return 0;
+  default: return fail(x, at, "a ", lua_typename(L, type));
+  }
+}
+
+int pml_json_write(lua_State *L, int idx, pml_writer *w, const char *root, char *err, size_t nerr) {
+  job x = {L, w, root, err, nerr, NULL};
+  size_t start = w->len;
+  int top = lua_gettop(L);
+  if (idx < 0 && idx > LUA_REGISTRYINDEX) idx = top + idx + 1;
+  if (!lua_checkstack(L, STACK_SLOTS)) return fail(&x, NULL, "", "no room on the stack");
+  lua_pushvalue(L, idx);
+  int e = value(&x, 0, NULL);
+  lua_settop(L, top);
+  if (e) pml_writer_cut(w, start);
+  return e;
+}
+
+int pml_json_args(lua_State *L, int first, int n, pml_writer *w, char *err, size_t nerr) {
+  char root[32];
+  job x = {L, w, root, err, nerr, NULL};
+  size_t start = w->len;
+  int top = lua_gettop(L), e = 0;
+  if (!lua_checkstack(L, STACK_SLOTS)) {
+    snprintf(root, sizeof root, "arguments");
+    return fail(&x, NULL, "", "no room on the stack");
+  }
+  pml_writer_byte(w, '[');
+  for (int i = 0; i < n && !e; i++) {
+    snprintf(root, sizeof root, "argument %d", i + 1);
+    if (i) pml_writer_byte(w, ',');
+    lua_pushvalue(L, first + i);
+    e = value(&x, 1, NULL); /* the array around them is a level, too, for who reads it */
+    lua_settop(L, top);
+  }
+  if (e) pml_writer_cut(w, start);
+  else pml_writer_byte(w, ']');
+  return e;
+}
+
+/* ---- text ---- */
+
+static int is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* The end of the number at p, NULL when it is not one by the grammar. */
+static const char *scan_number(const char *p) {
+  const char *start = p;
+  int exponent = 0;
+  if (*p == '-') p++;
+  if (!is_digit(*p)) return NULL;
+  if (*p == '0') p++;
+  else
+    while (is_digit(*p)) p++;
+  if (*p == '.') {
+    if (!is_digit(*++p)) return NULL;
+    while (is_digit(*p)) p++;
+  }
+  if (*p == 'e' || *p == 'E') {
+    exponent = 1;
+    p++;
+    if (*p == '+' || *p == '-') p++;
+    if (!is_digit(*p)) return NULL;
+    while (is_digit(*p)) p++;
+  }
+  /* Only these can be beyond what a double holds. */
+  if ((exponent || p - start > 300) && !isfinite(strtod(start, NULL))) return NULL;
+  return p;
+}
+
+/* The byte behind the string whose first byte is at p, NULL when it has a raw
+ * control character or no end. */
+static const char *scan_string(const char *p, const char *end) {
+  while (p < end) {
+    p += plain((const uint8_t *)p, (size_t)(end - p));
+    if (p == end) break;
+    uint8_t c = (uint8_t)*p++;
+    if (c == '"') return p;
+    if (c < 0x20) return NULL;
+    if (c == '\\' && (uint8_t)*p++ < 0x20) return NULL;
+  }
+  return NULL;
+}
+
+int pml_json_scan(const char *p, size_t n, int *has_null) {
+  const char *end = p + n;
+  int null = 0;
+  while (p < end) {
+    if (*p == '"') {
+      p = scan_string(p + 1, end);
+      if (!p) return PML_EPROTO;
+    } else if (*p == '-' || is_digit(*p)) {
+      p = scan_number(p);
+      if (!p) return PML_EPROTO;
+    } else {
+      if ((uint8_t)*p < 0x20 && *p != '\t' && *p != '\n' && *p != '\r') return PML_EPROTO;
+      null |= *p++ == 'n';
+    }
+  }
+  *has_null = null;
+  return 0;
+}
