@@ -29,8 +29,10 @@ static inline void mix(uint64_t v[4]) {
 uint32_t pml_hash(const pml_hash_key *key, const void *p, size_t n) {
   const uint8_t *b = p;
   uint64_t v[4] = {
-    key->k[0] ^ 0x736f6d6570736575u, key->k[1] ^ 0x646f72616e646f6du,
-    key->k[0] ^ 0x6c7967656e657261u, key->k[1] ^ 0x7465646279746573u,
+    key->k[0] ^ 0x736f6d6570736575u,
+    key->k[1] ^ 0x646f72616e646f6du,
+    key->k[0] ^ 0x6c7967656e657261u,
+    key->k[1] ^ 0x7465646279746573u,
   };
   size_t left = n;
   for (; left >= 8; b += 8, left -= 8) {

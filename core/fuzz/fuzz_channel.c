@@ -8,7 +8,10 @@
 #define NAMES 4
 #define SIDS 4
 #define UIDS 8
-#define MUST(x) do { if (!(x)) abort(); } while (0)
+#define MUST(x) \
+  do { \
+    if (!(x)) abort(); \
+  } while (0)
 
 typedef struct {
   unsigned joined; /* 0: no member; else a rising number */
@@ -25,7 +28,8 @@ typedef struct {
 static const char *const sids[SIDS] = {"c-1", "c-2", "connector-server-number-3", "d"};
 
 static pml_uid uid_of(int i, int is_number) {
-  static const char *const texts[UIDS] = {"0", "1", "2", "3", "ann", "bob", "c", "a long name, too"};
+  static const char *const texts[UIDS] = {"0",   "1",   "2", "3",
+                                          "ann", "bob", "c", "a long name, too"};
   return (pml_uid){texts[i], (uint32_t)strlen(texts[i]), (uint32_t)is_number};
 }
 
@@ -112,17 +116,17 @@ static void command(pml_channels *all, truth *t, int which, uint8_t op, uint8_t 
   MUST(pml_channels_create(all, name) == t->c && pml_channels_get(all, t->id) == t->c);
   int s = arg & 3, u = arg >> 2 & 7;
   switch (op & 7) {
-    case 7:
-      if (arg < 64) {
-        pml_channels_destroy(all, t->c);
-        t->c = NULL;
-        return;
-      }
-      break;
-    case 4:
-    case 5:
-    case 6: leave(t, s, u); break;
-    default: add(t, s, u, arg >> 5 & 1, now);
+  case 7:
+    if (arg < 64) {
+      pml_channels_destroy(all, t->c);
+      t->c = NULL;
+      return;
+    }
+    break;
+  case 4:
+  case 5:
+  case 6: leave(t, s, u); break;
+  default: add(t, s, u, arg >> 5 & 1, now);
   }
   check(t);
 }

@@ -7,12 +7,15 @@
 
 #define N 16 /* more than the places of a test build */
 #define UIDS 5
-#define MUST(x) do { if (!(x)) abort(); } while (0)
+#define MUST(x) \
+  do { \
+    if (!(x)) abort(); \
+  } while (0)
 
 typedef struct {
   pml_session *s;
   pml_id id, last_id;
-  int uid;          /* -1: none */
+  int uid; /* -1: none */
   unsigned bound_at;
 } truth;
 
@@ -76,50 +79,50 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
     uint64_t epoch = pml_sessions_epoch(t);
     int moved = 0;
     switch (d[i] & 7) {
-      case 0:
-      case 1:
-        if (x->s) break;
-        x->s = pml_sessions_open(t, NULL);
-        if (x->s) {
-          MUST(x->s->id != x->last_id && x->s->id >> 53 == 0);
-          x->last_id = x->s->id;
-        }
-        break;
-      case 2:
-        if (!x->s) break;
-        moved = x->uid >= 0;
-        pml_sessions_close(t, x->s);
-        x->s = NULL;
+    case 0:
+    case 1:
+      if (x->s) break;
+      x->s = pml_sessions_open(t, NULL);
+      if (x->s) {
+        MUST(x->s->id != x->last_id && x->s->id >> 53 == 0);
+        x->last_id = x->s->id;
+      }
+      break;
+    case 2:
+      if (!x->s) break;
+      moved = x->uid >= 0;
+      pml_sessions_close(t, x->s);
+      x->s = NULL;
+      x->uid = -1;
+      break;
+    case 3:
+    case 4:
+    case 5: {
+      if (!x->s) break;
+      int want = !texts[u][0] ? PML_EINVAL : x->uid >= 0 && x->uid != u ? PML_EBOUND : 0;
+      MUST(pml_sessions_bind(t, x->s, uid_of(u)) == want);
+      if (want == 0 && x->uid < 0) {
+        x->uid = u;
+        x->bound_at = clock++;
+        moved = 1;
+      }
+      break;
+    }
+    case 6: {
+      if (!x->s) break;
+      int want = x->uid == u ? 0 : PML_ENOENT;
+      MUST(pml_sessions_unbind(t, x->s, uid_of(u)) == want);
+      if (want == 0) {
         x->uid = -1;
-        break;
-      case 3:
-      case 4:
-      case 5: {
-        if (!x->s) break;
-        int want = !texts[u][0] ? PML_EINVAL : x->uid >= 0 && x->uid != u ? PML_EBOUND : 0;
-        MUST(pml_sessions_bind(t, x->s, uid_of(u)) == want);
-        if (want == 0 && x->uid < 0) {
-          x->uid = u;
-          x->bound_at = clock++;
-          moved = 1;
-        }
-        break;
+        moved = 1;
       }
-      case 6: {
-        if (!x->s) break;
-        int want = x->uid == u ? 0 : PML_ENOENT;
-        MUST(pml_sessions_unbind(t, x->s, uid_of(u)) == want);
-        if (want == 0) {
-          x->uid = -1;
-          moved = 1;
-        }
-        break;
-      }
-      default: {
-        walk w = {t, v, d[i + 1], 0};
-        pml_sessions_each(t, close_masked, &w);
-        epoch = pml_sessions_epoch(t);
-      }
+      break;
+    }
+    default: {
+      walk w = {t, v, d[i + 1], 0};
+      pml_sessions_each(t, close_masked, &w);
+      epoch = pml_sessions_epoch(t);
+    }
     }
     MUST((pml_sessions_epoch(t) != epoch) == moved);
     check(t, v);

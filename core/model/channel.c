@@ -25,8 +25,8 @@ typedef struct pml_member {
 struct pml_group {
   pml_list members; /* in the order of joining */
   size_t count;
-  size_t bytes;     /* of the block of uids */
-  pml_buf *uids;    /* owned; NULL: to be made again */
+  size_t bytes;  /* of the block of uids */
+  pml_buf *uids; /* owned; NULL: to be made again */
   UT_hash_handle hh;
   char sid[];
 };

@@ -20,13 +20,13 @@ int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid);
  * borrowed; NULL: no member. *as gets the uid as it was given (may be NULL). */
 const char *pml_channel_member(const pml_channel *c, pml_uid uid, pml_uid *as);
 size_t pml_channel_count(const pml_channel *c);
-pml_slice pml_channel_name(const pml_channel *c);     /* borrowed */
+pml_slice pml_channel_name(const pml_channel *c); /* borrowed */
 pml_id pml_channel_id(const pml_channel *c);
 
 /* Groups in the order in which their first member joined. */
-pml_group *pml_channel_first(const pml_channel *c);   /* borrowed or NULL */
+pml_group *pml_channel_first(const pml_channel *c); /* borrowed or NULL */
 pml_group *pml_group_next(const pml_channel *c, const pml_group *g);
-const char *pml_group_sid(const pml_group *g);        /* borrowed */
+const char *pml_group_sid(const pml_group *g); /* borrowed */
 size_t pml_group_count(const pml_group *g);
 /* The group's uids as one block (base/uid), in the order of joining; made when
  * asked for and kept until the group changes. Borrowed until then; share it. */

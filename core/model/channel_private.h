@@ -7,16 +7,16 @@
 
 struct pml_channel {
   pml_id id;
-  const pml_hash_key *key;      /* of the table it is in, borrowed */
-  struct pml_member *by_uid;    /* of each uid the pair that joined last */
-  pml_group *groups;            /* by sid, in the order of joining */
-  size_t count;                 /* pairs */
-  UT_hash_handle hh;            /* in channels, by name */
+  const pml_hash_key *key;   /* of the table it is in, borrowed */
+  struct pml_member *by_uid; /* of each uid the pair that joined last */
+  pml_group *groups;         /* by sid, in the order of joining */
+  size_t count;              /* pairs */
+  UT_hash_handle hh;         /* in channels, by name */
   uint32_t name_len;
   uint8_t name[];
 };
 
 pml_channel *pml__channel_new(pml_slice name, const pml_hash_key *key); /* returns owned */
-void pml__channel_free(pml_channel *c); /* takes */
+void pml__channel_free(pml_channel *c);                                 /* takes */
 
 #endif

@@ -8,8 +8,8 @@
 
 typedef struct pml_channels pml_channels;
 
-pml_channels *pml_channels_new(void);     /* returns owned */
-void pml_channels_free(pml_channels *t);  /* destroys all */
+pml_channels *pml_channels_new(void);    /* returns owned */
+void pml_channels_free(pml_channels *t); /* destroys all */
 
 /* The channel of that name, made when there is none; borrowed; NULL: no places left.
  * Any bytes are a name, up to 65,535 of them (longer: NULL). */

@@ -9,16 +9,16 @@
 #include "model/sink.h"
 
 typedef struct pml_session {
-  pml_id id;                  /* read-only; never reused */
-  pml_sink *sink;             /* read-only, borrowed; NULL once closed */
-  pml_uid uid;                /* read-only; s NULL while unbound */
+  pml_id id;                    /* read-only; never reused */
+  pml_sink *sink;               /* read-only, borrowed; NULL once closed */
+  pml_uid uid;                  /* read-only; s NULL while unbound */
   struct pml_session *uid_next; /* read-only: another session of the same uid, older */
-  pml_buf *settings;          /* public, owned: JSON object text, NULL for none */
-  pml_list all;               /* private: in the order of opening */
-  uint32_t in_flight;         /* public: requests not answered yet */
-  uint32_t mark;              /* public: left out of the push of that number */
-  uint8_t ready;              /* public: the handshake is done; pushes before it are dropped */
-  uint8_t wants_closed;       /* public: scripts listen for its end */
+  pml_buf *settings;            /* public, owned: JSON object text, NULL for none */
+  pml_list all;                 /* private: in the order of opening */
+  uint32_t in_flight;           /* public: requests not answered yet */
+  uint32_t mark;                /* public: left out of the push of that number */
+  uint8_t ready;                /* public: the handshake is done; pushes before it are dropped */
+  uint8_t wants_closed;         /* public: scripts listen for its end */
 } pml_session;
 
 #endif

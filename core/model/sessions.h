@@ -7,15 +7,15 @@
 
 typedef struct pml_sessions pml_sessions;
 
-pml_sessions *pml_sessions_new(void);         /* returns owned */
-void pml_sessions_free(pml_sessions *t);      /* frees what is left in it, sinks untouched */
+pml_sessions *pml_sessions_new(void);    /* returns owned */
+void pml_sessions_free(pml_sessions *t); /* frees what is left in it, sinks untouched */
 
 /* Returns borrowed; NULL when there are no places left. Borrows sink. */
 pml_session *pml_sessions_open(pml_sessions *t, pml_sink *sink);
 /* Takes s out of every table and frees it; its id is stale from here. */
 void pml_sessions_close(pml_sessions *t, pml_session *s);
 
-pml_session *pml_sessions_get(const pml_sessions *t, pml_id id);      /* borrowed or NULL */
+pml_session *pml_sessions_get(const pml_sessions *t, pml_id id); /* borrowed or NULL */
 /* The newest session of the uid, borrowed or NULL; go on with uid_next. */
 pml_session *pml_sessions_by_uid(const pml_sessions *t, pml_uid uid);
 
@@ -26,7 +26,7 @@ int pml_sessions_bind(pml_sessions *t, pml_session *s, pml_uid uid);
 int pml_sessions_unbind(pml_sessions *t, pml_session *s, pml_uid uid);
 
 size_t pml_sessions_count(const pml_sessions *t);
-size_t pml_sessions_bound(const pml_sessions *t);   /* how many of them have a uid */
+size_t pml_sessions_bound(const pml_sessions *t); /* how many of them have a uid */
 
 /* Walks all sessions in the order of opening; fn may close the session it is
  * given (and no other). fn returns non-zero to stop. */

@@ -48,7 +48,7 @@ TEST(channels_any_bytes_are_a_name) {
 
 TEST(channels_places_run_out_and_come_back) {
   pml_channels *t = pml_channels_new();
-  char name[8];
+  char name[16];
   int n = 0;
   for (; n < 64; n++) {
     sprintf(name, "%d", n);
