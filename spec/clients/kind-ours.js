@@ -1,0 +1,35 @@
+// The client that the chat example brings, in node.
+const fs = require('fs');
+const path = require('path');
+const WebSocket = require('ws');
+
+const FILE = path.join(__dirname, '..', '..', 'examples', 'chat', 'web', 'pomelua.js');
+
+module.exports = async function ours(report) {
+  // A .js file that is a module: node takes it as one from a data: address.
+  const source = fs.readFileSync(FILE).toString('base64');
+  const { Client } = await import(`data:text/javascript;base64,${source}`);
+  let client;
+  return {
+    connect({ port, reconnect = false, user }) {
+      client = new Client({ host: '127.0.0.1', port }, { WebSocket, reconnect, user });
+      const emit = (event) => (body) => report({ event, body });
+      client.on('kick', emit('kick')).on('disconnect', () => report({ event: 'disconnect' }))
+        .on('open', ({ again }) => {
+          if (again) report({ event: 'reconnect' });
+          report({ event: 'connected' });
+        });
+      for (const route of ['onAdd', 'onLeave', 'onChat', 'onTest']) {
+        client.on(route, (body) => report({ event: 'push', route, body }));
+      }
+      client.open().catch((error) => report({ event: 'failed', body: error.message }));
+    },
+    request({ tag, route, msg, timeout }) {
+      client.request(route, msg, timeout ? { timeout } : {})
+        .then((body) => report({ event: 'answer', tag, body }))
+        .catch((error) => report({ event: 'rejected', tag, code: error.code }));
+    },
+    notify({ route, msg }) { client.notify(route, msg); },
+    disconnect() { client.disconnect(); },
+  };
+};
