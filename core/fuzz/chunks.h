@@ -46,12 +46,12 @@ static inline int tape_eq(const tape *a, const tape *b) {
   return a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0);
 }
 
-#define MUST(x)                                                 \
-  do {                                                          \
-    if (!(x)) {                                                 \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);   \
-      abort();                                                  \
-    }                                                           \
+#define MUST(x) \
+  do { \
+    if (!(x)) { \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
+      abort(); \
+    } \
   } while (0)
 
 #endif

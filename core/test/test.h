@@ -10,35 +10,34 @@
 
 #define TEST(name) void test_##name(void)
 
-#define CHECK(x)                                                       \
-  do {                                                                 \
-    if (!(x)) {                                                        \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);          \
-      exit(1);                                                         \
-    }                                                                  \
+#define CHECK(x) \
+  do { \
+    if (!(x)) { \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
+      exit(1); \
+    } \
   } while (0)
 
-#define CHECK_EQ(a, b)                                                                   \
-  do {                                                                                   \
-    long long a_ = (long long)(a), b_ = (long long)(b);                                  \
-    if (a_ != b_) {                                                                      \
-      fprintf(stderr, "%s:%d: %s is %lld, %s is %lld\n", __FILE__, __LINE__, #a, a_, #b, \
-              b_);                                                                       \
-      exit(1);                                                                           \
-    }                                                                                    \
+#define CHECK_EQ(a, b) \
+  do { \
+    long long a_ = (long long)(a), b_ = (long long)(b); \
+    if (a_ != b_) { \
+      fprintf(stderr, "%s:%d: %s is %lld, %s is %lld\n", __FILE__, __LINE__, #a, a_, #b, b_); \
+      exit(1); \
+    } \
   } while (0)
 
 /* The n bytes at p are the text s. */
-#define CHECK_BYTES(p, n, s)                                                                \
-  do {                                                                                      \
-    const char *s_ = (s);                                                                   \
-    const char *p_ = (const char *)(p);                                                     \
-    size_t n_ = (n);                                                                        \
-    if (n_ != strlen(s_) || (n_ && memcmp(p_, s_, n_) != 0)) {                              \
+#define CHECK_BYTES(p, n, s) \
+  do { \
+    const char *s_ = (s); \
+    const char *p_ = (const char *)(p); \
+    size_t n_ = (n); \
+    if (n_ != strlen(s_) || (n_ && memcmp(p_, s_, n_) != 0)) { \
       fprintf(stderr, "%s:%d: %s is \"%.*s\", not \"%s\"\n", __FILE__, __LINE__, #p, (int)n_, \
-              n_ ? p_ : "", s_);                                                            \
-      exit(1);                                                                              \
-    }                                                                                       \
+              n_ ? p_ : "", s_); \
+      exit(1); \
+    } \
   } while (0)
 
 /* The n bytes at p are what the hex digits say. */

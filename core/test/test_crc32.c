@@ -12,6 +12,4 @@ TEST(crc32_gives_the_values_of_the_default_route) {
   CHECK_EQ(signed_crc("user*room"), 959214317);
 }
 
-TEST(crc32_gives_the_check_value_of_its_kind) {
-  CHECK_EQ(pml_crc32("123456789", 9), 0xCBF43926);
-}
+TEST(crc32_gives_the_check_value_of_its_kind) { CHECK_EQ(pml_crc32("123456789", 9), 0xCBF43926); }

@@ -87,7 +87,7 @@ TEST(envelope_of_unknown_version_or_kind_is_refused) {
   CHECK(refused_with(1, 0));
   CHECK(!refused_with(1, PML_ENV_BROADCAST));
   CHECK(refused_with(1, PML_ENV_BROADCAST + 1));
-  CHECK(refused_with(5, 3));    /* a kind of uid that there is not */
-  CHECK(refused_with(5, 0));    /* no uid, but bytes of one */
+  CHECK(refused_with(5, 3));     /* a kind of uid that there is not */
+  CHECK(refused_with(5, 0));     /* no uid, but bytes of one */
   CHECK(refused_with(32, 0xff)); /* a length above the block */
 }

@@ -75,9 +75,9 @@ TEST(message_vectors_are_written) {
 TEST(message_id_is_at_most_31_bits_in_5_bytes) {
   uint8_t bytes[512];
   pml_message_view m;
-  CHECK(refuses("00ffffffff0f0161"));   /* -1 to Pomelo */
-  CHECK(refuses("00808080800800"));     /* 2^31 */
-  CHECK(refuses("0080808080800100"));   /* a sixth byte */
+  CHECK(refuses("00ffffffff0f0161")); /* -1 to Pomelo */
+  CHECK(refuses("00808080800800"));   /* 2^31 */
+  CHECK(refuses("0080808080800100")); /* a sixth byte */
   CHECK(refuses("04808080808000"));
   CHECK_EQ(read_hex("00818080800000", &m, bytes), 0); /* long form of 1 */
   CHECK_EQ(m.id, 1);

@@ -39,7 +39,11 @@ static int feed(const char *hex, size_t step, uint32_t limit, heard *h) {
 TEST(package_is_found_whatever_the_pieces) {
   for (size_t step = 1; step <= 14; step++) {
     heard h = {0};
-    CHECK_EQ(feed("03000000" "040000026162" "02000000", step, 100, &h), 0);
+    CHECK_EQ(feed("03000000"
+                  "040000026162"
+                  "02000000",
+                  step, 100, &h),
+             0);
     CHECK_BYTES(h.text, h.n, "3: 4:6162 2: ");
   }
 }
@@ -89,7 +93,9 @@ TEST(package_limit_is_read_anew_for_each_package) {
   uint32_t limit = 2;
   heard h = {.limit = &limit, .new_limit = 3};
   uint8_t bytes[32];
-  size_t n = test_unhex("010000027b7d" "04000003616263", bytes);
+  size_t n = test_unhex("010000027b7d"
+                        "04000003616263",
+                        bytes);
   CHECK_EQ(pml_package_feed(&p, bytes, n, &limit, on_package, &h), 0);
   CHECK_BYTES(h.text, h.n, "1:7b7d 4:616263 ");
   pml_package_fini(&p);
@@ -98,7 +104,11 @@ TEST(package_limit_is_read_anew_for_each_package) {
 TEST(package_feed_stops_when_told) {
   for (size_t step = 1; step <= 12; step++) {
     heard h = {.stop_after = 2, .rc = 7};
-    CHECK_EQ(feed("03000000" "03000000" "03000000", step, 100, &h), 7);
+    CHECK_EQ(feed("03000000"
+                  "03000000"
+                  "03000000",
+                  step, 100, &h),
+             7);
     CHECK_BYTES(h.text, h.n, "3: 3: ");
   }
 }

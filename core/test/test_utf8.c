@@ -26,14 +26,41 @@ TEST(utf8_agrees_with_the_rfc_on_every_start_of_three_bytes) {
 }
 
 static const char *const good[] = {
-  "", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-  "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80!",
+  "",
+  "a",
+  "\x7f",
+  "\xc2\x80",
+  "\xdf\xbf",
+  "\xe0\xa0\x80",
+  "\xed\x9f\xbf",
+  "\xee\x80\x80",
+  "\xef\xbf\xbf",
+  "\xf0\x90\x80\x80",
+  "\xf4\x8f\xbf\xbf",
+  "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80!",
   "a long line of ASCII that is more than thirty-two bytes, then \xe4\xb8\xad\xe6\x96\x87",
 };
 static const char *const bad[] = {
-  "\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2" "a", "\xe0\x9f\xbf", "\xe4\xb8",
-  "\xe4\xb8" "a", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-  "\xf5\x80\x80\x80", "\xfe", "\xff", "\xf0\x9f\x98", "ok\xf0\x9f\x98 not",
+  "\x80",
+  "\xbf",
+  "\xc0\x80",
+  "\xc1\xbf",
+  "\xc2",
+  "\xc2"
+  "a",
+  "\xe0\x9f\xbf",
+  "\xe4\xb8",
+  "\xe4\xb8"
+  "a",
+  "\xed\xa0\x80",
+  "\xed\xbf\xbf",
+  "\xf0\x8f\xbf\xbf",
+  "\xf4\x90\x80\x80",
+  "\xf5\x80\x80\x80",
+  "\xfe",
+  "\xff",
+  "\xf0\x9f\x98",
+  "ok\xf0\x9f\x98 not",
   "a long line of ASCII that is more than thirty-two bytes, then \xff",
 };
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -96,7 +123,9 @@ TEST(utf8_surrogate_pairs_become_one_character) {
 TEST(utf8_lone_surrogates_are_refused) {
   check_cesu8("\xed\xa0\xbd", PML_EPROTO, NULL);
   check_cesu8("\xed\xb8\x80", PML_EPROTO, NULL);
-  check_cesu8("\xed\xa0\xbd" "abc", PML_EPROTO, NULL);
+  check_cesu8("\xed\xa0\xbd"
+              "abc",
+              PML_EPROTO, NULL);
   check_cesu8("\xed\xb8\x80\xed\xa0\xbd", PML_EPROTO, NULL);
   check_cesu8("\xed\xa0\xbd\xed\xa0\xbd", PML_EPROTO, NULL);
   check_cesu8("\xed\xa0\xbd\xed\xb8", PML_EPROTO, NULL);

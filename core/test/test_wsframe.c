@@ -34,7 +34,10 @@ static int on_data(uint8_t op, pml_slice piece, int fin, void *ud) {
 
 static int on_control(uint8_t op, pml_slice payload, void *ud) {
   heard *h = ud;
-  say(h, op == PML_WS_PING ? "<ping %.*s>" : op == PML_WS_PONG ? "<pong %.*s>" : "<close %.*s>",
+  say(h,
+      op == PML_WS_PING   ? "<ping %.*s>"
+      : op == PML_WS_PONG ? "<pong %.*s>"
+                          : "<close %.*s>",
       payload.p, payload.n);
   if (h->ends) pml_wsframe_fini(h->ends);
   return h->stop;
@@ -51,8 +54,7 @@ static size_t client(uint8_t *out, size_t at, uint8_t first, const void *payload
   head[1] |= 0x80;
   memcpy(out + at, head, k);
   memcpy(out + at + k, mask, 4);
-  for (size_t i = 0; i < n; i++)
-    out[at + k + 4 + i] = ((const uint8_t *)payload)[i] ^ mask[i & 3];
+  for (size_t i = 0; i < n; i++) out[at + k + 4 + i] = ((const uint8_t *)payload)[i] ^ mask[i & 3];
   return at + k + 4 + n;
 }
 
@@ -148,26 +150,30 @@ TEST(wsframe_reads_both_wide_lengths) {
 
 TEST(wsframe_length_needs_not_be_the_shortest_form) {
   uint8_t b[64];
-  size_t n = test_unhex("82fe00020000000061" "62", b);
+  size_t n = test_unhex("82fe00020000000061"
+                        "62",
+                        b);
   check_text(b, n, "bin ab. ");
-  n = test_unhex("82ff00000000000000020000000061" "62", b);
+  n = test_unhex("82ff00000000000000020000000061"
+                 "62",
+                 b);
   check_text(b, n, "bin ab. ");
 }
 
 TEST(wsframe_refuses_what_the_rfc_forbids) {
-  check_hex_error("8205", PML_EPROTO, PML_WS_PROTOCOL);         /* not masked */
-  check_hex_error("c2", PML_EPROTO, PML_WS_PROTOCOL);           /* reserved bits */
+  check_hex_error("8205", PML_EPROTO, PML_WS_PROTOCOL); /* not masked */
+  check_hex_error("c2", PML_EPROTO, PML_WS_PROTOCOL);   /* reserved bits */
   check_hex_error("a2", PML_EPROTO, PML_WS_PROTOCOL);
   check_hex_error("92", PML_EPROTO, PML_WS_PROTOCOL);
-  check_hex_error("83", PML_EPROTO, PML_WS_PROTOCOL);           /* reserved opcodes */
+  check_hex_error("83", PML_EPROTO, PML_WS_PROTOCOL); /* reserved opcodes */
   check_hex_error("87", PML_EPROTO, PML_WS_PROTOCOL);
   check_hex_error("8b", PML_EPROTO, PML_WS_PROTOCOL);
   check_hex_error("8f", PML_EPROTO, PML_WS_PROTOCOL);
-  check_hex_error("09", PML_EPROTO, PML_WS_PROTOCOL);           /* a fragmented ping */
-  check_hex_error("89fe", PML_EPROTO, PML_WS_PROTOCOL);         /* a ping of 126 bytes */
-  check_hex_error("80", PML_EPROTO, PML_WS_PROTOCOL);           /* nothing to continue */
+  check_hex_error("09", PML_EPROTO, PML_WS_PROTOCOL);             /* a fragmented ping */
+  check_hex_error("89fe", PML_EPROTO, PML_WS_PROTOCOL);           /* a ping of 126 bytes */
+  check_hex_error("80", PML_EPROTO, PML_WS_PROTOCOL);             /* nothing to continue */
   check_hex_error("02800000000082", PML_EPROTO, PML_WS_PROTOCOL); /* another inside of one */
-  check_hex_error("82ff80", PML_ETOOBIG, PML_WS_PROTOCOL);      /* top bit of the length */
+  check_hex_error("82ff80", PML_ETOOBIG, PML_WS_PROTOCOL);        /* top bit of the length */
 }
 
 TEST(wsframe_refuses_a_length_above_the_limit_before_its_bytes) {

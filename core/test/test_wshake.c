@@ -54,13 +54,15 @@ TEST(wshake_answers_the_handshake_of_the_rfc) {
 
 TEST(wshake_echoes_the_first_subprotocol) {
   CHECK_EQ(ask(GET UPGRADE KEY VERSION "Sec-WebSocket-Protocol: , chat.v2 , superchat\r\n"
-               "Sec-WebSocket-Protocol: third\r\n\r\n"), 101);
+                                       "Sec-WebSocket-Protocol: third\r\n\r\n"),
+           101);
   CHECK(says("\r\nSec-WebSocket-Protocol: chat.v2\r\n\r\n"));
   CHECK_EQ(ask(GET UPGRADE KEY VERSION "Sec-WebSocket-Protocol: a b\r\n\r\n"), 400);
 }
 
 TEST(wshake_accepts_no_extension) {
-  CHECK_EQ(ask(GET UPGRADE KEY VERSION "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), 101);
+  CHECK_EQ(ask(GET UPGRADE KEY VERSION "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
+           101);
   CHECK(!says("Extensions"));
 }
 
@@ -69,7 +71,8 @@ TEST(wshake_reads_names_and_tokens_in_any_case_and_in_lists) {
                "sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==  \r\nsec-websocket-version:13\r\n\r\n"),
            101);
   CHECK_EQ(ask("GET / HTTP/1.1\r\nUpgrade: h2c\r\nUpgrade: websocket\r\nConnection: keep-alive\r\n"
-               "Connection: upgrade\r\n" KEY VERSION "\r\n"), 101);
+               "Connection: upgrade\r\n" KEY VERSION "\r\n"),
+           101);
 }
 
 TEST(wshake_leaves_the_frames_behind_the_head) {

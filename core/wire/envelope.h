@@ -8,29 +8,30 @@
 #include "base/uid.h"
 
 enum {
-  PML_ENV_CALL = 1,      /* rpc: route "service.method", body: JSON array of arguments */
-  PML_ENV_FORWARD = 2,   /* a client's message: session, msg_*, route, body: its bytes */
-  PML_ENV_ANSWER = 3,    /* to CALL, FORWARD, PUSH, BROADCAST: call, status, body */
-  PML_ENV_PUSH = 4,      /* body: a frame; extra: uids; param: uids left out */
-  PML_ENV_BROADCAST = 5  /* body: a frame; flags BINDED, FILTER; param: filterParam as JSON; extra: uids left out */
+  PML_ENV_CALL = 1,    /* rpc: route "service.method", body: JSON array of arguments */
+  PML_ENV_FORWARD = 2, /* a client's message: session, msg_*, route, body: its bytes */
+  PML_ENV_ANSWER = 3,  /* to CALL, FORWARD, PUSH, BROADCAST: call, status, body */
+  PML_ENV_PUSH = 4,    /* body: a frame; extra: uids; param: uids left out */
+  /* body: a frame; flags BINDED, FILTER; param: filterParam as JSON; extra: uids left out */
+  PML_ENV_BROADCAST = 5
 };
 enum { PML_ENV_BINDED = 1, PML_ENV_FILTER = 2, PML_ENV_COMPRESSED = 4, PML_ENV_GZIP = 8 };
 
 /* A view when read: it borrows the bytes. */
 typedef struct {
   uint8_t kind, flags;
-  uint8_t status;      /* ANSWER: 0 good, else an error whose text is the body */
-  uint8_t msg_type;    /* FORWARD: PML_MSG_REQUEST or PML_MSG_NOTIFY */
-  uint16_t group;      /* 0; reserved for channel groups */
-  uint32_t ms;         /* milliseconds left for an answer; 0: none is wanted */
-  uint32_t msg_id;     /* FORWARD */
-  uint64_t call;       /* the sender's id of this call; 0: no answer is wanted */
-  uint64_t session;    /* FORWARD: id on the frontend `from` */
-  pml_slice from;      /* id of the sending server */
-  pml_slice route;     /* FORWARD: the client's route; CALL: "chatRemote.add" */
-  pml_uid uid;         /* FORWARD: of the session; s NULL when unbound */
-  pml_slice settings;  /* FORWARD: JSON object text; empty when there are none */
-  pml_slice param;     /* see the kinds */
+  uint8_t status;     /* ANSWER: 0 good, else an error whose text is the body */
+  uint8_t msg_type;   /* FORWARD: PML_MSG_REQUEST or PML_MSG_NOTIFY */
+  uint16_t group;     /* 0; reserved for channel groups */
+  uint32_t ms;        /* milliseconds left for an answer; 0: none is wanted */
+  uint32_t msg_id;    /* FORWARD */
+  uint64_t call;      /* the sender's id of this call; 0: no answer is wanted */
+  uint64_t session;   /* FORWARD: id on the frontend `from` */
+  pml_slice from;     /* id of the sending server */
+  pml_slice route;    /* FORWARD: the client's route; CALL: "chatRemote.add" */
+  pml_uid uid;        /* FORWARD: of the session; s NULL when unbound */
+  pml_slice settings; /* FORWARD: JSON object text; empty when there are none */
+  pml_slice param;    /* see the kinds */
 } pml_envelope;
 
 /* Returns owned. Borrows e's texts; its uid is at most PML_UID_MAX bytes. */

@@ -18,7 +18,7 @@ typedef struct {
   uint8_t type;       /* 0..7: what stands in the flag */
   uint8_t compressed; /* then code is set and route is empty; only where a route belongs */
   uint8_t gzip;
-  uint32_t id;        /* 0: none */
+  uint32_t id; /* 0: none */
   uint16_t code;
   pml_slice route;
   pml_slice body;

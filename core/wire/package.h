@@ -27,8 +27,8 @@ typedef int (*pml_package_on_fn)(uint8_t type, pml_slice body, void *ud);
 
 /* Zeroed is a valid empty parser; 24 bytes when idle. */
 typedef struct {
-  uint8_t *part;      /* private: the cut package's body so far, owned */
-  uint32_t have, cap; /* private */
+  uint8_t *part;                     /* private: the cut package's body so far, owned */
+  uint32_t have, cap;                /* private */
   uint8_t head[PML_PKG_HEAD], nhead; /* private */
 } pml_package_parser;
 

@@ -108,8 +108,7 @@ static int check_close(pml_wsframe *p, pml_slice payload) {
   if (payload.n == 0) return 0;
   if (payload.n == 1 || !code_allowed((unsigned)payload.p[0] << 8 | payload.p[1]))
     return fail(p, PML_EPROTO, PML_WS_PROTOCOL);
-  if (!pml_utf8_valid(payload.p + 2, payload.n - 2))
-    return fail(p, PML_EPROTO, PML_WS_BAD_DATA);
+  if (!pml_utf8_valid(payload.p + 2, payload.n - 2)) return fail(p, PML_EPROTO, PML_WS_BAD_DATA);
   return 0;
 }
 

@@ -9,7 +9,14 @@
 #include "base/buf.h"
 #include "wire/utf8.h"
 
-enum { PML_WS_CONT = 0, PML_WS_TEXT = 1, PML_WS_BINARY = 2, PML_WS_CLOSE = 8, PML_WS_PING = 9, PML_WS_PONG = 10 };
+enum {
+  PML_WS_CONT = 0,
+  PML_WS_TEXT = 1,
+  PML_WS_BINARY = 2,
+  PML_WS_CLOSE = 8,
+  PML_WS_PING = 9,
+  PML_WS_PONG = 10
+};
 
 /* Close codes, RFC 6455 7.4.1 */
 enum {
@@ -37,15 +44,15 @@ typedef struct {
 
 /* Zeroed is a valid start. */
 typedef struct {
-  uint8_t head[14], nhead;  /* private: a cut frame header */
-  uint8_t op;               /* private: the message's op, 0 between messages */
+  uint8_t head[14], nhead; /* private: a cut frame header */
+  uint8_t op;              /* private: the message's op, 0 between messages */
   uint8_t in_payload, ctl_op, fin;
   uint8_t mask[4], mask_at;
-  uint64_t left;            /* private: payload bytes of this frame to come */
+  uint64_t left; /* private: payload bytes of this frame to come */
   pml_utf8 utf8;
-  uint8_t *ctl;             /* private: a cut control payload, owned; NULL when idle */
+  uint8_t *ctl; /* private: a cut control payload, owned; NULL when idle */
   uint8_t nctl;
-  uint16_t code;            /* read-only: after an error, the close code to send */
+  uint16_t code; /* read-only: after an error, the close code to send */
 } pml_wsframe;
 
 /* Unmasks bytes in place. 0, or PML_EPROTO (p->code says which close code:

@@ -11,7 +11,7 @@
 
 /* Zeroed is a valid start. */
 typedef struct {
-  uint8_t *part;  /* private: a cut request head, owned; grows with what arrives */
+  uint8_t *part; /* private: a cut request head, owned; grows with what arrives */
   uint32_t have, cap;
 } pml_wshake;
 
