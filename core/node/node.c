@@ -136,6 +136,7 @@ void pml_node_use_recorder(pml_node *n) {
   pml_transport_events ev = pml_rpc_transport_events(n->rpc);
   n->transport = pml_transport_record_new(&ev);
   pml_rpc_use(n->rpc, n->transport);
+  pml_transport_record_peer(n->transport, n->id, 1); /* a server may call itself */
 }
 
 int pml_node_alive(const pml_node *n, const char *id) {
