@@ -1,0 +1,348 @@
+-- Real sockets and processes for specs, through lua-luv. Every wait is for an
+-- event and has a deadline; nothing sleeps. Call net.closeAll in after_each.
+--
+--   local server = net.spawn(net.built("ws-echo"))
+--   local port = server:waitLine("^(%d+)$")
+--   local client = net.connect(port)
+--   client:send(bytes)
+--   local four = client:receive(4)
+--   net.closeAll()
+--
+-- Waits answer nil, message when the deadline passes or the other side has closed.
+
+local bit = require "bit"
+local ffi = require "ffi"
+local uv = require "luv"
+
+local net = {
+  -- Milliseconds that a wait takes when nothing else is said.
+  deadline = 5000,
+}
+
+local open = {} -- what closeAll has to close: objects with a method `close`
+
+-- Runs the event loop until `check()` is true, and returns what it returned.
+---@param check fun(): any
+---@param ms integer?
+---@return any value, string? message
+function net.wait(check, ms)
+  local value = check()
+  if value then return value end
+  local timer, late = uv.new_timer(), false
+  timer:start(ms or net.deadline, 0, function() late = true end)
+  repeat
+    uv.run("once")
+    value = check()
+  until value or late
+  timer:close()
+  if value then return value end
+  return nil, "nothing came in time"
+end
+
+local function any_closing()
+  local any = false
+  uv.walk(function(handle) any = any or handle:is_closing() end)
+  return any
+end
+
+-- Closes every client and ends every process that the spec still has, and lets the
+-- loop finish with what was closed: luv crashes at exit over handles half closed.
+function net.closeAll()
+  for object in pairs(open) do object:close() end
+  open = {}
+  for _ = 1, 100 do
+    if not any_closing() then break end
+    uv.run("nowait")
+  end
+end
+
+-- The path of what `make` has built.
+---@param name string
+---@return string path
+function net.built(name)
+  return (os.getenv("POMELUA_BUILD") or "build") .. "/" .. name
+end
+
+-- ---- processes ----
+
+local Process = {}
+Process.__index = Process
+
+-- Starts a program. `opts.env`: variables to add, {NAME = value}; `opts.cwd`.
+-- Fields: out and err, all that it has printed; pid; code and signal once it ended.
+---@param path string
+---@param args string[]?
+---@param opts table?
+---@return table process
+function net.spawn(path, args, opts)
+  opts = opts or {}
+  local p = setmetatable({ out = "", err = "" }, Process)
+  local env
+  if opts.env then
+    env = {}
+    for name, value in pairs(uv.os_environ()) do
+      if not opts.env[name] then env[#env + 1] = name .. "=" .. value end
+    end
+    for name, value in pairs(opts.env) do env[#env + 1] = name .. "=" .. value end
+  end
+  p.pipes = { uv.new_pipe(false), uv.new_pipe(false), uv.new_pipe(false) }
+  p.handle, p.pid = uv.spawn(path, {
+    args = args or {},
+    stdio = p.pipes,
+    env = env,
+    cwd = opts.cwd,
+  }, function(code, signal) p.code, p.signal = code, signal end)
+  assert(p.handle, ("%s: %s"):format(path, tostring(p.pid)))
+  p.reading = 2
+  for i, field in ipairs { "out", "err" } do
+    p.pipes[i + 1]:read_start(function(_, bytes)
+      if bytes then p[field] = p[field] .. bytes else p.reading = p.reading - 1 end
+    end)
+  end
+  open[p] = true
+  return p
+end
+
+-- Waits until `field` ("out" or "err") holds a whole line that matches; returns
+-- the captures, or the match. Lines that were there before count.
+---@param pattern string
+---@param ms integer?
+---@param field string?
+---@return string? capture
+function Process:waitLine(pattern, ms, field)
+  field = field or "out"
+  local found = net.wait(function()
+    for line in self[field]:gmatch("([^\n]*)\n") do
+      local caps = { line:match(pattern) }
+      if caps[1] then return caps end
+    end
+    if self.code and self.reading == 0 then return { nil } end
+  end, ms)
+  if found and found[1] then return unpack(found) end
+  return nil, ("no line %q; printed: %s%s"):format(pattern, self.out, self.err)
+end
+
+---@param name string "sigterm", "sigint", …
+function Process:kill(name)
+  if not self.code then self.handle:kill(name) end
+end
+
+-- Waits for the end.
+---@param ms integer?
+---@return integer? code, integer|string signal
+function Process:waitExit(ms)
+  if not net.wait(function() return self.code and self.reading == 0 end, ms) then
+    return nil, "still running"
+  end
+  return self.code, self.signal
+end
+
+-- Writes to its standard input; nil closes that.
+---@param bytes string?
+function Process:write(bytes)
+  if bytes then self.pipes[1]:write(bytes) else self.pipes[1]:close() end
+end
+
+-- Ends it: SIGTERM, and SIGKILL when that does not help within the deadline.
+function Process:close()
+  if not open[self] then return end
+  open[self] = nil
+  self:kill("sigterm")
+  if not self:waitExit() then
+    self:kill("sigkill")
+    self:waitExit()
+  end
+  for _, pipe in ipairs(self.pipes) do
+    if not pipe:is_closing() then pipe:close() end
+  end
+  self.handle:close()
+end
+
+-- ---- clients ----
+
+local Client = {}
+Client.__index = Client
+
+-- Connects by TCP. Fields: eof, and error (a libuv name) when the end was a reset.
+---@param port integer|string
+---@param host string? "127.0.0.1" when left out
+---@return table? client, string? message
+function net.connect(port, host)
+  local c = setmetatable({ parts = {}, size = 0, tcp = uv.new_tcp() }, Client)
+  open[c] = true
+  local up
+  local ok, err = c.tcp:connect(host or "127.0.0.1", tonumber(port), function(e) up = e or true end)
+  if ok then net.wait(function() return up end) else up = err end
+  if up ~= true then
+    c:close()
+    return nil, up or "no connection in time"
+  end
+  c.tcp:nodelay(true)
+  c.tcp:read_start(function(e, bytes)
+    if bytes then
+      c.parts[#c.parts + 1] = bytes
+      c.size = c.size + #bytes
+    elseif e then
+      c.error = e
+    else
+      c.eof = true
+    end
+  end)
+  return c
+end
+
+-- Writes all; waits until the system has taken it, so that what follows stays apart.
+---@param bytes string
+---@return boolean? ok, string? message
+function Client:send(bytes)
+  local done
+  self.tcp:write(bytes, function(e) done = e or true end)
+  if not net.wait(function() return done end) then return nil, "not taken in time" end
+  if done ~= true then return nil, done end
+  return true
+end
+
+-- What has come and was not received yet.
+---@return string
+function Client:pending()
+  if #self.parts > 1 then self.parts = { table.concat(self.parts) } end
+  return self.parts[1] or ""
+end
+
+local function take(self, n)
+  local all = self:pending()
+  self.parts, self.size = { all:sub(n + 1) }, #all - n
+  return all:sub(1, n)
+end
+
+local function ended(self) return self.eof or self.error end
+
+-- Waits for exactly n bytes.
+---@param n integer
+---@param ms integer?
+---@return string? bytes, string? message
+function Client:receive(n, ms)
+  net.wait(function() return self.size >= n or ended(self) end, ms)
+  if self.size >= n then return take(self, n) end
+  return nil, ended(self) and "closed" or "nothing came in time"
+end
+
+-- Waits until what has come holds `text`; returns all up to its end.
+---@param text string
+---@param ms integer?
+---@return string? bytes, string? message
+function Client:receiveUntil(text, ms)
+  local at, stop
+  net.wait(function()
+    at, stop = self:pending():find(text, 1, true)
+    return at or ended(self)
+  end, ms)
+  if at then return take(self, stop) end
+  return nil, ended(self) and "closed" or "nothing came in time"
+end
+
+-- Waits until the other side has closed; what came before stays to be received.
+---@param ms integer?
+---@return boolean
+function Client:waitClosed(ms)
+  return net.wait(function() return ended(self) end, ms) and true or false
+end
+
+-- Sends no more; reads on.
+function Client:shutdown() self.tcp:shutdown() end
+
+function Client:close()
+  if not open[self] then return end
+  open[self] = nil
+  self.tcp:close()
+end
+
+-- ---- WebSocket ----
+
+-- Masks in place of a copy byte by byte in Lua: messages are megabytes long.
+local function masked(bytes, key)
+  local n = #bytes
+  local out, k = ffi.new("uint8_t[?]", n + 1, bytes), ffi.new("uint8_t[4]", key)
+  for i = 0, n - 1 do out[i] = bit.bxor(out[i], k[i % 4]) end
+  return ffi.string(out, n)
+end
+
+local function big_endian(n, size)
+  local out = {}
+  for i = size, 1, -1 do
+    out[i] = string.char(n % 256)
+    n = math.floor(n / 256)
+  end
+  return table.concat(out)
+end
+
+-- A client's frame. `opts.fin` (true), `opts.rsv` (0), `opts.key` (4 bytes; false:
+-- not masked), `opts.form` (0, 2 or 8: bytes of extended length, the shortest when
+-- left out), `opts.length` (what the header says, #payload when left out).
+---@param op integer
+---@param payload string?
+---@param opts table?
+---@return string bytes
+function net.frame(op, payload, opts)
+  payload, opts = payload or "", opts or {}
+  local n = opts.length or #payload
+  local form = opts.form or (n < 126 and 0 or n < 65536 and 2 or 8)
+  local first = (opts.fin == false and 0 or 0x80) + (opts.rsv or 0) * 16 + op
+  local second = form == 0 and n or form == 2 and 126 or 127
+  local key = opts.key
+  if key == nil then key = "\x37\xfa\x21\x3d" end
+  local head = string.char(first, second + (key and 0x80 or 0))
+  if form > 0 then head = head .. big_endian(n, form) end
+  if not key then return head .. payload end
+  return head .. key .. masked(payload, key)
+end
+
+-- Sends the upgrade request and receives the answer's head. `headers`: more lines.
+---@param headers string?
+---@return string? head, string? message
+function Client:upgrade(headers)
+  self:send("GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    .. (headers or "") .. "\r\n")
+  return self:receiveUntil("\r\n\r\n")
+end
+
+-- Connects and upgrades.
+---@param port integer|string
+---@return table client
+function net.connectWs(port)
+  local c = assert(net.connect(port))
+  local head = assert(c:upgrade())
+  assert(head:find("^HTTP/1.1 101 "), head)
+  return c
+end
+
+-- Sends a client's frame, as net.frame.
+function Client:sendFrame(op, payload, opts) return self:send(net.frame(op, payload, opts)) end
+
+-- Receives a server's frame: {fin=, rsv=, op=, masked=, payload=}.
+---@param ms integer?
+---@return table? frame, string? message
+function Client:receiveFrame(ms)
+  local head, err = self:receive(2, ms)
+  if not head then return nil, err end
+  local first, second = head:byte(1, 2)
+  local n = second % 128
+  if n >= 126 then
+    local ext = self:receive(n == 126 and 2 or 8, ms)
+    if not ext then return nil, "a cut header" end
+    n = 0
+    for i = 1, #ext do n = n * 256 + ext:byte(i) end
+  end
+  local payload = self:receive(n, ms)
+  if not payload then return nil, "a cut frame" end
+  return {
+    fin = first >= 0x80,
+    rsv = math.floor(first / 16) % 8,
+    op = first % 16,
+    masked = second >= 0x80,
+    payload = payload,
+  }
+end
+
+return net
