@@ -25,16 +25,22 @@ static int l_encode(lua_State *L) {
   return 1;
 }
 
-/* clean(bytes) -> text, has_null | nil
+/* clean(bytes) -> text, has_null | nil, message
  * The text as lua-cjson may get it: UTF-8, CESU-8 pairs turned into it; nil when
  * it is not, or cannot be JSON (see pml_json_scan). */
 static int l_clean(lua_State *L) {
   size_t n;
   const char *s = luaL_checklstring(L, 1, &n);
   int has_null = 0, pairs = pml_cesu8_check((const uint8_t *)s, n);
-  if (pairs < 0 || pml_json_scan(s, n, &has_null)) {
+  if (pairs < 0) {
     lua_pushnil(L);
-    return 1;
+    lua_pushliteral(L, "not UTF-8");
+    return 2;
+  }
+  if (pml_json_scan(s, n, &has_null)) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "not JSON: a control character, or a number that it does not know");
+    return 2;
   }
   if (pairs) {
     pml_writer w = {0};
