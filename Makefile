@@ -6,6 +6,7 @@ CC      = gcc
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 SAN    ?=
+JOBS   ?= $(shell nproc)
 
 PKGS   := luajit libuv libmicrohttpd libcrypto
 WARN   := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes
@@ -41,13 +42,13 @@ deps:
 # The chat example, on http://127.0.0.1:3001/.
 run:
 	@tools/deps.sh run
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	$(BUILD)/pomelua start examples/chat
 
 # C tests and specs. T=name runs the C tests whose name holds it, and no specs.
 test:
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory all $(RUNNER)
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(RUNNER)
 	@BUILD=$(BUILD) tools/test.sh $(T)
 
 # The same under AddressSanitizer and UndefinedBehaviorSanitizer.
@@ -57,7 +58,8 @@ asan:
 # The C tests with threads, under ThreadSanitizer.
 tsan:
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory BUILD=build/tsan CFLAGS="-O1 -g" SAN=-fsanitize=thread build/tsan/test/run
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan CFLAGS="-O1 -g" SAN=-fsanitize=thread \
+	  build/tsan/test/run
 	@for t in mailbox transport_local rpc; do build/tsan/test/run $$t || exit 1; done
 
 # One fuzzer, core/fuzz/fuzz_NAME.c: make fuzz-NAME SECONDS=60

@@ -8,6 +8,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 export POMELUA_BUILD=${BUILD:-build}
+unset MAKEFLAGS MFLAGS MAKELEVEL # of the make that runs this
 what=${1:-}
 passed=0 failed=0 skipped=0
 log=$(mktemp)
