@@ -24,7 +24,7 @@ PIC    := $(SRC:core/%.c=$(BUILD)/pic/%.o)
 TOBJ   := $(SRC:core/%.c=$(BUILD)/t/%.o) $(TESTS:core/%.c=$(BUILD)/t/%.o)
 NETOBJ := $(filter $(foreach l,base wire loop net,$(BUILD)/obj/$(l)/%),$(OBJ))
 CORESO := $(BUILD)/lib/pomelua/core.so
-ECHO   := $(if $(wildcard core/tools/ws_echo.c),$(BUILD)/ws-echo)
+TOOLS  := $(subst _,-,$(patsubst core/tools/%.c,$(BUILD)/%,$(wildcard core/tools/*.c)))
 RUNNER := $(BUILD)/test/run
 LUAFILES := $(shell find lua/pomelua -name '*.lua' 2>/dev/null)
 
@@ -33,7 +33,7 @@ FUZZSAN := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # The program, the Lua module and the tools.
-all: $(BUILD)/pomelua $(CORESO) $(ECHO)
+all: $(BUILD)/pomelua $(CORESO) $(TOOLS)
 
 # Installs the missing Debian packages of `make run`.
 deps:
@@ -100,7 +100,9 @@ $(CORESO): $(PIC)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -pthread -shared -o $@ $^ $(SOLIBS)
 
-$(BUILD)/ws-echo: $(NETOBJ) $(BUILD)/obj/tools/ws_echo.o
+# core/tools/ws_echo.c becomes ws-echo.
+.SECONDEXPANSION:
+$(TOOLS): $(BUILD)/obj/tools/$$(subst -,_,$$(@F)).o $(NETOBJ)
 	$(CC) $(SAN) -pthread -o $@ $^ $(SOLIBS)
 
 $(RUNNER): $(TOBJ)
