@@ -1,0 +1,48 @@
+-- People in the page of the chat example, in Chromium; see page.js. Its screenshots are left in
+-- build/screenshots.
+local net = require "spec.support.net"
+local support = require "spec.clients.support"
+
+describe("the page of the chat", function()
+  local missing = support.missing("page")
+  local chat, visit
+  local seen = {}
+
+  setup(function()
+    if missing then return end
+    chat = support.start()
+    visit = support.page(
+      ("http://127.0.0.1:%d/?gate=%d"):format(chat.web, chat.gate),
+      table.concat(chat.connectors, ","), net.built("screenshots"))
+    -- The visit has deadlines of its own for each thing it waits for.
+    assert(visit:expect("done", nil, 100000))
+    for _, event in ipairs(visit.events) do seen[event.what] = event end
+  end)
+  teardown(function()
+    if visit then visit:finish() end
+    if chat then chat:stop() end
+    net.closeAll()
+  end)
+
+  for _, what in ipairs {
+    "somebody enters",
+    "others see who joins",
+    "a name is taken once",
+    "a name with a star is refused kindly",
+    "messages reach everybody",
+    "own messages are on the right",
+    "what people write is text, never HTML",
+    "a private message is seen by two",
+    "the page is never wider than the screen",
+    "the keyboard alone is enough",
+    "others see who leaves",
+    "a lost connection is shown and comes back",
+    "nothing raised an error",
+  } do
+    it("is such that " .. what, function()
+      if missing then return pending(missing) end
+      local event = assert(seen[what], "was not looked at")
+      assert.equal("ok", event.event, event.body)
+    end)
+  end
+end)
