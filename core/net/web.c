@@ -1,0 +1,313 @@
+#include "net/web.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CONNECTIONS 256u
+#define TIMEOUT_S 30u
+
+struct pml_web {
+  struct MHD_Daemon *daemon;
+  char *root; /* absolute, without links, no slash at its end */
+  const pml_log *log;
+  int port;
+};
+
+static const struct {
+  const char *ending, *type;
+} types[] = {
+  {"html", "text/html; charset=utf-8"},
+  {"htm", "text/html; charset=utf-8"},
+  {"css", "text/css; charset=utf-8"},
+  {"js", "text/javascript; charset=utf-8"},
+  {"mjs", "text/javascript; charset=utf-8"},
+  {"json", "application/json"},
+  {"map", "application/json"},
+  {"txt", "text/plain; charset=utf-8"},
+  {"md", "text/plain; charset=utf-8"},
+  {"xml", "application/xml"},
+  {"svg", "image/svg+xml"},
+  {"png", "image/png"},
+  {"jpg", "image/jpeg"},
+  {"jpeg", "image/jpeg"},
+  {"gif", "image/gif"},
+  {"webp", "image/webp"},
+  {"avif", "image/avif"},
+  {"ico", "image/x-icon"},
+  {"mp3", "audio/mpeg"},
+  {"ogg", "audio/ogg"},
+  {"wav", "audio/wav"},
+  {"mp4", "video/mp4"},
+  {"webm", "video/webm"},
+  {"woff", "font/woff"},
+  {"woff2", "font/woff2"},
+  {"ttf", "font/ttf"},
+  {"otf", "font/otf"},
+  {"wasm", "application/wasm"},
+  {"pdf", "application/pdf"},
+  {"zip", "application/zip"},
+};
+
+static const char *type_of(const char *path) {
+  const char *dot = strrchr(path, '.');
+  if (!dot || strchr(dot, '/')) return "application/octet-stream";
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    if (strcasecmp(dot + 1, types[i].ending) == 0) return types[i].type;
+  }
+  return "application/octet-stream";
+}
+
+/* "/a/b", "/a/" or "/": every part between slashes has a name, and none starts
+ * with a dot, which leaves out "..", "." and hidden files at once. */
+static int path_is_plain(const char *path) {
+  if (*path != '/') return 0;
+  for (const char *p = path; *p; p++) {
+    if (*p == '/' && (p[1] == '/' || p[1] == '.')) return 0;
+  }
+  return 1;
+}
+
+/* Opens what path names below the root. Returns the file, or -1; *real is where it lies. */
+static int open_below(const pml_web *w, const char *path, char real[PATH_MAX]) {
+  char full[PATH_MAX];
+  size_t n = strlen(w->root);
+  if (!path_is_plain(path)) return -1;
+  if ((size_t)snprintf(full, sizeof full, "%s%s", w->root, path) >= sizeof full) return -1;
+  if (!realpath(full, real)) return -1;
+  /* Links were followed: where they lead must be inside as well, and not hidden. */
+  if (strncmp(real, w->root, n) != 0 || (real[n] && !path_is_plain(real + n))) return -1;
+  return open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+static void http_date(time_t t, char out[64]) {
+  static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  struct tm tm;
+  gmtime_r(&t, &tm); /* not strftime: its names follow the locale */
+  snprintf(out, 64, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
+           months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+/* Whether an If-None-Match list names the tag (RFC 9110 13.1.2: weak comparison). */
+static int names_tag(const char *list, const char *tag) {
+  size_t n = strlen(tag);
+  while (*list) {
+    list += strspn(list, " \t,");
+    if (*list == '*') return 1;
+    if (strncmp(list, "W/", 2) == 0) list += 2;
+    size_t k = strcspn(list, ",");
+    while (k && (list[k - 1] == ' ' || list[k - 1] == '\t')) k--;
+    if (k == n && memcmp(list, tag, n) == 0) return 1;
+    list += strcspn(list, ",");
+  }
+  return 0;
+}
+
+static int is_unchanged(struct MHD_Connection *c, const char *tag, const char *date) {
+  const char *h = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "If-None-Match");
+  if (h) return names_tag(h, tag);
+  h = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "If-Modified-Since");
+  return h && strcmp(h, date) == 0; /* clients send back what they were given */
+}
+
+static enum MHD_Result finish(struct MHD_Connection *c, unsigned status, struct MHD_Response *r) {
+  if (!r) return MHD_NO;
+  MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+  MHD_add_response_header(r, "Cache-Control", "no-cache");
+  enum MHD_Result ok = MHD_queue_response(c, status, r);
+  MHD_destroy_response(r);
+  return ok;
+}
+
+static enum MHD_Result answer_page(struct MHD_Connection *c, unsigned status, const char *title) {
+  char page[256];
+  int n = snprintf(page, sizeof page,
+                   "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>%u %s</title>"
+                   "<h1>%u %s</h1></html>\n",
+                   status, title, status, title);
+  struct MHD_Response *r = MHD_create_response_from_buffer((size_t)n, page, MHD_RESPMEM_MUST_COPY);
+  if (!r) return MHD_NO;
+  MHD_add_response_header(r, "Content-Type", "text/html; charset=utf-8");
+  if (status == 405) MHD_add_response_header(r, "Allow", "GET, HEAD");
+  return finish(c, status, r);
+}
+
+/* A folder without its slash: relative links in its index need that. */
+static enum MHD_Result answer_moved(struct MHD_Connection *c, const char *path) {
+  static const char hex[] = "0123456789ABCDEF";
+  size_t n = strlen(path), k = 0;
+  char *to = pml_alloc(3 * n + 2);
+  for (size_t i = 0; i < n; i++) {
+    unsigned char b = (unsigned char)path[i];
+    if ((b >= '0' && b <= '9') || (b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z') ||
+        strchr("/-._~", b)) {
+      to[k++] = (char)b;
+    } else { /* the path came decoded; a line break must not reach the header */
+      to[k++] = '%';
+      to[k++] = hex[b >> 4];
+      to[k++] = hex[b & 15];
+    }
+  }
+  to[k++] = '/';
+  to[k] = 0;
+  struct MHD_Response *r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+  if (r) MHD_add_response_header(r, "Location", to);
+  pml_free(to);
+  return finish(c, 301, r);
+}
+
+/* Takes fd. */
+static enum MHD_Result answer_file(struct MHD_Connection *c, int fd, const struct stat *st,
+                                   const char *path) {
+  char tag[64], date[64];
+  snprintf(tag, sizeof tag, "\"%llx-%llx-%llx\"", (unsigned long long)st->st_mtim.tv_sec,
+           (unsigned long long)st->st_mtim.tv_nsec, (unsigned long long)st->st_size);
+  http_date(st->st_mtim.tv_sec, date);
+  struct MHD_Response *r;
+  int unchanged = is_unchanged(c, tag, date);
+  if (unchanged) {
+    close(fd);
+    r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+  } else {
+    r = MHD_create_response_from_fd64((uint64_t)st->st_size, fd); /* takes fd */
+    if (!r) close(fd);
+  }
+  if (!r) return MHD_NO;
+  MHD_add_response_header(r, "ETag", tag);
+  MHD_add_response_header(r, "Last-Modified", date);
+  if (!unchanged) MHD_add_response_header(r, "Content-Type", type_of(path));
+  return finish(c, unchanged ? 304 : 200, r);
+}
+
+static enum MHD_Result answer_path(pml_web *w, struct MHD_Connection *c, const char *path) {
+  char real[PATH_MAX], index[PATH_MAX];
+  struct stat st;
+  int fd = open_below(w, path, real);
+  int slash = path[0] && path[strlen(path) - 1] == '/';
+  if (fd >= 0 && !fstat(fd, &st) && S_ISDIR(st.st_mode)) {
+    close(fd);
+    if (!slash) return answer_moved(c, path);
+    if ((size_t)snprintf(index, sizeof index, "%sindex.html", path) >= sizeof index) {
+      return answer_page(c, 404, "Not Found");
+    }
+    fd = open_below(w, index, real);
+    slash = 0;
+  }
+  if (fd >= 0 && !slash && !fstat(fd, &st) && S_ISREG(st.st_mode)) {
+    return answer_file(c, fd, &st, real);
+  }
+  if (fd >= 0) close(fd);
+  if (w->log) pml_log_write(w->log, PML_DEBUG, "web: no file for %s", path);
+  return answer_page(c, 404, "Not Found");
+}
+
+static enum MHD_Result on_request(void *ud, struct MHD_Connection *c, const char *path,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **state) {
+  (void)version;
+  (void)upload;
+  (void)state;
+  if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+    return answer_page(c, 405, "Method Not Allowed");
+  }
+  if (*upload_size) { /* a body on a GET is read and forgotten */
+    *upload_size = 0;
+    return MHD_YES;
+  }
+  return answer_path(ud, c, path);
+}
+
+/* What is unescaped must not end the string early: "/a%00.html" is not "/a". */
+static size_t unescape(void *ud, struct MHD_Connection *c, char *s) {
+  (void)ud;
+  (void)c;
+  for (char *p = s; (p = strstr(p, "%00"));) p[0] = '/', p[1] = '/'; /* no file has that path */
+  return MHD_http_unescape(s);
+}
+
+__attribute__((format(printf, 2, 0))) static void on_log(void *ud, const char *format, va_list ap) {
+  pml_web *w = ud;
+  char line[512];
+  int n = vsnprintf(line, sizeof line, format, ap);
+  if (n < 0 || !w->log) return;
+  size_t k = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+  while (k && line[k - 1] == '\n') k--;
+  pml_log_text(w->log, PML_DEBUG, line, k);
+}
+
+static int fail(pml_web *w, int e, char *err, size_t nerr, const char *what, const char *why) {
+  if (nerr) snprintf(err, nerr, "%s: %s", what, why);
+  pml_web_close(w);
+  return e;
+}
+
+static struct MHD_Daemon *start(pml_web *w, const struct sockaddr *a, int family, int port) {
+  unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG;
+  if (family == AF_INET6) flags |= MHD_USE_DUAL_STACK;
+  return MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, on_request, w,
+                          MHD_OPTION_EXTERNAL_LOGGER, on_log, (void *)w, MHD_OPTION_SOCK_ADDR, a,
+                          MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+                          TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, unescape, (void *)w,
+                          MHD_OPTION_END);
+}
+
+static int find_root(pml_web *w, const char *root, char *err, size_t nerr) {
+  struct stat st;
+  w->root = realpath(root, NULL);
+  if (!w->root) return fail(w, PML_ENOENT, err, nerr, root, strerror(errno));
+  if (stat(w->root, &st) || !S_ISDIR(st.st_mode)) {
+    return fail(w, PML_EINVAL, err, nerr, root, "not a folder");
+  }
+  if (strcmp(w->root, "/") == 0) w->root[0] = 0;
+  return 0;
+}
+
+int pml_web_open(const char *host, int port, const char *root, const pml_log *log, pml_web **out,
+                 char *err, size_t nerr) {
+  pml_web *w = pml_alloc0(sizeof *w);
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+  char service[16];
+  w->log = log;
+  if (!host || !*host) host = "127.0.0.1";
+  int r = find_root(w, root, err, nerr);
+  if (r) return r;
+  if (port < 0 || port > 65535) return fail(w, PML_EINVAL, err, nerr, "web port", "out of range");
+  snprintf(service, sizeof service, "%d", port);
+  r = getaddrinfo(host, service, &hints, &found);
+  if (r) return fail(w, PML_EINVAL, err, nerr, host, gai_strerror(r));
+  errno = 0;
+  w->daemon = start(w, found->ai_addr, found->ai_family, port);
+  int e = errno;
+  freeaddrinfo(found);
+  char what[300];
+  snprintf(what, sizeof what, "web on %s:%d", host, port);
+  if (!w->daemon) return fail(w, PML_EIO, err, nerr, what, e ? strerror(e) : "not started");
+  w->port = MHD_get_daemon_info(w->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+  *out = w;
+  return 0;
+}
+
+int pml_web_port(const pml_web *w) { return w->port; }
+
+void pml_web_close(pml_web *w) {
+  if (!w) return;
+  if (w->daemon) MHD_stop_daemon(w->daemon);
+  free(w->root); /* realpath's */
+  pml_free(w);
+}
