@@ -169,9 +169,8 @@ describe("a published client", function()
       if support.missing() then return pending(support.missing()) end
       clients.ws = support.client "ws"
       clients.ws:connect(chat.connectors[1])
-      local request = "\4\0\0\5\0%s\2a.{}"
-      local both = ""
-      for id = 1, 2 do both = both .. request:gsub("%%s", string.char(id)):gsub("\5", "\6", 1) end
+      -- Two requests, ids 1 and 2, for the route "a.".
+      local both = "\4\0\0\7\0\1\2a.{}" .. "\4\0\0\7\0\2\2a.{}"
       clients.ws:tell { cmd = "send", hex = (both:gsub(".", function(c)
         return ("%02x"):format(c:byte())
       end)) }
