@@ -223,6 +223,7 @@ export class Client {
           this.#fail(attempt, error);
         }
       };
+      socket.onerror = () => {}; // says nothing that the close does not
       socket.onclose = (event) => {
         attempt.settle(new PomeluaError("CLOSED", `cannot connect to ${this.#url}`));
         this.#lost(socket, event.code, event.reason, true);
