@@ -1,0 +1,267 @@
+-- task: every function of a game that the server calls runs in a coroutine of
+-- ours, so that it may wait. A task knows its owner, the request (or the
+-- lifecycle step, the timer, ...) on whose behalf it runs: an error raised in any
+-- of an owner's tasks is the owner's error.
+--
+-- An owner is a table with `name`, for the log, and optionally failed(owner, text).
+--
+-- A callback that ends a wait does not resume the waiter from inside the caller:
+-- it puts it into the server's ready queue, which is emptied when the running
+-- task has returned to us. So chains of callbacks do not nest coroutines.
+local core = require "pomelua.core"
+local current = require "pomelua.current"
+local errors = require "pomelua.errors"
+
+local null = core.null
+local task = {}
+
+local WAIT, DONE, EXIT = {}, {}, {} -- what a task yields: parked, finished, os.exit
+local POOL_MAX = 256
+
+local yield, resume, running = coroutine.yield, coroutine.resume, coroutine.running
+
+---The part of a server that belongs to this file.
+function task.init(server)
+  server.pool = {}
+  server.ready = { first = 1, last = 0 }
+  server.waits = {}
+  server.await_ms = 30000
+  server.dropped = 0 -- second calls of an await's callback
+end
+
+local function work(run, a, b, c, d)
+  while true do
+    run(a, b, c, d)
+    run, a, b, c, d = yield(DONE)
+  end
+end
+
+local function report(server, owner, co, err)
+  local text = errors.text(err)
+  server:error(owner.name .. ": " .. debug.traceback(co, text))
+  if owner.failed then owner:failed(err, text) end
+end
+
+local function step(server, t, run, a, b, c, d)
+  local outer_task, outer_server = current.task, current.server
+  current.task, current.server = t, server
+  local ok, signal = resume(t.co, run, a, b, c, d)
+  current.task, current.server = outer_task, outer_server
+  if ok and signal == WAIT then return end
+  local owner = t.owner
+  t.owner, t.wait = nil, nil
+  if ok and signal == DONE then
+    local pool = server.pool
+    if #pool < POOL_MAX then pool[#pool + 1] = t end
+  elseif not ok then
+    report(server, owner, t.co, signal)
+  elseif signal ~= EXIT then
+    report(server, owner, t.co, "coroutine.yield outside of a coroutine of its own;"
+      .. " use pomelua.await or pomelua.sleep to wait")
+  end
+end
+
+local function start(server, owner, run, a, b, c, d)
+  local pool = server.pool
+  local n = #pool
+  local t = pool[n]
+  if t then
+    pool[n] = nil
+  else
+    t = { co = coroutine.create(work) }
+  end
+  t.owner = owner
+  step(server, t, run, a, b, c, d)
+end
+
+-- Resumes and starts what became ready. Only the outermost of our frames does it.
+local function drain(server)
+  if server.draining then return end
+  server.draining = true
+  local ready = server.ready
+  while ready.first <= ready.last do
+    local item = ready[ready.first]
+    ready[ready.first] = nil
+    ready.first = ready.first + 1
+    if item.run then
+      start(server, item.owner, item.run, item.a, item.b)
+    elseif item.task.wait == item and coroutine.status(item.task.co) == "suspended" then
+      item.task.wait = nil
+      step(server, item.task)
+    end
+  end
+  ready.first, ready.last = 1, 0
+  server.draining = false
+end
+
+local function put(server, item)
+  local ready = server.ready
+  ready.last = ready.last + 1
+  ready[ready.last] = item
+  if not current.task then drain(server) end
+end
+
+---Runs run(a, b, c, d) in a task, at once, until it ends or waits.
+---@param server table
+---@param owner table
+---@param run function
+function task.run(server, owner, run, a, b, c, d)
+  local outermost = not current.task
+  start(server, owner, run, a, b, c, d)
+  if outermost and server.ready.last > 0 then drain(server) end
+end
+
+---Runs run(a, b) in a task, when the running task has returned to the server.
+function task.defer(server, owner, run, a, b)
+  put(server, { run = run, owner = owner, a = a, b = b })
+end
+
+---Keeps tasks that become ready from running while fn runs (C is in the middle of something).
+function task.hold(server, fn, ...)
+  local outer_task, outer_server, draining = current.task, current.server, server.draining
+  current.task, current.server, server.draining = nil, server, true
+  local ok, result = pcall(fn, ...)
+  current.task, current.server, server.draining = outer_task, outer_server, draining
+  return ok, result
+end
+
+---The owner of what runs now.
+---@return table|nil
+function task.owner()
+  local t = current.task
+  return t and t.owner
+end
+
+-- The waits of awaits all have the same deadline, so they stand in one line and
+-- need one timer, that of the first.
+
+local function unlink(server, wait)
+  local waits = server.waits
+  if wait.before then wait.before.after = wait.after else waits.head = wait.after end
+  if wait.after then wait.after.before = wait.before else waits.tail = wait.before end
+  wait.before, wait.after, wait.linked = nil, nil, false
+end
+
+local function watch(server)
+  local waits = server.waits
+  if waits.timer or not waits.head then return end
+  local ms = math.max(0, waits.head.due - server.node:now())
+  local id = server.node:timer(ms)
+  if not id or id == 0 then return end
+  waits.timer = id
+  server.timers[id] = waits
+end
+
+local function expire(server, waits)
+  local now = server.node:now()
+  while waits.head and waits.head.due <= now do
+    local wait = waits.head
+    unlink(server, wait)
+    wait.done = true
+    wait.late = true
+    put(server, wait)
+  end
+  watch(server)
+end
+
+local function link(server, wait)
+  local waits = server.waits
+  waits.fire = expire
+  wait.due = server.node:now() + server.await_ms
+  wait.before = waits.tail
+  if waits.tail then waits.tail.after = wait else waits.head = wait end
+  waits.tail = wait
+  wait.linked = true
+  watch(server)
+end
+
+-- The task that runs, for a function that wants to wait.
+local function waiter(what)
+  local t = current.task
+  if not t or running() ~= t.co then
+    error("pomelua." .. what .. ": only inside a function that the server called,"
+      .. " and not in a coroutine of your own", 3)
+  end
+  return t
+end
+
+local function result(wait)
+  if wait.late then
+    return nil, errors.new("no callback within " .. wait.ms .. " ms", "TIMEOUT")
+  end
+  local values = wait.values
+  local err = values[1]
+  if err and err ~= null then return nil, err end
+  if values.n <= 1 then return true end
+  return unpack(values, 2, values.n)
+end
+
+---Calls f(..., cb) and waits for cb. Nothing waits longer than serverConfig.awaitTimeout.
+---@param f function|table anything callable
+---@return any ... cb(nil): true; cb(nil, x, ...): x, ...; cb(err): nil, err
+---(err.code "TIMEOUT" when cb was not called in time). Raises outside of a task.
+function task.await(f, ...)
+  local t = waiter("await")
+  local server = current.server
+  local wait = { task = t, done = false, parked = false }
+  local function cb(...)
+    if wait.done then
+      server.dropped = server.dropped + 1
+      server:debug(t.owner and t.owner.name .. ": an awaited callback was called again"
+        or "an awaited callback was called after its task had ended")
+      return
+    end
+    wait.done = true
+    wait.values = { n = select("#", ...), ... }
+    if wait.parked then
+      if wait.linked then unlink(server, wait) end
+      put(server, wait)
+    end
+  end
+  local n = select("#", ...)
+  if n == 0 then
+    f(cb)
+  else
+    local args = { ... }
+    args[n + 1] = cb
+    f(unpack(args, 1, n + 1))
+  end
+  if not wait.done then
+    wait.parked = true
+    wait.ms = server.await_ms
+    t.wait = wait
+    link(server, wait)
+    yield(WAIT)
+  end
+  return result(wait)
+end
+
+local function wake(server, wait)
+  wait.done = true
+  put(server, wait)
+end
+
+---Waits ms milliseconds. Raises outside of a task, and for what is no time.
+---@param ms number
+function task.sleep(ms)
+  local t = waiter("sleep")
+  if type(ms) ~= "number" or ms ~= ms or ms < 0 or ms > 2 ^ 31 then
+    error("pomelua.sleep(ms): ms must be a number of milliseconds from 0 to 2^31", 2)
+  end
+  local server = current.server
+  local id = server.node:timer(ms)
+  if not id or id == 0 then error("pomelua.sleep: too many timers", 2) end
+  local wait = { task = t, fire = wake }
+  server.timers[id] = wait
+  t.wait = wait
+  yield(WAIT)
+end
+
+---Ends the running task for good, even from inside a pcall; raises where it cannot.
+function task.exit()
+  local t = current.task
+  if t and running() == t.co then yield(EXIT) end
+  error("os.exit", 0)
+end
+
+return task

@@ -1,0 +1,102 @@
+-- timers: the node's one-shot timers by id, and app:setTimeout and setInterval on
+-- top of them. A record's `fire(server, record)` is called when its time has come.
+local current = require "pomelua.current"
+local task = require "pomelua.task"
+
+local timers = {}
+
+---Calls fire(server, record) once, ms milliseconds from now, outside of any task.
+---@return table|nil record nil when the server has too many timers
+function timers.start(server, ms, record)
+  local id = server.node:timer(ms)
+  if not id or id == 0 then return nil end
+  record.timer = id
+  server.timers[id] = record
+  return record
+end
+
+function timers.stop(server, record)
+  if not record.timer then return false end
+  server.timers[record.timer] = nil
+  server.node:cancel(record.timer)
+  record.timer = nil
+  return true
+end
+
+---entries.timer
+function timers.expired(server, id)
+  local record = server.timers[id]
+  if not record then return end
+  server.timers[id] = nil
+  record.timer = nil
+  record.fire(server, record)
+end
+
+local function fire_timeout(server, record)
+  server.user_timers[record.id] = nil
+  task.run(server, record.owner, record.run)
+end
+
+local function fire_interval(server, record)
+  local now = server.node:now()
+  -- The next time is counted from when this one was due, so that intervals do not
+  -- drift; what a busy server missed is left out.
+  record.due = record.due + record.ms
+  if record.due <= now then record.due = now + record.ms end
+  if not timers.start(server, record.due - now, record) then
+    server.user_timers[record.id] = nil
+    server:warn("setInterval: too many timers, the interval has ended")
+  end
+  task.run(server, record.owner, record.run)
+end
+
+local function check(what, ms, run)
+  if type(ms) ~= "number" or ms ~= ms or ms < 0 or ms > 2 ^ 31 then
+    error(what .. "(ms, fn): ms must be a number of milliseconds from 0 to 2^31, got "
+      .. (type(ms) == "number" and tostring(ms) or type(ms)), 3)
+  end
+  if type(run) ~= "function" then
+    error(what .. "(ms, fn): fn must be a function, got " .. type(run), 3)
+  end
+end
+
+local function add(server, what, ms, run, fire)
+  local task_now = current.task
+  server.last_timer = server.last_timer + 1
+  local record = {
+    id = server.last_timer, ms = ms, run = run, fire = fire,
+    owner = task_now and task_now.owner or server:context(what),
+    due = server.node:now() + ms,
+  }
+  if not timers.start(server, ms, record) then error(what .. ": too many timers", 3) end
+  server.user_timers[record.id] = record
+  return record.id
+end
+
+---Calls run once. It belongs to the request that starts it: its error is that request's.
+---@param ms number milliseconds
+---@param run function
+---@return number id for timers.clear
+function timers.timeout(server, ms, run)
+  check("setTimeout", ms, run)
+  return add(server, "setTimeout", ms, run, fire_timeout)
+end
+
+---@param ms number milliseconds, at least 1
+---@param run function
+---@return number id
+function timers.interval(server, ms, run)
+  check("setInterval", ms, run)
+  return add(server, "setInterval", math.max(ms, 1), run, fire_interval)
+end
+
+---@param id number|nil
+---@return boolean whether it was still waiting
+function timers.clear(server, id)
+  local record = id ~= nil and server.user_timers[id]
+  if not record then return false end
+  server.user_timers[id] = nil
+  return timers.stop(server, record)
+end
+
+return timers
