@@ -1,0 +1,250 @@
+-- config: reads an app's config folder (Pomelo's files) and checks it. Every
+-- error is one line that names the file and the key.
+local files = require "pomelua.files"
+local json = require "pomelua.json"
+
+local config = {}
+
+local SERVERS = "config/servers.json"
+
+-- JSON text with a line number in its error.
+local function decode(name, text)
+  local value, message = json.decode(text)
+  if value ~= nil then return value end
+  message = tostring(message or "not JSON")
+  local at = tonumber(message:match("character (%d+)"))
+  if not at then return nil, name .. ": " .. message end
+  local _, newlines = text:sub(1, at):gsub("\n", "")
+  return nil, ("%s:%d: %s"):format(name, newlines + 1, message)
+end
+
+---Reads base/name as JSON.
+---@param base string
+---@param name string path inside base
+---@return any|nil value nil without a message: there is no such file
+---@return string|nil message
+function config.read(base, name)
+  local path = base .. "/" .. name
+  if not files.exists(path) then return nil end
+  local text, message = files.read(path)
+  if not text then return nil, message end
+  return decode(name, text)
+end
+
+local function is_array(value)
+  return type(value) == "table" and (value[1] ~= nil or next(value) == nil)
+end
+
+local function sorted(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = tostring(key) end
+  table.sort(keys)
+  return keys
+end
+
+local function shown(value)
+  if type(value) == "string" then return ("%q"):format(value) end
+  return type(value) == "table" and "a table" or tostring(value)
+end
+
+local fail_mt = { __tostring = function(f) return f.text end }
+local function fail(file, key, text)
+  error(setmetatable({ text = file .. ": " .. (key and key .. ": " or "") .. text }, fail_mt), 0)
+end
+
+-- Runs fn; a fail() inside becomes nil, message.
+local function checked(fn, ...)
+  local ok, value = pcall(fn, ...)
+  if ok then return value end
+  if getmetatable(value) == fail_mt then return nil, value.text end
+  error(value, 0)
+end
+
+-- The part for this environment: {env: {...}}, or the file without that level.
+-- The values of a file with environments are objects, those of one without are not.
+local function choose_env(name, whole, env, has_env)
+  if type(whole) ~= "table" or is_array(whole) and next(whole) ~= nil then
+    fail(name, nil, "must be an object")
+  end
+  if not has_env(whole) then return whole, "" end
+  local part = whole[env]
+  if part == nil then
+    fail(name, nil, ("no environment %q (there are: %s)")
+      :format(env, table.concat(sorted(whole), ", ")))
+  end
+  if type(part) ~= "table" then fail(name, env, "must be an object") end
+  return part, env .. "."
+end
+
+local function port_of(name, key, value)
+  local port = type(value) == "string" and value:match("^%d+$") and tonumber(value) or value
+  if type(port) ~= "number" or port % 1 ~= 0 or port < 0 or port > 65535 then
+    fail(name, key, "must be a port, 0 to 65535, got " .. shown(value))
+  end
+  return port
+end
+
+local function flag_of(name, key, value)
+  if value == nil or value == false or value == "false" then return false end
+  if value == true or value == "true" then return true end
+  fail(name, key, "must be true or false, got " .. shown(value))
+end
+
+local function check_entry(name, key, entry)
+  if type(entry.id) ~= "string" or entry.id == "" or entry.id:find("[%c%s]") then
+    fail(name, key .. ".id", "must be a name without spaces, got " .. shown(entry.id))
+  end
+  if entry.id == "*" then fail(name, key .. ".id", "\"*\" means every server") end
+  if entry.host ~= nil and type(entry.host) ~= "string" then
+    fail(name, key .. ".host", "must be a string, got " .. shown(entry.host))
+  end
+  if entry.clientHost ~= nil and type(entry.clientHost) ~= "string" then
+    fail(name, key .. ".clientHost", "must be a string, got " .. shown(entry.clientHost))
+  end
+  entry.frontend = flag_of(name, key .. ".frontend", entry.frontend)
+  if entry.port ~= nil then entry.port = port_of(name, key .. ".port", entry.port) end
+  if entry.clientPort ~= nil then
+    entry.clientPort = port_of(name, key .. ".clientPort", entry.clientPort)
+  elseif entry.frontend then
+    fail(name, key .. ".clientPort", "missing; a frontend needs the port for its clients")
+  end
+  local most = entry["max-connections"]
+  if most ~= nil then
+    if type(most) == "string" then most = tonumber(most) end
+    if type(most) ~= "number" or most % 1 ~= 0 or most < 1 then
+      fail(name, key .. ".max-connections",
+        "must be a whole number from 1, got " .. shown(entry["max-connections"]))
+    end
+    entry["max-connections"] = most
+  end
+  if not entry.frontend then entry.frontend = nil end
+end
+
+-- {clusterCount: n, port: "3050++"} stands for n entries.
+local function expand(name, key, stype, entry, counters)
+  local count = entry.clusterCount
+  if count == nil then return { entry } end
+  if type(count) == "string" then count = tonumber(count) end
+  if type(count) ~= "number" or count % 1 ~= 0 or count < 1 or count > 1000 then
+    fail(name, key .. ".clusterCount", "must be a whole number from 1 to 1000, got "
+      .. shown(entry.clusterCount))
+  end
+  local copies = {}
+  for i = 1, count do
+    local copy = {}
+    for field, value in pairs(entry) do
+      local first = type(value) == "string" and value:match("^(.*)%+%+$")
+      if first then
+        if not first:match("^%d+$") then
+          fail(name, key .. "." .. field, "a number must stand before ++, got " .. shown(value))
+        end
+        copy[field] = tonumber(first) + i - 1
+      elseif field ~= "clusterCount" then
+        copy[field] = value
+      end
+    end
+    counters[stype] = (counters[stype] or 0) + 1
+    copy.id = ("cluster-server-%s-%d"):format(stype, counters[stype])
+    copies[i] = copy
+  end
+  return copies
+end
+
+local function servers_have_env(whole)
+  for _, value in pairs(whole) do
+    if type(value) == "table" and not is_array(value) then return true end
+  end
+  return false
+end
+
+local function check_servers(name, whole, env)
+  local part, prefix = choose_env(name, whole, env, servers_have_env)
+  local list, ids, listening, counters = {}, {}, {}, {}
+  for _, stype in ipairs(sorted(part)) do
+    local entries = part[stype]
+    if not stype:match("^[%w_%-]+$") then
+      fail(name, prefix .. stype, "a server type is made of letters, digits, _ and -")
+    end
+    if not is_array(entries) then fail(name, prefix .. stype, "must be a list of servers") end
+    for i, written in ipairs(entries) do
+      local key = ("%s%s[%d]"):format(prefix, stype, i - 1)
+      if type(written) ~= "table" then fail(name, key, "must be an object") end
+      for _, entry in ipairs(expand(name, key, stype, written, counters)) do
+        check_entry(name, key, entry)
+        entry.serverType = stype
+        if ids[entry.id] then
+          fail(name, key .. ".id", ("%q is also %s.id"):format(entry.id, ids[entry.id]))
+        end
+        ids[entry.id] = key
+        local port = entry.frontend and entry.clientPort or 0
+        if port ~= 0 then
+          local where = tostring(entry.host) .. ":" .. port
+          if listening[where] then
+            fail(name, key .. ".clientPort", ("%d is also %s.clientPort")
+              :format(port, listening[where]))
+          end
+          listening[where] = key
+        end
+        list[#list + 1] = entry
+      end
+    end
+  end
+  if #list == 0 then fail(name, nil, "there is no server in it") end
+  return list
+end
+
+---All servers of the environment, types in alphabetic order, those of a type as
+---the file has them. Ports are numbers, clusterCount is expanded, each entry
+---carries its serverType.
+---@param base string the app's folder
+---@param env string
+---@return table[]|nil servers
+---@return string|nil message one line with file and key
+function config.servers(base, env)
+  local name = SERVERS
+  local whole, message = config.read(base, name)
+  if whole == nil and not message then
+    name = "config/" .. env .. "/servers.json"
+    whole, message = config.read(base, name)
+  end
+  if message then return nil, message end
+  if whole == nil then return nil, SERVERS .. ": there is no such file in " .. base end
+  return checked(check_servers, name, whole, env)
+end
+
+local function web_has_env(whole)
+  return whole.port == nil and whole.root == nil and whole.host == nil
+end
+
+local function check_web(base, name, whole, env)
+  local part, prefix = choose_env(name, whole, env, web_has_env)
+  if part.port == nil then fail(name, prefix .. "port", "missing") end
+  local port = port_of(name, prefix .. "port", part.port)
+  local host = part.host == nil and "0.0.0.0" or part.host
+  if type(host) ~= "string" then
+    fail(name, prefix .. "host", "must be a string, got " .. shown(host))
+  end
+  local root = part.root == nil and "web" or part.root
+  if type(root) ~= "string" then
+    fail(name, prefix .. "root", "must be a folder, got " .. shown(root))
+  end
+  local path = files.absolute(root:sub(1, 1) == "/" and root or base .. "/" .. root)
+  if not path or not files.is_folder(path) then
+    fail(name, prefix .. "root", "there is no folder " .. shown(root))
+  end
+  return { host = host, port = port, root = path }
+end
+
+---config/web.json: where plain files are served.
+---@param base string
+---@param env string
+---@return table|nil web {host, port, root}; nil without a message: not wanted
+---@return string|nil message
+function config.web(base, env)
+  local name = "config/web.json"
+  local whole, message = config.read(base, name)
+  if whole == nil then return nil, message end
+  return checked(check_web, base, name, whole, env)
+end
+
+return config

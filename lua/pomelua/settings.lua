@@ -1,0 +1,197 @@
+-- settings: what app:set("connectorConfig", {...}) and its like may hold, checked
+-- once when the app starts, and handed to the C core. A wrong type or value is an
+-- error that names key and value; what this version does not have is said aloud.
+local settings = {}
+
+local MAX = 2 ^ 31
+
+-- kind "number": {config key, node key, least, most}
+local function number(node_key, least, most)
+  return { kind = "number", node_key = node_key, least = least, most = most or MAX }
+end
+
+local anything = { kind = "any" }
+local function of(kind) return { kind = kind } end
+local function later(text) return { kind = "later", text = text } end
+
+local known = {
+  connectorConfig = {
+    connector = { kind = "connector" },
+    heartbeat = number("heartbeat", 0, 86400),                -- seconds; 0: none
+    timeout = number("timeout", 0, 86400),                    -- seconds; 0: 2 x heartbeat
+    maxPackageSize = number("packageAfter", 64, 2 ^ 24 - 1),  -- bytes
+    maxHandshakeSize = number("packageBefore", 64, 2 ^ 24 - 1),
+    handshakeTimeout = number("handshakeTimeout", 1),         -- milliseconds
+    queueSoft = number("queueSoft", 1024),                    -- bytes
+    queueTime = number("queueTime", 1),                       -- milliseconds
+    queueHard = number("queueHard", 1024),                    -- bytes
+    handshake = of "function",
+    checkClient = of "function",
+    distinctHost = of "boolean",
+    setNoDelay = anything, -- always on
+    closeMethod = anything, -- what is queued is always written first
+    disconnectOnTimeout = anything, -- always
+    useDict = later "this version sends routes in full",
+    useProtobuf = later "this version sends bodies as JSON only",
+    useCrypto = later "this version does not check signatures",
+    useAsyncCoder = later "this version has no coders of its own",
+    encode = later "this version has no coders of its own",
+    decode = later "this version has no coders of its own",
+    ssl = later "this version listens without TLS",
+    useHostFilter = later "this version accepts every address",
+    blacklistFun = later "this version accepts every address",
+  },
+  sessionConfig = {
+    singleSession = { kind = "singleSession" },
+  },
+  serverConfig = {
+    timeout = number("handlerTimeout", 1),        -- milliseconds, for a handler
+    forwardTimeout = number("forwardTimeout", 1), -- for a message at another server
+    awaitTimeout = number(nil, 1),
+    maxInFlight = number("maxInFlight", 1),       -- requests per session
+    reloadHandlers = later "this version does not watch files",
+    enableForwardLog = later "this version writes no forward log",
+  },
+  proxyConfig = {
+    timeout = number(nil, 1),
+    maxCalls = number("maxCalls", 1),
+    routerType = later "this version routes by app:route or by uid",
+    failMode = later "this version does not repeat calls",
+    bufferMsg = anything, -- calls of one turn always travel together
+    interval = anything,
+  },
+  remoteConfig = {
+    reloadRemotes = later "this version does not watch files",
+    bufferMsg = anything,
+    interval = anything,
+  },
+  channelConfig = {
+    pushTimeout = number(nil, 1),
+    broadcastFilter = of "function",
+    store = later "this version keeps channels in memory only",
+    prefix = anything, -- names keys of the store
+  },
+  pushSchedulerConfig = {
+    scheduler = later "this version has one way to push",
+    selector = later "this version has one way to push",
+  },
+}
+
+local function shown(value)
+  if type(value) == "string" then return ("%q"):format(value) end
+  if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
+  return "a " .. type(value)
+end
+
+local function truthy(value)
+  return value ~= nil and value ~= false and value ~= 0 and value ~= "" and value ~= "false"
+end
+
+-- One value: the text of what is wrong with it, or nil.
+local check = {}
+
+function check.number(rule, value)
+  if type(value) ~= "number" or value ~= value then
+    return "must be a number, got " .. shown(value)
+  end
+  if value < rule.least or value > rule.most then
+    return ("must be a number from %.0f to %.0f, got %s"):format(rule.least, rule.most, value)
+  end
+end
+
+check["function"] = function(_, value)
+  if type(value) ~= "function" then return "must be a function, got " .. shown(value) end
+end
+
+function check.boolean(_, value)
+  if type(value) ~= "boolean" then return "must be true or false, got " .. shown(value) end
+end
+
+function check.singleSession(_, value)
+  if type(value) ~= "boolean" and value ~= "refuse" and value ~= "kick-old" then
+    return "must be true, false, \"refuse\" or \"kick-old\", got " .. shown(value)
+  end
+end
+
+function check.connector(_, value)
+  if value ~= settings.hybridconnector and value ~= "hybridconnector" then
+    return "must be pomelua.connectors.hybridconnector, got " .. shown(value)
+  end
+end
+
+function check.any() end
+function check.later() end
+
+---What pomelua.connectors.hybridconnector is.
+settings.hybridconnector = setmetatable({ name = "hybridconnector" }, { __newindex = function()
+  error("pomelua.connectors.hybridconnector cannot be changed", 2)
+end })
+
+local function sorted(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  return keys
+end
+
+local function read_group(group, given, numbers, warnings)
+  local rules = known[group]
+  if type(given) ~= "table" then
+    return nil, ("%s: must be a table, got %s"):format(group, shown(given))
+  end
+  for _, key in ipairs(sorted(given)) do
+    local value, rule = given[key], rules[key]
+    if not rule then
+      warnings[#warnings + 1] = ("%s.%s: no such setting, it does nothing")
+        :format(group, tostring(key))
+    else
+      local wrong = check[rule.kind](rule, value)
+      if wrong then return nil, ("%s.%s: %s"):format(group, key, wrong) end
+      if rule.node_key then numbers[rule.node_key] = math.floor(value) end
+      if rule.kind == "later" and truthy(value) then
+        warnings[#warnings + 1] = ("%s.%s: %s"):format(group, key, rule.text)
+      end
+    end
+  end
+  return true
+end
+
+---Checks what an app has set.
+---@param values table app.settings
+---@param entry table the server's entry of servers.json
+---@return table|nil checked numbers: for node:configure; warnings: texts; and by name
+---what Lua reads
+---@return string|nil message names key and value
+function settings.read(values, entry)
+  local numbers, warnings = {}, {}
+  for _, group in ipairs(sorted(known)) do
+    if values[group] ~= nil then
+      local ok, message = read_group(group, values[group], numbers, warnings)
+      if not ok then return nil, message end
+    end
+  end
+  local connector, server = values.connectorConfig or {}, values.serverConfig or {}
+  local proxy, channel = values.proxyConfig or {}, values.channelConfig or {}
+  numbers.maxConnections = entry["max-connections"]
+  -- Deadlines nest: a forwarded request outlives its handler, so that the inner error is seen.
+  if server.timeout and not server.forwardTimeout then
+    numbers.forwardTimeout = math.floor(server.timeout) + 1000
+  end
+  local single = (values.sessionConfig or {}).singleSession
+  if single == true then single = "refuse" end
+  return {
+    numbers = numbers,
+    warnings = warnings,
+    heartbeat = (connector.heartbeat or 0) >= 1 and math.floor(connector.heartbeat) or nil,
+    handshake = connector.handshake,
+    check_client = connector.checkClient,
+    distinct_host = connector.distinctHost or false,
+    single_session = single or nil,
+    await_ms = server.awaitTimeout or 30000,
+    rpc_ms = proxy.timeout or 5000,
+    push_ms = channel.pushTimeout or 3000,
+    broadcast_filter = channel.broadcastFilter,
+  }
+end
+
+return settings
