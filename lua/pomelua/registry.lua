@@ -1,0 +1,43 @@
+-- registry: the handlers and remotes in force.
+--
+-- There is one current set. It is never edited, only replaced whole, so a message
+-- sees either the old set or the new one. Nobody keeps an entry across messages.
+-- A set is {handlers = {[route] = entry}, remotes = {["service.method"] = entry},
+-- services = {[service] = true}}; an entry is {owner = module, fn = method}. Names
+-- from the network are looked up in these maps only, which no metatable answers for.
+local registry = {}
+
+---@class pomelua.Registry
+local methods = {}
+local mt = { __name = "pomelua.registry", __index = methods }
+
+function registry.new()
+  return setmetatable({ version = 0, set = { handlers = {}, remotes = {}, services = {} } }, mt)
+end
+
+---@param set table
+---@return number version
+function methods:swap(set)
+  self.set = set
+  self.version = self.version + 1
+  return self.version
+end
+
+---@param route string
+---@return table|nil entry
+function methods:handler(route)
+  return self.set.handlers[route]
+end
+
+---@param name string "service.method"
+---@return table|nil entry
+---@return string|nil message
+function methods:remote(name)
+  local entry = self.set.remotes[name]
+  if entry then return entry end
+  local service, method = name:match("^(.*)%.([^.]*)$")
+  if service and self.set.services[service] then return nil, "no such method:" .. method end
+  return nil, "no such service:" .. (service or name)
+end
+
+return registry
