@@ -1,0 +1,294 @@
+-- session: a client's session as a script of its frontend sees it: a new object
+-- for each message, with copies of uid and settings. The truth is in C, under the
+-- session's id; push writes the copy back, bind and unbind change both.
+local core = require "pomelua.core"
+local errors = require "pomelua.errors"
+local json = require "pomelua.json"
+
+local session = {}
+
+---@class pomelua.Session
+---@field id number unique on its frontend
+---@field frontendId string the id of the frontend it is connected to
+---@field uid string|number|nil who it is, once bound
+---@field settings table the copy that get and set work on
+local methods = {}
+session.methods = methods
+
+local no_such = "session does not exist, sid: %s"
+
+---Settings from their JSON text.
+function session.decode_settings(text)
+  local value = text and json.decode(text)
+  return type(value) == "table" and value or {}
+end
+
+-- Settings are decoded when they are first read: most messages never ask.
+local function index_of(own)
+  return function(self, key)
+    local method = own[key]
+    if method ~= nil then return method end
+    if key == "settings" then
+      local settings = session.decode_settings(rawget(self, "_json"))
+      rawset(self, "settings", settings)
+      return settings
+    end
+  end
+end
+session.index_of = index_of
+
+local mt = { __name = "pomelua.session", __index = index_of(methods) }
+
+-- A uid or number as text: whole numbers without an exponent.
+local function text_of(value)
+  if type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 53 then
+    return ("%.0f"):format(value)
+  end
+  return tostring(value)
+end
+session.text_of = text_of
+
+---The session of an id as it is now, or nil when there is none.
+---@return pomelua.Session|nil
+function session.new(server, sid)
+  local uid, settings, found = server.node:session(sid)
+  if not found then return nil end
+  return setmetatable({
+    id = sid, frontendId = server.id, uid = uid, _json = settings, _server = server,
+  }, mt)
+end
+
+---A session from its parts, for one that has ended.
+---@return pomelua.Session
+function session.make(server, sid, uid, settings)
+  return setmetatable({
+    id = sid, frontendId = server.id, uid = uid, _json = settings, _server = server,
+  }, mt)
+end
+
+-- Ends a call: tells the callback, or the log when there is nobody to tell.
+local function finish(server, what, cb, err)
+  if cb then
+    cb(err)
+  elseif err then
+    server:warn(what .. ": " .. errors.text(err))
+  end
+end
+session.finish = finish
+
+---A callback argument: nil or a function, anything else is a mistake worth raising.
+function session.check_callback(what, cb)
+  if cb ~= nil and type(cb) ~= "function" and cb ~= core.null then
+    error(what .. ": the callback must be a function, got " .. type(cb), 3)
+  end
+  return type(cb) == "function" and cb or nil
+end
+
+-- What the frontend does, shared with its sys remote. Each returns nil or an error.
+
+local function valid_uid(uid)
+  local kind = type(uid)
+  return kind == "string" and uid ~= "" or kind == "number" and uid == uid
+end
+
+---@return pomelua.Error|nil
+function session.bind(server, sid, uid)
+  if not valid_uid(uid) then
+    return errors.new("bind: a uid is a string or a number, got " .. type(uid), "INVAL")
+  end
+  local node = server.node
+  local bound, _, found = node:session(sid)
+  if not found then return errors.new(no_such:format(text_of(sid)), "NOENT") end
+  if bound ~= nil and text_of(bound) == text_of(uid) then return nil end
+  if bound ~= nil then
+    return errors.new("session has already bind with " .. text_of(bound), "BOUND")
+  end
+  local policy = server.checked.single_session
+  local others = policy and node:sidsOf(uid) or {}
+  if policy == "refuse" and #others > 0 then
+    return errors.new("singleSession is enabled, and session has already bind with uid: "
+      .. text_of(uid), "BOUND")
+  end
+  local ok, message, name = node:bind(sid, uid)
+  if not ok then return errors.new(message, name) end
+  if policy == "kick-old" then
+    for i = 1, #others do node:kick(others[i], "kick") end
+  end
+  if server.event:has("bind_session") then
+    server.event:emit("bind_session", session.new(server, sid))
+  end
+end
+
+---@return pomelua.Error|nil
+function session.unbind(server, sid, uid)
+  local node = server.node
+  local bound, _, found = node:session(sid)
+  if not found then return errors.new(no_such:format(text_of(sid)), "NOENT") end
+  if bound == nil or text_of(bound) ~= text_of(uid) then
+    return errors.new("session has not bind with " .. text_of(bound), "INVAL")
+  end
+  local ok, message, name = node:unbind(sid, bound)
+  if not ok then return errors.new(message, name) end
+  if server.event:has("unbind_session") then
+    server.event:emit("unbind_session", session.new(server, sid))
+  end
+end
+
+---Writes settings over those of the session; other keys stay. `removed` is a
+---list of keys to take out.
+---@return pomelua.Error|nil
+function session.import(server, sid, settings, removed)
+  local _, text, found = server.node:session(sid)
+  if not found then return errors.new(no_such:format(text_of(sid)), "NOENT") end
+  local all = session.decode_settings(text)
+  for i = 1, removed and #removed or 0 do all[removed[i]] = nil end
+  for key, value in pairs(settings) do all[key] = value end
+  if next(all) == nil then
+    text = nil
+  else
+    local message
+    text, message = core.encode(all, "settings")
+    if not text then return errors.new(message, "ENCODE") end
+  end
+  server.node:setSettings(sid, text)
+end
+
+---Kicks; a reason of nil closes without a KICK package.
+function session.kick(server, sid, reason)
+  server.node:kick(sid, reason)
+end
+
+-- The methods that do not care where the session lives.
+
+---@param key string
+---@return any
+function methods:get(key)
+  return self.settings[key]
+end
+
+local function check_key(key)
+  if type(key) ~= "string" and type(key) ~= "number" then
+    error("session:set(key, value): the key must be a string, got " .. type(key), 3)
+  end
+end
+
+---Changes this object's copy. push or pushAll makes it last.
+---@param key string|table a key, or a table of keys and values
+---@param value any JSON; nil takes the key out
+function methods:set(key, value)
+  local settings = self.settings
+  if type(key) == "table" then
+    for k in pairs(key) do check_key(k) end
+    for k, v in pairs(key) do settings[tostring(k)] = v end
+    return
+  end
+  check_key(key)
+  key = tostring(key)
+  settings[key] = value
+  if value == nil then
+    local removed = rawget(self, "_removed") or {}
+    removed[key] = true
+    rawset(self, "_removed", removed)
+  end
+end
+
+---The keys that set(key, nil) took out and that are still out.
+function session.removed(self)
+  local list = {}
+  for key in pairs(rawget(self, "_removed") or {}) do
+    if self.settings[key] == nil then list[#list + 1] = key end
+  end
+  return list
+end
+
+---@return table {id, frontendId, uid, settings} plain data
+function methods:export()
+  return { id = self.id, frontendId = self.frontendId, uid = self.uid, settings = self.settings }
+end
+
+-- kick(reason, cb), kick(cb), kick()
+function session.kick_arguments(reason, cb)
+  if type(reason) == "function" then return "kick", reason end
+  if reason == core.null then reason = nil end
+  if reason ~= nil then reason = text_of(reason) end
+  return reason, type(cb) == "function" and cb or nil
+end
+
+-- The methods of a frontend's own.
+
+---Says who this is. Several sessions may have one uid, unless
+---sessionConfig.singleSession is "refuse" (or true) or "kick-old".
+---@param uid string|number
+---@param cb fun(err: pomelua.Error|nil)|nil
+function methods:bind(uid, cb)
+  cb = session.check_callback("session:bind(uid, cb)", cb)
+  local err = session.bind(self._server, self.id, uid)
+  if not err then self.uid = uid end
+  finish(self._server, "session:bind", cb, err)
+end
+
+---@param uid string|number
+---@param cb fun(err: pomelua.Error|nil)|nil
+function methods:unbind(uid, cb)
+  cb = session.check_callback("session:unbind(uid, cb)", cb)
+  local err = session.unbind(self._server, self.id, uid)
+  if not err then self.uid = nil end
+  finish(self._server, "session:unbind", cb, err)
+end
+
+---Writes one setting back, so that later messages find it.
+---@param key string
+---@param cb fun(err: pomelua.Error|nil)|nil
+function methods:push(key, cb)
+  cb = session.check_callback("session:push(key, cb)", cb)
+  check_key(key)
+  key = tostring(key)
+  local value = self.settings[key]
+  finish(self._server, "session:push", cb,
+    session.import(self._server, self.id, { [key] = value }, value == nil and { key } or nil))
+end
+
+---Writes all settings back.
+---@param cb fun(err: pomelua.Error|nil)|nil
+function methods:pushAll(cb)
+  cb = session.check_callback("session:pushAll(cb)", cb)
+  finish(self._server, "session:pushAll", cb,
+    session.import(self._server, self.id, self.settings, session.removed(self)))
+end
+
+---Calls fn(session, reason) when the session has ended. reason: the text given to
+---kick, or why the server closed it; the client's WebSocket close code; for TCP
+---whether there was an error; nil when it was closed without one.
+---@param name "closed"
+---@param fn fun(session: pomelua.Session, reason: any)
+function methods:on(name, fn)
+  if name ~= "closed" then
+    error("session:on: there is no event " .. tostring(name) .. ", only \"closed\"", 2)
+  end
+  if type(fn) ~= "function" then
+    error("session:on(\"closed\", fn): fn must be a function, got " .. type(fn), 2)
+  end
+  local server = self._server
+  local _, _, found = server.node:session(self.id)
+  if not found then return end
+  local list = server.closers[self.id]
+  if not list then
+    list = {}
+    server.closers[self.id] = list
+    server.node:watchClosed(self.id)
+  end
+  -- The same function again changes nothing: handlers register on each message.
+  for i = 1, #list do if list[i] == fn then return end end
+  list[#list + 1] = fn
+end
+
+---Ends the session. kick(cb) gives the reason "kick"; kick() sends no KICK package.
+---@param reason string|nil
+---@param cb fun(err: pomelua.Error|nil)|nil
+function methods:kick(reason, cb)
+  reason, cb = session.kick_arguments(reason, cb)
+  session.kick(self._server, self.id, reason)
+  finish(self._server, "session:kick", cb)
+end
+
+return session
