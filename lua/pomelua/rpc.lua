@@ -1,0 +1,265 @@
+-- rpc: calls to the remotes of other servers, app.rpc and app:rpcInvoke, and the
+-- other end: a call that came in runs a remote. Every call ends once, with its
+-- answer, an error or a deadline; C keeps the deadline.
+local core = require "pomelua.core"
+local errors = require "pomelua.errors"
+local json = require "pomelua.json"
+local sys_remote = require "pomelua.sys_remote"
+local task = require "pomelua.task"
+
+local rpc = {}
+
+local null = core.null
+
+-- Calling ------------------------------------------------------------------------
+
+local function deliver(record, values, n)
+  errors.revive(values[1])
+  record.cb(unpack(values, 1, n))
+end
+
+local function deliver_error(record, err)
+  record.cb(err)
+end
+
+-- A call that cannot even be sent ends like one that failed: later.
+local function refuse(server, owner, name, cb, err)
+  if cb then
+    task.defer(server, owner, deliver_error, { cb = cb }, err)
+  else
+    server:warn("rpc " .. name .. ": " .. errors.text(err))
+  end
+end
+
+---Sends a call to one server. cb(...) gets what the remote gave its callback, or cb(err).
+---@param to string server id
+---@param name string "service.method"
+---@param cb function|nil nil: no answer is asked for
+---@param n number how many arguments, nils counted
+function rpc.send(server, to, name, cb, n, ...)
+  local owner = task.owner() or server:context("callback of rpc " .. name)
+  if type(to) ~= "string" then
+    return refuse(server, owner, name, cb,
+      errors.new("a server id must be a string, got " .. type(to), "INVAL"))
+  end
+  local call, message, code = server.node:call(to, name, cb and server.checked.rpc_ms or 0, n, ...)
+  if not call then return refuse(server, owner, name, cb, errors.new(message, code)) end
+  if cb then server.calls[call] = { cb = cb, owner = owner, name = name } end
+end
+
+-- A JSON array as values: null is nil.
+local function values_of(text)
+  local values = json.decode(text)
+  if type(values) ~= "table" then return nil end
+  local n = #values
+  for i = 1, n do
+    if values[i] == null then values[i] = nil end
+  end
+  return values, n
+end
+
+---entries.answered
+function rpc.answered(server, call, status, text)
+  local record = server.calls[call]
+  if not record then return end
+  server.calls[call] = nil
+  if status == "OK" then
+    local values, n = values_of(text)
+    if values then return task.run(server, record.owner, deliver, record, values, n) end
+    status, text = "PROTO", "the answer is not a JSON array"
+  end
+  local err = errors.new(tostring(text or status), status ~= "ERROR" and status or nil)
+  if status == "TIMEOUT" or status == "NOENT" then
+    err.message = "rpc " .. record.name .. ": " .. err.message
+  end
+  task.run(server, record.owner, deliver_error, record, err)
+end
+
+-- The last argument is the callback when it is a function; one trailing nil is the
+-- callback left out. args is a list from `first` to n. Returns cb, n.
+local function take_callback(args, first, n)
+  if n >= first then
+    if type(args[n]) == "function" then return args[n], n - 1 end
+    if n > first and args[n] == nil then return nil, n - 1 end
+  end
+  return nil, n
+end
+
+local function all_of(server, stype, name, cb, args, first, n)
+  local ids = server.router:alive(stype)
+  if #ids == 0 then
+    return refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb,
+      errors.new("can not find server info for type:" .. stype, "NOENT"))
+  end
+  local left, failed = #ids, nil
+  local one = cb and function(err)
+    left = left - 1
+    if err and not failed then failed = err end
+    if left == 0 then cb(failed) end
+  end
+  for i = 1, #ids do
+    rpc.send(server, ids[i], name, one, n - first + 1, unpack(args, first, n))
+  end
+end
+
+-- app.rpc.<type>.<service>.<method>(routeParam, ..., cb)
+local function call_routed(server, method, ...)
+  local args, n, first = { ... }, select("#", ...), 1
+  if n > 0 and rawequal(args[1], method._service) then first = 2 end
+  local cb
+  cb, n = take_callback(args, first, n)
+  local param = args[first]
+  local name = method._name
+  local owner = task.owner() or server:context("callback of rpc " .. name)
+  local msg = {
+    namespace = "user", serverType = method._type, service = method._service_name,
+    method = method._method, args = { unpack(args, first + 1, n) },
+  }
+  server.router:pick(method._type, param, msg, function(err, id)
+    if err then return refuse(server, owner, name, cb, err) end
+    rpc.send(server, id, name, cb, math.max(n - first, 0), unpack(args, first + 1, n))
+  end)
+end
+
+-- app.rpc.<type>.<service>.<method>.toServer(id | "*", ..., cb)
+local function call_server(server, method, ...)
+  local args, n, first = { ... }, select("#", ...), 1
+  if n > 0 and rawequal(args[1], method) then first = 2 end
+  local to = args[first]
+  local cb
+  cb, n = take_callback(args, first + 1, n)
+  if to == "*" then
+    return all_of(server, method._type, method._name, cb, args, first + 1, n)
+  end
+  rpc.send(server, to, method._name, cb, math.max(n - first, 0), unpack(args, first + 1, n))
+end
+
+-- A table whose missing string keys are built when they are first asked for.
+local function lazily(build)
+  return setmetatable({}, { __index = function(self, key)
+    if type(key) ~= "string" then return nil end
+    local value = build(self, key)
+    rawset(self, key, value)
+    return value
+  end })
+end
+
+local function proxy(server)
+  return lazily(function(_, stype)
+    return lazily(function(_, service)
+      return lazily(function(self, method)
+        local made = {
+          _type = stype, _service = self, _service_name = service, _method = method,
+          _name = service .. "." .. method,
+        }
+        made.toServer = function(...) call_server(server, made, ...) end
+        return setmetatable(made, { __call = function(_, ...) call_routed(server, made, ...) end })
+      end)
+    end)
+  end)
+end
+
+local function invoke(server, to, msg, cb)
+  if type(msg) ~= "table" or type(msg.service) ~= "string" or type(msg.method) ~= "string" then
+    error("app:rpcInvoke(serverId, msg, cb): msg must have service, method and args", 3)
+  end
+  local args = msg.args or {}
+  local service = msg.namespace == "sys" and "_" .. msg.service or msg.service
+  rpc.send(server, to, service .. "." .. msg.method, type(cb) == "function" and cb or nil,
+    #args, unpack(args, 1, #args))
+end
+
+---Sets server.rpc: proxy (app.rpc), invoke (app:rpcInvoke), system (a frontend's sys remote).
+function rpc.install(server)
+  server.calls = {}
+  server.rpc = {
+    proxy = proxy(server),
+    invoke = function(to, msg, cb) invoke(server, to, msg, cb) end,
+    system = function(to, method, cb, n, ...)
+      rpc.send(server, to, sys_remote.SERVICE .. "." .. method, cb, n, ...)
+    end,
+  }
+end
+
+-- Being called ---------------------------------------------------------------------
+
+local called = {}
+called.__index = called
+
+-- An error as the other server's callback gets it. One with a code goes as a value,
+-- so that the code arrives; the text of any other is enough.
+local function reply_error(server, id, err)
+  if type(err) == "table" and err.code ~= nil and type(err.message) == "string" then
+    if server.node:reply(id, 1, { message = err.message, code = err.code }) then return end
+  end
+  server.node:replyError(id, errors.text(err))
+end
+
+function called:failed(err)
+  if self.answered then return end
+  self.answered = true
+  if self.id then reply_error(self.server, self.id, err) end
+end
+
+local function reply(self, ...)
+  if self.answered then
+    if self.id then
+      self.server:warn("remote " .. self.name .. ": answered twice; the second answer is dropped")
+    end
+    return
+  end
+  self.answered = true
+  if not self.id then return end
+  local server, err = self.server, (...)
+  local ok, message, code
+  if errors.is(err) then
+    -- Its metatable does not travel; its message and code do.
+    ok, message, code = server.node:reply(self.id, select("#", ...),
+      { message = err.message, code = err.code }, select(2, ...))
+  else
+    ok, message, code = server.node:reply(self.id, select("#", ...), ...)
+  end
+  if ok then return end
+  if code == "CLOSED" then
+    server:debug("remote " .. self.name .. ": answered after its deadline")
+  else
+    server:error("remote " .. self.name .. ": the answer cannot be sent: " .. tostring(message))
+    server.node:replyError(self.id, tostring(message))
+  end
+end
+
+-- What a remote returned: a, b is cb(nil, a, b); nil, err is cb(err); nothing or one
+-- nil leaves the answer to cb.
+local function finish(self, ...)
+  local n = select("#", ...)
+  if n == 0 then return end
+  local first, second = ...
+  if first ~= nil then return reply(self, nil, ...) end
+  if second ~= nil then return reply(self, second) end
+end
+
+local function run(self, entry, values, n)
+  values[n + 1] = function(...) reply(self, ...) end
+  finish(self, entry.fn(entry.owner, unpack(values, 1, n + 1)))
+end
+
+---entries.call
+function rpc.called(server, id, from, name, text)
+  local entry, missing = server.registry:remote(name)
+  if not entry then
+    server:warn(("rpc %s from %s: %s"):format(name, from, missing))
+    if id then server.node:replyError(id, missing) end
+    return
+  end
+  local values, n = values_of(text)
+  if not values then
+    if id then server.node:replyError(id, "the arguments are not a JSON array") end
+    return
+  end
+  local self = setmetatable({
+    id = id, name = name, server = server, answered = false,
+  }, called)
+  task.run(server, self, run, self, entry, values, n)
+end
+
+return rpc
