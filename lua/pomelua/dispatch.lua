@@ -1,0 +1,115 @@
+-- dispatch: the functions that C calls. Each starts a task, or resumes one, and
+-- returns; nothing here waits.
+local backend_session = require "pomelua.backend_session"
+local channel = require "pomelua.channel"
+local handshake = require "pomelua.handshake"
+local json = require "pomelua.json"
+local lifecycle = require "pomelua.lifecycle"
+local request = require "pomelua.request"
+local rpc = require "pomelua.rpc"
+local session = require "pomelua.session"
+local task = require "pomelua.task"
+local timers = require "pomelua.timers"
+
+local dispatch = {}
+
+-- What the handler returned: nothing, or one nil, leaves the answer to next.
+local function finish(req, first, second)
+  if first ~= nil then
+    req:answer(nil, first)
+  elseif second ~= nil then
+    req:answer(second)
+  end
+end
+
+local function run(req, entry, from, body)
+  local msg, ok = req.server.decode_body(body)
+  if not ok then req.server.bad_bodies = req.server.bad_bodies + 1 end
+  -- A field of the client's of that name must not win; an array has no fields.
+  if type(msg) == "table" and msg[1] == nil then msg.__route__ = req.name end
+  finish(req, entry.fn(entry.owner, msg, from, function(err, resp) req:answer(err, resp) end))
+end
+
+-- A client that asks for `constructor` tries what it could do to Pomelo.
+local function unknown(server, id, route, from)
+  local req = request.new(server, id, route)
+  if route:sub(-12) == ".constructor" then
+    server:warn("attack: " .. route)
+    req:drop()
+    return task.run(server, req, from.kick, from, "attack")
+  end
+  req:answer("fail to find handler for " .. route)
+end
+
+local function entries(server)
+  local e = {}
+
+  function e.message(id, sid, _, _, route, body)
+    local from = session.new(server, sid)
+    if not from then return end
+    local entry = server.registry:handler(route)
+    if not entry then return unknown(server, id, route, from) end
+    local req = request.new(server, id, route)
+    task.run(server, req, run, req, entry, from, body)
+  end
+
+  function e.forwarded(id, frontend_id, sid, uid, settings, _, _, route, body)
+    local from = backend_session.new(server, frontend_id, sid, uid, settings)
+    local entry = server.registry:handler(route)
+    if not entry then return unknown(server, id, route, from) end
+    local req = request.new(server, id, route)
+    task.run(server, req, run, req, entry, from, body)
+  end
+
+  function e.call(id, from, name, args) rpc.called(server, id, from, name, args) end
+  function e.answered(call, status, text) rpc.answered(server, call, status, text) end
+  function e.pushed(push, message, fails) channel.pushed(server, push, message, fails) end
+  function e.handshake(sid, body) handshake.asked(server, sid, body) end
+  function e.timer(id) timers.expired(server, id) end
+
+  function e.route(pending, stype, sid, msg_type, id, route, body)
+    server.router:asked(pending, stype, sid, msg_type, id, route, body)
+  end
+
+  function e.closed(sid, uid, settings, reason)
+    local listeners = server.closers[sid]
+    server.closers[sid] = nil
+    local gone = session.make(server, sid, uid, settings)
+    server.event:emit("close_session", gone)
+    for i = 1, listeners and #listeners or 0 do
+      task.run(server, server:context("closed listener"), listeners[i], gone, reason)
+    end
+  end
+
+  -- The parameter is the same text for every session of a broadcast.
+  local param_text, param
+
+  function e.filter(sid, uid, settings, body, text)
+    local filter = server.checked.broadcast_filter
+    if not filter then return true end
+    if text ~= param_text then
+      param_text, param = text, text and json.decode(text)
+      if param == json.null then param = nil end
+    end
+    local from = session.make(server, sid, uid, settings)
+    local ok, keep = task.hold(server, filter, from, body, param)
+    if not ok then
+      server:error("broadcastFilter: " .. tostring(keep))
+      return false
+    end
+    return keep and true or false
+  end
+
+  function e.start() lifecycle.start(server) end
+  function e.started() lifecycle.started(server) end
+  function e.stop(reason) lifecycle.stop(server, reason) end
+
+  return e
+end
+
+---Gives C the functions to call.
+function dispatch.install(server)
+  server.node:entries(entries(server))
+end
+
+return dispatch

@@ -1,0 +1,75 @@
+-- request: a client's message while its handler works on it, and its one answer.
+-- It owns the tasks that run for it: an error in any of them is its answer.
+local core = require "pomelua.core"
+local errors = require "pomelua.errors"
+
+local request = {}
+
+local null = core.null
+
+---@class pomelua.Request
+---@field id number|nil C's id of the request; nil for a notify
+---@field name string the route
+---@field answered boolean
+local methods = {}
+local mt = { __name = "pomelua.request", __index = methods }
+
+function request.new(server, id, route)
+  return setmetatable({ server = server, id = id, name = route, answered = false }, mt)
+end
+
+local nothing = {} -- {} on the wire; C only reads it
+
+-- What counts as given: Pomelo's answers follow JavaScript's truth.
+local function truthy(value)
+  return value and value ~= 0 and value ~= "" and value ~= null
+end
+
+-- A table that is written as an object, so that a code can be added.
+local function is_object(value)
+  return type(value) == "table" and value[1] == nil and getmetatable(value) ~= core.array_mt
+end
+
+local function send(self, value)
+  local server = self.server
+  local ok, message, name = server.node:answer(self.id, value)
+  if ok then return end
+  if name == "CLOSED" then
+    return server:debug(self.name .. ": answered after the request had ended")
+  end
+  server:error(self.name .. ": the answer cannot be sent: " .. tostring(message))
+  server.node:answer(self.id, { code = 500 })
+end
+
+---next(err, resp)
+function methods:answer(err, resp)
+  if self.answered then
+    return self.server:warn(self.name .. ": answered twice; the second answer is dropped")
+  end
+  self.answered = true
+  if not self.id then
+    if truthy(resp) then self.server:warn("try to response to a notify: " .. self.name) end
+    return
+  end
+  if not truthy(err) then return send(self, truthy(resp) and resp or nothing) end
+  self.server:info_line(self.name .. ": " .. errors.text(err))
+  if not is_object(resp) then return send(self, { code = 500 }) end
+  if not truthy(resp.code) then resp.code = 500 end
+  send(self, resp)
+end
+
+---An error was raised in one of its tasks; it has been logged.
+function methods:failed()
+  if self.answered then return end
+  self.answered = true
+  if self.id then self.server.node:answer(self.id, { code = 500 }) end
+end
+
+---Ends without an answer.
+function methods:drop()
+  self.answered = true
+end
+
+request.truthy = truthy
+
+return request
