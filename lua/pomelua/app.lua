@@ -1,0 +1,191 @@
+-- app: the object that app.lua and the scripts see. It only asks the server.
+local errors = require "pomelua.errors"
+local lifecycle = require "pomelua.lifecycle"
+local timers = require "pomelua.timers"
+
+---@class pomelua.App
+---@field settings table what set has put there
+---@field event pomelua.Event bind_session, unbind_session, close_session, start_server, start_all
+---@field rpc table app.rpc.<type>.<remote>.<method>(routeParam, ..., cb)
+---@field env string
+local methods = {}
+local mt = { __name = "pomelua.app", __index = methods }
+
+local app = {}
+
+function app.new(server)
+  return setmetatable({
+    _server = server,
+    settings = {
+      env = server.env, base = server.base, serverId = server.id, serverType = server.type,
+    },
+    event = server.event,
+    rpc = server.rpc.proxy,
+    env = server.env,
+  }, mt)
+end
+
+---Sets a value that scripts, or the framework, read later. set(key) alone is get.
+---@param key string
+---@param value any
+---@param attach boolean|nil whether app[key] gives it, too
+---@return pomelua.App self
+function methods:set(key, ...)
+  if type(key) ~= "string" then
+    error("app:set(key, value): the key must be a string, got " .. type(key), 2)
+  end
+  local n = select("#", ...)
+  if n == 0 then return self.settings[key] end
+  local value, attach = ...
+  self.settings[key] = value
+  if attach then
+    if methods[key] ~= nil then error("app:set: app." .. key .. " is taken", 2) end
+    rawset(self, key, value)
+  end
+  return self
+end
+
+---@param key string also "channelService", "sessionService" (frontends), "backendSessionService"
+---@return any
+function methods:get(key) return self.settings[key] end
+
+---@param key string
+---@return pomelua.App self
+function methods:enable(key) return self:set(key, true) end
+
+---@param key string
+---@return pomelua.App self
+function methods:disable(key) return self:set(key, false) end
+
+---@param key string
+---@return boolean
+function methods:enabled(key) return self.settings[key] and true or false end
+
+---@param key string
+---@return boolean
+function methods:disabled(key) return not self.settings[key] end
+
+local function has(list, word)
+  if list == nil then return true end
+  for one in list:gmatch("[^|]+") do
+    one = one:match("^%s*(.-)%s*$")
+    if one == word or one == "all" then return true end
+  end
+  return false
+end
+
+---Calls fn(app) for these environments and server types, at once. Both may be left
+---out; "|" stands between several, "all" is every one.
+---@param env string|nil
+---@param stype string|nil
+---@param fn function
+---@return pomelua.App self
+function methods:configure(env, stype, fn)
+  if type(env) == "function" then
+    env, stype, fn = nil, nil, env
+  elseif type(stype) == "function" then
+    stype, fn = nil, stype
+  end
+  if type(fn) ~= "function" or env ~= nil and type(env) ~= "string"
+    or stype ~= nil and type(stype) ~= "string" then
+    error("app:configure([env], [type], fn): env and type are strings, fn is a function", 2)
+  end
+  if has(env, self._server.env) and has(stype, self._server.type) then fn(self) end
+  return self
+end
+
+---Starts this server, when app.lua has returned.
+---@param cb fun(err: pomelua.Error|nil)|nil
+function methods:start(cb)
+  local server = self._server
+  if cb ~= nil and type(cb) ~= "function" then
+    error("app:start(cb): the callback must be a function, got " .. type(cb), 2)
+  end
+  if server.state ~= "new" then
+    local message = "application has already start."
+    if cb then cb(errors.new(message)) else server:warn(message) end
+    return
+  end
+  lifecycle.begin(server, cb)
+end
+
+---Stops the program in order, all its servers.
+function methods:stop()
+  local server = self._server
+  if server.asked_to_stop then return server:warn("app:stop: it is stopping already") end
+  server.asked_to_stop = true
+  server.node:shutdown(0)
+end
+
+---Says which server of a type gets a client's message or a call.
+---@param stype string a server type, or "default" for all without their own
+---@param fn function fn(session, msg, app, cb) returns the server's id, or nil, err; or calls
+---cb(err, id)
+---@return pomelua.App self
+function methods:route(stype, fn)
+  if type(stype) ~= "string" or type(fn) ~= "function" then
+    error("app:route(type, fn): type must be a string and fn a function, got "
+      .. type(stype) .. " and " .. type(fn), 2)
+  end
+  self._server.router:set(stype, fn)
+  return self
+end
+
+---@return string the app's folder
+function methods:getBase() return self._server.base end
+
+---@return string
+function methods:getServerId() return self._server.id end
+
+---@return string
+function methods:getServerType() return self._server.type end
+
+---@return table this server's entry of servers.json
+function methods:getCurServer() return self._server.info end
+
+---@return table<string, table> entries of servers.json by id
+function methods:getServers() return self._server.by_id end
+
+---@param stype string
+---@return table[]|nil entries of servers.json
+function methods:getServersByType(stype) return self._server.by_type[stype] end
+
+---@param id string
+---@return table|nil entry of servers.json
+function methods:getServerById(id) return self._server.by_id[id] end
+
+---@param info table|nil an entry of servers.json, this server's when left out
+---@return boolean
+function methods:isFrontend(info)
+  return ((info or self._server.info).frontend and true) or false
+end
+
+---@param info table|nil
+---@return boolean
+function methods:isBackend(info) return not self:isFrontend(info) end
+
+---Calls fn once. It belongs to the request that starts it.
+---@param ms number milliseconds
+---@param fn function
+---@return number id for clearTimer
+function methods:setTimeout(ms, fn) return timers.timeout(self._server, ms, fn) end
+
+---Calls fn again and again until clearTimer.
+---@param ms number milliseconds
+---@param fn function
+---@return number id for clearTimer
+function methods:setInterval(ms, fn) return timers.interval(self._server, ms, fn) end
+
+---@param id number
+---@return boolean whether it was still waiting
+function methods:clearTimer(id) return timers.clear(self._server, id) end
+
+---Calls a remote of a given server.
+---@param serverId string
+---@param msg table {namespace, serverType, service, method, args}
+---@param cb function|nil
+function methods:rpcInvoke(serverId, msg, cb)
+  self._server.rpc.invoke(serverId, msg, cb)
+end
+
+return app

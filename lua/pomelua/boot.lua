@@ -1,0 +1,54 @@
+-- boot: a server's thread calls it once, in a fresh state: the surroundings of
+-- scripts are set up, app.lua runs. What goes wrong is one line for the program.
+local errors = require "pomelua.errors"
+local json = require "pomelua.json"
+local lifecycle = require "pomelua.lifecycle"
+local log = require "pomelua.log"
+local server = require "pomelua.server"
+local task = require "pomelua.task"
+
+local START_WAIT = 10000 -- for app:start(), ms
+
+local function exit_status(code)
+  if code == nil or code == true then return 0 end
+  if code == false then return 1 end
+  return tonumber(code) or 1
+end
+
+-- What scripts find in their state. The app's own modules come before ours, so
+-- that `require "app.util.version"` is base/app/util/version.lua.
+local function surround(one)
+  local base = one.base
+  package.path = base .. "/?.lua;" .. base .. "/?/init.lua;" .. package.path
+  print = log.print -- luacheck: ignore
+  os.exit = function(code) -- luacheck: ignore
+    one.node:shutdown(exit_status(code))
+    task.exit()
+  end
+end
+
+local function run_app(one, path)
+  local chunk, message = loadfile(path)
+  if not chunk then return lifecycle.fail(one, message) end
+  chunk()
+  if one.state ~= "new" then return end
+  -- It may start later, from a callback.
+  one.app:setTimeout(START_WAIT, function()
+    if one.state == "new" then
+      lifecycle.fail(one, path .. ": app:start() has not been called")
+    end
+  end)
+end
+
+---@param node userdata
+---@param text string JSON: {base, env, server, servers, only}
+return function(node, text)
+  local given = assert(json.decode(text))
+  local one = server.new(node, {
+    base = given.base, env = given.env, info = given.server, servers = given.servers,
+  })
+  surround(one)
+  local owner = { name = "app.lua" }
+  function owner.failed(_, err) lifecycle.fail(one, errors.text(err)) end
+  task.run(one, owner, run_app, one, given.base .. "/app.lua")
+end

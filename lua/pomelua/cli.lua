@@ -1,0 +1,179 @@
+-- cli: the command line. main returns the exit status: 0 good, 1 the app is wrong,
+-- 2 the command line is.
+local config = require "pomelua.config"
+local core = require "pomelua.core"
+local files = require "pomelua.files"
+
+local cli = {}
+
+local HELP = [[
+Usage: pomelua <command> [options]
+
+Commands:
+  start [DIR]   runs the servers of the app in DIR, the current folder when left out
+
+Options:
+  --help        this text; after a command, what that command takes
+  --version     the version
+]]
+
+local HELP_START = [[
+Usage: pomelua start [DIR] [options]
+
+Runs the servers that DIR/config/servers.json lists, each in a thread of this
+process, until SIGTERM or SIGINT.
+
+Options:
+  --env NAME         the environment of the config files; else NODE_ENV, else development
+  --only ID[,ID...]  these servers alone
+  --log-level LEVEL  debug, info, warn or error; info when left out
+  --log-json         the log as one JSON object per line
+  --help             this text
+]]
+
+local function fail(status, text)
+  io.stderr:write("pomelua: ", text, "\n")
+  return status
+end
+
+local value_options = { ["--env"] = "env", ["--only"] = "only", ["--log-level"] = "level" }
+local flag_options = { ["--log-json"] = "json", ["--help"] = "help", ["-h"] = "help" }
+local levels = { debug = true, info = true, warn = true, error = true }
+
+---The arguments of `start`.
+---@param args string[] without the command itself
+---@return table|nil options dir, env, only (list), level, json, help
+---@return string|nil message
+function cli.parse_start(args)
+  local options = {}
+  local i = 1
+  while i <= #args do
+    local word = args[i]
+    local name, value = word:match("^(%-%-[%w%-]+)=(.*)$")
+    name = name or word
+    if value_options[name] then
+      if not value then
+        i = i + 1
+        value = args[i]
+      end
+      if not value or value == "" or value:sub(1, 2) == "--" then
+        return nil, ("start: %s needs a value"):format(name)
+      end
+      options[value_options[name]] = value
+    elseif flag_options[name] then
+      if value then return nil, ("start: %s takes no value"):format(name) end
+      options[flag_options[name]] = true
+    elseif word:sub(1, 1) == "-" then
+      return nil, ("start: unknown option %s (see: pomelua start --help)"):format(name)
+    elseif options.dir then
+      return nil, ("start: one folder, please, not %q as well"):format(word)
+    else
+      options.dir = word
+    end
+    i = i + 1
+  end
+  if options.level and not levels[options.level] then
+    return nil, ("start: --log-level must be debug, info, warn or error, got %q")
+      :format(options.level)
+  end
+  if options.only then
+    local ids = {}
+    for id in options.only:gmatch("[^,]+") do ids[#ids + 1] = id end
+    options.only = ids
+  end
+  return options
+end
+
+-- The entries that run here, each with what its thread is told.
+local function members(base, env, servers, only)
+  local wanted = {}
+  for _, id in ipairs(only or {}) do wanted[id] = true end
+  local list = {}
+  for _, entry in ipairs(servers) do
+    if not only or wanted[entry.id] then
+      wanted[entry.id] = nil
+      local boot, message = core.encode({
+        base = base, env = env, server = entry, servers = servers, only = only,
+      }, "config/servers.json")
+      if not boot then return nil, message end
+      list[#list + 1] = {
+        id = entry.id, type = entry.serverType, frontend = entry.frontend or false, boot = boot,
+      }
+    end
+  end
+  local id = next(wanted)
+  if id then return nil, ("--only: config/servers.json has no server %q"):format(id) end
+  return list
+end
+
+---Everything core.run needs, from an app's folder.
+---@param options table of parse_start
+---@return table|nil run
+---@return string|nil message one line
+function cli.prepare(options)
+  local dir = options.dir or "."
+  local base = files.absolute(dir)
+  if not base or not files.is_folder(base) then return nil, dir .. ": there is no such folder" end
+  if not files.exists(base .. "/app.lua") then
+    return nil, dir .. ": there is no app.lua in this folder"
+  end
+  local env = options.env or os.getenv("NODE_ENV")
+  if not env or env == "" then env = "development" end
+  local servers, message = config.servers(base, env)
+  if not servers then return nil, message end
+  local web
+  web, message = config.web(base, env)
+  if message then return nil, message end
+  local list
+  list, message = members(base, env, servers, options.only)
+  if not list then return nil, message end
+  return {
+    servers = list, level = options.level or "info", json = options.json or false,
+    web = not options.only and web or nil, name = base:match("[^/]*$"),
+  }
+end
+
+local function start(args)
+  local options, message = cli.parse_start(args)
+  if not options then return fail(2, message) end
+  if options.help then
+    io.stdout:write(HELP_START)
+    return 0
+  end
+  local run
+  run, message = cli.prepare(options)
+  if not run then return fail(1, message) end
+  return core.run(run)
+end
+
+local commands = { start = start }
+
+---@param args string[] without the program's name
+---@return number status
+function cli.main(args)
+  local first = args[1]
+  if first == "--version" or first == "-v" then
+    io.stdout:write("pomelua ", core.version, "\n")
+    return 0
+  end
+  if first == "help" and commands[args[2]] then return commands[args[2]] { "--help" } end
+  if first == "--help" or first == "-h" or first == "help" then
+    io.stdout:write(HELP)
+    return 0
+  end
+  if not first then
+    io.stderr:write(HELP)
+    return 2
+  end
+  local command = commands[first]
+  if not command then
+    local what = first:sub(1, 1) == "-" and "option" or "command"
+    return fail(2, ("unknown %s %s (see: pomelua --help)"):format(what, first))
+  end
+  local rest = {}
+  for i = 2, #args do rest[#rest + 1] = args[i] end
+  return command(rest)
+end
+
+
+return cli

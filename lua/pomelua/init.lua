@@ -1,0 +1,52 @@
+-- require "pomelua": what app.lua and a game's scripts use of the framework.
+local core = require "pomelua.core"
+local current = require "pomelua.current"
+local json = require "pomelua.json"
+local log = require "pomelua.log"
+local settings = require "pomelua.settings"
+local task = require "pomelua.task"
+
+---@class pomelua
+local pomelua = {
+  ---@type string
+  version = core.version,
+  ---JSON's null: it is written as null, and null elements of arrays arrive as it.
+  null = core.null,
+  ---log.debug|info|warn|error(format, ...)
+  log = { debug = log.debug, info = log.info, warn = log.warn, error = log.error },
+  ---connectors.hybridconnector: TCP and WebSocket on one port
+  connectors = { hybridconnector = settings.hybridconnector },
+}
+
+---The app of the server that runs this script.
+---@return pomelua.App
+function pomelua.createApp()
+  local server = current.server or current.only
+  if not server then
+    error("pomelua.createApp: only in the scripts of a server; `pomelua start` runs app.lua", 2)
+  end
+  return server.app
+end
+
+---Calls f(..., cb) and waits in this coroutine until cb is called.
+---@param f function|table anything callable
+---@param ... any
+---@return any ... cb(nil): true; cb(nil, x, ...): x, ...; cb(err): nil, err;
+---after serverConfig.awaitTimeout (30 s): nil, err with err.code "TIMEOUT"
+pomelua.await = task.await
+
+---Waits in this coroutine.
+---@param ms number milliseconds
+pomelua.sleep = task.sleep
+
+---Marks a table as a JSON array: an empty one is written as [].
+---@param t table|nil a new table when left out
+---@return table t
+function pomelua.array(t)
+  if t ~= nil and type(t) ~= "table" then
+    error("pomelua.array(t): t must be a table, got " .. type(t), 2)
+  end
+  return json.array(t)
+end
+
+return pomelua

@@ -1,0 +1,173 @@
+-- lifecycle: how a server comes up and goes down, and the app's part in it,
+-- app/servers/<type>/lifecycle.lua:
+--
+--   app:start() → handlers and remotes are loaded → beforeStartup(app, cb)
+--     → (all servers are loaded) listen → afterStartup(app, cb) → event start_server
+--     → (all servers are up) afterStartAll(app) → event start_all
+--   stop → beforeShutdown(app, cb, cancelShutDownTimer)
+--
+-- A step ends when it calls cb, or when it returns and either takes no cb or
+-- returns something: `return nil, err` is cb(err). Each has a deadline.
+local errors = require "pomelua.errors"
+local files = require "pomelua.files"
+local loader = require "pomelua.loader"
+local settings = require "pomelua.settings"
+local sys_remote = require "pomelua.sys_remote"
+local task = require "pomelua.task"
+local timers = require "pomelua.timers"
+
+local lifecycle = {}
+
+local START_MS = 30000
+local STOP_MS = 3000
+
+local steps = {
+  beforeStartup = START_MS, afterStartup = START_MS, afterStartAll = START_MS,
+  beforeShutdown = STOP_MS,
+}
+
+---Loads the app's lifecycle.lua.
+---@return table|nil hooks functions by name, empty without a file
+---@return string|nil message
+function lifecycle.load(base, stype, app)
+  local path = base .. "/app/servers/" .. stype .. "/lifecycle.lua"
+  if not files.exists(path) then return {} end
+  local module, message = loader.load_file(path, app)
+  if not module then return module == nil and nil or {}, message end
+  for name, fn in pairs(module) do
+    if steps[name] and type(fn) ~= "function" then
+      return nil, ("%s: %s must be a function, got a %s"):format(path, name, type(fn))
+    end
+  end
+  return module
+end
+
+-- Hooks may be written as functions or as methods; the name of the first parameter tells.
+local function call(module, fn, app, cb, extra)
+  if debug.getlocal(fn, 1) == "self" then return fn(module, app, cb, extra) end
+  return fn(app, cb, extra)
+end
+
+local function takes_callback(fn)
+  local info = debug.getinfo(fn, "u")
+  local first = debug.getlocal(fn, 1) == "self" and 1 or 0
+  return info.isvararg or info.nparams >= first + 2
+end
+
+---Runs one step; done(err) is called once.
+function lifecycle.run(server, name, done)
+  local fn = server.hooks[name]
+  if type(fn) ~= "function" then return done(nil) end
+  local ended, watch = false, nil
+  local function finish(err)
+    if ended then return end
+    ended = true
+    if watch then timers.stop(server, watch) end
+    done(err and errors.of(err) or nil)
+  end
+  local owner = { name = "lifecycle " .. name }
+  function owner.failed(_, err) finish(err) end
+  local ms = steps[name]
+  watch = timers.start(server, ms, { fire = function()
+    finish(errors.new(("%s did not end within %d ms"):format(name, ms), "TIMEOUT"))
+  end })
+  local function cancel()
+    if watch then timers.stop(server, watch) end
+  end
+  task.run(server, owner, function()
+    local first, second = call(server.hooks, fn, server.app, function(err) finish(err) end, cancel)
+    if first == nil and second ~= nil then
+      finish(second)
+    elseif first ~= nil or not takes_callback(fn) then
+      finish(nil)
+    end
+  end)
+end
+
+local function fail(server, err)
+  server.state = "failed"
+  local text = errors.text(err):match("^[^\n]*")
+  server.node:failed(server.id .. ": " .. text)
+  if server.on_started then server.on_started(errors.of(err)) end
+end
+lifecycle.fail = fail
+
+-- Everything up to "loaded", in a task of its own: factories may wait.
+local function load(server)
+  local checked, message = settings.read(server.app.settings, server.info)
+  if not checked then return fail(server, message) end
+  local ok, wrong = pcall(server.node.configure, server.node, checked.numbers)
+  if not ok then return fail(server, wrong) end
+  server:use_settings(checked)
+  for _, text in ipairs(checked.warnings) do server:warn(text) end
+  local set
+  set, message = loader.load(server.base, server.type, server.app)
+  if not set then return fail(server, message) end
+  for _, text in ipairs(set.warnings) do server:warn(text) end
+  if server.frontend then loader.add_remote(set, sys_remote.SERVICE, sys_remote.new(server)) end
+  server.registry:swap(set)
+  server.hooks, message = lifecycle.load(server.base, server.type, server.app)
+  if not server.hooks then return fail(server, message) end
+  lifecycle.run(server, "beforeStartup", function(err)
+    if err then return fail(server, "beforeStartup: " .. err.message) end
+    server.state = "loaded"
+    server.node:loaded()
+  end)
+end
+
+---app:start: begins when app.lua has returned, so that what it sets afterwards counts.
+---@param cb function|nil cb(err) when the server is up
+function lifecycle.begin(server, cb)
+  server.state = "starting"
+  server.on_started = cb
+  task.defer(server, {
+    name = "start",
+    failed = function(_, err) fail(server, err) end,
+  }, load, server)
+end
+
+local function listen(server)
+  if not server.frontend then return nil end
+  local host = server.checked.distinct_host and server.info.host or "0.0.0.0"
+  local port, message = server.node:listen { host = host, port = server.info.clientPort or 0 }
+  if not port then
+    return nil, ("cannot listen on %s:%s: %s"):format(host, server.info.clientPort, message)
+  end
+  server.port = port
+  return ("%s listening on %s:%d"):format(server.id, host, port)
+end
+
+---entries.start
+function lifecycle.start(server)
+  local line, message = listen(server)
+  if message then return fail(server, message) end
+  lifecycle.run(server, "afterStartup", function(err)
+    if err then return fail(server, "afterStartup: " .. err.message) end
+    server.state = "started"
+    server.node:listening(line)
+    server.event:emit("start_server", server.id)
+    if server.on_started then
+      task.run(server, server:context("callback of app:start"), server.on_started, nil)
+    end
+  end)
+end
+
+---entries.started
+function lifecycle.started(server)
+  lifecycle.run(server, "afterStartAll", function(err)
+    if err then server:error("afterStartAll: " .. err.message) end
+    server.event:emit("start_all")
+  end)
+end
+
+---entries.stop
+function lifecycle.stop(server)
+  if server.state == "stopping" then return end
+  server.state = "stopping"
+  lifecycle.run(server, "beforeShutdown", function(err)
+    if err then server:error("beforeShutdown: " .. err.message) end
+    server.node:stopped()
+  end)
+end
+
+return lifecycle

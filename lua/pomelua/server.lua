@@ -1,0 +1,107 @@
+-- server: one server's Lua half, put together on a node. The program makes one per
+-- state (boot); the test kit makes several in one state.
+local app = require "pomelua.app"
+local backend_session_service = require "pomelua.backend_session_service"
+local channel = require "pomelua.channel"
+local current = require "pomelua.current"
+local dispatch = require "pomelua.dispatch"
+local event = require "pomelua.event"
+local json = require "pomelua.json"
+local log = require "pomelua.log"
+local registry = require "pomelua.registry"
+local router = require "pomelua.router"
+local rpc = require "pomelua.rpc"
+local session_service = require "pomelua.session_service"
+local settings = require "pomelua.settings"
+local task = require "pomelua.task"
+
+---@class pomelua.Server
+---@field node userdata|table C's side, or the test kit's
+---@field app pomelua.App
+---@field state string "new", "starting", "loaded", "started", "stopping" or "failed"
+local methods = {}
+local mt = { __name = "pomelua.server", __index = methods }
+
+local server = {}
+
+local function index(self, entries)
+  local known = {}
+  for _, entry in ipairs(entries) do
+    local stype = entry.serverType
+    self.by_type[stype] = self.by_type[stype] or {}
+    table.insert(self.by_type[stype], entry)
+    self.by_id[entry.id] = entry
+    known[#known + 1] = { id = entry.id, type = stype, frontend = entry.frontend and true or false }
+  end
+  self.node:setServers(known)
+end
+
+---Makes the Lua half of a server and lets C call it.
+---@param node table
+---@param options table base, env: the app's folder and environment; info: the server's
+---entry of servers.json with its serverType; servers: all entries (info alone when
+---left out); shared: whether this state holds other servers, too
+---@return pomelua.Server
+function server.new(node, options)
+  local info = options.info
+  local self = setmetatable({
+    node = node, base = options.base or ".", env = options.env or "development",
+    info = info, id = info.id, type = info.serverType, frontend = info.frontend and true or false,
+    by_type = {}, by_id = {}, timers = {}, user_timers = {}, last_timer = 0, closers = {},
+    state = "new", hooks = {}, bad_bodies = 0, decode_body = json.decode_body,
+    contexts = {},
+  }, mt)
+  current.only = current.only == nil and not options.shared and self or false
+  task.init(self)
+  self:use_settings(assert(settings.read({}, info)))
+  index(self, options.servers or { info })
+  self.event = event.new(self)
+  self.registry = registry.new()
+  self.router = router.new(self)
+  rpc.install(self)
+  self.app = app.new(self)
+  self.app:set("channelService", channel.new(self), true)
+  self.app:set("backendSessionService", backend_session_service.new(self), true)
+  self.app:set("localSessionService", self.app.backendSessionService, true)
+  if self.frontend then self.app:set("sessionService", session_service.new(self), true) end
+  dispatch.install(self)
+  return self
+end
+
+---Settings that settings.read has checked take effect.
+function methods:use_settings(checked)
+  self.checked = checked
+  self.await_ms = checked.await_ms
+end
+
+---The owner for tasks that belong to no request. One per name.
+---@param name string
+---@return table
+function methods:context(name)
+  local context = self.contexts[name]
+  if not context then
+    context = { name = name }
+    self.contexts[name] = context
+  end
+  return context
+end
+
+-- A listener for the end of sessions: those that are there are watched from now on.
+function methods:listened(name)
+  if name ~= "close_session" or not self.frontend then return end
+  for _, sid in ipairs(self.node:sids()) do self.node:watchClosed(sid) end
+end
+
+---Calls fn in a task, as C would; for the test kit and boot.
+---@param name string
+---@param fn function
+function methods:run(name, fn, a, b)
+  task.run(self, self:context(name), fn, a, b)
+end
+
+function methods:debug(text) log.write(self, "debug", text) end
+function methods:info_line(text) log.write(self, "info", text) end
+function methods:warn(text) log.write(self, "warn", text) end
+function methods:error(text) log.write(self, "error", text) end
+
+return server
