@@ -1,0 +1,200 @@
+#include "net/listener.h"
+#include "test/net.h"
+#include "wire/frame.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+/* What the hooks saw. */
+typedef struct {
+  pml_loop *l;
+  pml_listener *s;
+  pml_conn *c; /* the last one opened */
+  int opened, ended;
+  size_t n;
+} world;
+
+static world w;
+
+static void on_open(pml_conn *c) {
+  w.c = c;
+  w.opened++;
+}
+static int on_bytes(pml_conn *c, int kind, pml_slice b, int fin) {
+  (void)c;
+  (void)kind;
+  (void)fin;
+  w.n += b.n;
+  return 0;
+}
+static void on_end(pml_conn *c, pml_end why, int code) {
+  (void)c;
+  (void)why;
+  (void)code;
+  w.ended++;
+}
+
+static pml_listener_options options(void) {
+  pml_listener_options o = {
+    .host = "127.0.0.1",
+    .max_conns = 100,
+    .hooks = {on_open, on_bytes, on_end, 0},
+  };
+  return o;
+}
+static void start(const pml_listener_options *o) {
+  memset(&w, 0, sizeof w);
+  w.l = pml_loop_new();
+  CHECK_EQ(pml_listener_open(w.l, o, &w.s), 0);
+}
+static void begin(void) {
+  pml_listener_options o = options();
+  start(&o);
+}
+static net_client *dial(void) { return net_connect(w.l, pml_listener_port(w.s), 1); }
+static void finish(net_client *c) {
+  net_close(w.l, c);
+  UNTIL(w.l, pml_listener_conns(w.s) == 0);
+  net_finish(w.l, w.s);
+}
+
+TEST(listener_surplus_is_closed_and_no_slot_leaks) {
+  pml_listener_options o = options();
+  o.max_conns = 2;
+  start(&o);
+  net_client *a = dial(), *b = dial();
+  UNTIL(w.l, pml_listener_conns(w.s) == 2);
+  for (int i = 0; i < 5; i++) {
+    net_client *c = dial();
+    UNTIL(w.l, net_ended(c));
+    net_close(w.l, c);
+  }
+  CHECK_EQ(pml_listener_counts(w.s)->refused, 5);
+  CHECK_EQ(pml_listener_conns(w.s), 2);
+  CHECK_EQ(w.ended, 0);
+  net_close(w.l, a);
+  UNTIL(w.l, pml_listener_conns(w.s) == 1);
+  net_client *d = dial();
+  net_send(d, "\4", 1);
+  UNTIL(w.l, w.n == 1);
+  net_close(w.l, d);
+  finish(b);
+}
+
+TEST(listener_port_in_use_is_an_error) {
+  begin();
+  pml_listener_options o = options();
+  o.port = pml_listener_port(w.s);
+  pml_listener *second = NULL;
+  CHECK_EQ(pml_listener_open(w.l, &o, &second), UV_EADDRINUSE);
+  CHECK(second == NULL);
+  o.host = "not an address";
+  CHECK(pml_listener_open(w.l, &o, &second) < 0);
+  net_finish(w.l, w.s);
+}
+
+TEST(listener_paused_refuses_and_keeps_who_is_there) {
+  begin();
+  net_client *c = dial();
+  net_send(c, "\4", 1);
+  UNTIL(w.l, w.n == 1);
+  pml_listener_pause(w.s);
+  pml_listener_pause(w.s);
+  net_client late = {0};
+  struct sockaddr_in a;
+  uv_ip4_addr("127.0.0.1", pml_listener_port(w.s), &a);
+  uv_tcp_init(pml_loop_uv(w.l), &late.tcp);
+  late.req.data = &late;
+  uv_tcp_connect(&late.req, &late.tcp, (struct sockaddr *)&a, net_on_connect);
+  UNTIL(w.l, late.up);
+  CHECK_EQ(late.up, UV_ECONNREFUSED);
+  uv_close((uv_handle_t *)&late.tcp, net_on_close);
+  UNTIL(w.l, late.closed);
+  pml_buf *f = pml_frame_of(4, "x", 1);
+  pml_conn_send(w.c, f);
+  pml_buf_unref(f);
+  UNTIL(w.l, c->n == 5);
+  finish(c);
+}
+
+static void close_it(pml_conn *c, void *ud) {
+  ++*(int *)ud;
+  pml_conn_close(c, PML_END_ASKED, 0);
+}
+
+TEST(listener_each_may_close) {
+  begin();
+  net_client *a = dial(), *b = dial();
+  net_send(a, "\4", 1);
+  net_send(b, "\4", 1);
+  UNTIL(w.l, w.opened == 2);
+  int seen = 0;
+  pml_listener_each(w.s, close_it, &seen);
+  CHECK_EQ(seen, 2);
+  UNTIL(w.l, a->eof && b->eof);
+  CHECK_EQ(w.ended, 2);
+  net_close(w.l, a);
+  finish(b);
+}
+
+TEST(listener_close_says_going_away) {
+  begin();
+  net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
+  UNTIL(w.l, w.opened);
+  int stopped = 0;
+  pml_listener_close(w.s, net_stopped, &stopped);
+  CHECK(!stopped);
+  UNTIL(w.l, c->n == 4);
+  CHECK(test_hex_eq(c->in, 4, "880203e9"));
+  net_close(w.l, c);
+  UNTIL(w.l, stopped);
+  CHECK_EQ(w.ended, 1);
+  pml_loop_free(w.l);
+}
+
+TEST(listener_paused_and_empty_closes_later) {
+  begin();
+  pml_listener_pause(w.s);
+  for (int i = 0; i < 3; i++) uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+  int stopped = 0;
+  pml_listener_close(w.s, net_stopped, &stopped);
+  CHECK(!stopped);
+  UNTIL(w.l, stopped);
+  pml_loop_free(w.l);
+}
+
+/* Connects without the loop; the kernel's backlog takes it. */
+static int raw_connect(void) {
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  struct sockaddr_in a;
+  uv_ip4_addr("127.0.0.1", pml_listener_port(w.s), &a);
+  CHECK_EQ(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+  return fd;
+}
+
+TEST(listener_without_file_descriptors_closes_and_goes_on) {
+  begin();
+  int fd[8];
+  for (int i = 0; i < 8; i++) fd[i] = raw_connect();
+  struct rlimit was, few;
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+  few = was;
+  few.rlim_cur = (rlim_t)fd[7] + 4; /* three more */
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  UNTIL(w.l, pml_listener_conns(w.s) == 3);
+  for (int i = 0; i < 5; i++) uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
+  int closed = 0;
+  for (int i = 0; i < 8; i++) {
+    char b;
+    fcntl(fd[i], F_SETFL, O_NONBLOCK);
+    closed += read(fd[i], &b, 1) == 0;
+    close(fd[i]);
+  }
+  CHECK_EQ(closed, 5);
+  UNTIL(w.l, pml_listener_conns(w.s) == 0);
+  net_client *c = dial();
+  net_send(c, "\4", 1);
+  UNTIL(w.l, w.n == 1);
+  finish(c);
+}
