@@ -40,7 +40,7 @@ describe("the page of the chat", function()
     "nothing raised an error",
   } do
     it("is such that " .. what, function()
-      if missing then return pending(missing) end
+      if missing then pending(missing) end
       local event = assert(seen[what], "was not looked at")
       assert.equal("ok", event.event, event.body)
     end)
