@@ -40,7 +40,8 @@ static void push_channel(lua_State *L, pml_lua *lua, const pml_channel *c) {
     h->id = pml_channel_id(c);
     luaL_getmetatable(L, TNAME);
     lua_setmetatable(L, -2);
-    /* The environment: the node, so that it outlives the handle, and the name, which outlives the channel. */
+    /* The environment: the node, so that it outlives the handle, and the name, which outlives the
+     * channel. */
     lua_createtable(L, 2, 0);
     lua_rawgeti(L, LUA_REGISTRYINDEX, lua->env);
     lua_rawseti(L, -2, 1);
@@ -206,7 +207,8 @@ static int l_channel(lua_State *L) {
   pml_channels *t = pml_node_channels(lua->node);
   pml_channel *c = lua_toboolean(L, 3) ? pml_channels_create(t, pml_slice_of(name, n))
                                        : pml_channels_find(t, pml_slice_of(name, n));
-  if (!c && lua_toboolean(L, 3)) return luaL_error(L, "no room for another channel, or its name is above 65535 bytes");
+  if (!c && lua_toboolean(L, 3))
+    return luaL_error(L, "no room for another channel, or its name is above 65535 bytes");
   if (!c) return 0;
   push_channel(L, lua, c);
   return 1;
@@ -218,8 +220,8 @@ static int l_channel_count(lua_State *L) {
   return 1;
 }
 
-/* Encodes a PUSH with the route at `route` and the message at `msg` into a frame. NULL: nil, message
- * and NAME are pushed. */
+/* Encodes a PUSH with the route at `route` and the message at `msg` into a frame. NULL: nil,
+ * message and NAME are pushed. */
 static pml_buf *push_frame(lua_State *L, int route, int msg) {
   char err[256];
   size_t n;
@@ -260,8 +262,8 @@ typedef struct {
   pml_buf *frame, *except;
 } parcel;
 
-/* Encodes first and collects `except` then, so that nothing is held when an argument raises. 0, or 3 values
- * of an error are pushed. */
+/* Encodes first and collects `except` then, so that nothing is held when an argument raises. 0, or
+ * 3 values of an error are pushed. */
 static int parcel_take(lua_State *L, int route, int msg, int except, parcel *p) {
   pml_writer w = {0};
   if (pml_lua_uids(L, except, &w) != 0) {
@@ -296,7 +298,8 @@ static int l_push_channel(lua_State *L) {
   return push_result(L, rc, push);
 }
 
-/* Reads {{uid=, sid=}, …} at idx. The numbers' texts lie in *texts. Entries must be whole: Lua checked them. */
+/* Reads {{uid=, sid=}, …} at idx. The numbers' texts lie in *texts. Entries must be whole: Lua
+ * checked them. */
 static pml_push_target *targets_at(lua_State *L, int idx, size_t n, char (*texts)[40]) {
   pml_push_target *to = pml_alloc0((n + 1) * sizeof *to);
   for (size_t i = 0; i < n; i++) {
@@ -319,7 +322,8 @@ static pml_push_target *targets_at(lua_State *L, int idx, size_t n, char (*texts
   return to;
 }
 
-/* node:pushUids(route, msg, {{uid=, sid=}, …}, except | nil, ms) -> push | true | nil, message, NAME */
+/* node:pushUids(route, msg, {{uid=, sid=}, …}, except | nil, ms) -> push | true | nil, message,
+ * NAME */
 static int l_push_uids(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   parcel p;
@@ -332,7 +336,8 @@ static int l_push_uids(lua_State *L) {
   if (bad) return bad;
   char(*texts)[40] = pml_alloc((n + 1) * sizeof *texts);
   pml_push_target *to = targets_at(L, 4, n, texts);
-  int rc = to ? pml_push_uids(lua->node, to, n, p.frame, pml_buf_slice(p.except), ms, &push) : PML_EINVAL;
+  int rc =
+    to ? pml_push_uids(lua->node, to, n, p.frame, pml_buf_slice(p.except), ms, &push) : PML_EINVAL;
   pml_free(to);
   pml_free(texts);
   parcel_drop(&p);
@@ -340,7 +345,8 @@ static int l_push_uids(lua_State *L) {
   return push_result(L, rc, push);
 }
 
-/* node:broadcast(stype, sids, route, msg, binded, filterParamJson | nil, except | nil, ms) -> push | true | nil, message, NAME */
+/* node:broadcast(stype, sids, route, msg, binded, filterParamJson | nil, except | nil, ms) -> push
+ * | true | nil, message, NAME */
 static int l_broadcast(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   parcel p;
@@ -382,12 +388,8 @@ static int l_broadcast(lua_State *L) {
 }
 
 static const luaL_Reg node_methods[] = {
-  {"channel", l_channel},
-  {"channelCount", l_channel_count},
-  {"pushChannel", l_push_channel},
-  {"pushUids", l_push_uids},
-  {"broadcast", l_broadcast},
-  {NULL, NULL},
+  {"channel", l_channel},    {"channelCount", l_channel_count}, {"pushChannel", l_push_channel},
+  {"pushUids", l_push_uids}, {"broadcast", l_broadcast},        {NULL, NULL},
 };
 
 void pml_lua_channel_methods(lua_State *L) { luaL_setfuncs(L, node_methods, 0); }

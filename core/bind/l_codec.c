@@ -7,7 +7,8 @@
 #include "wire/message.h"
 #include "wire/package.h"
 
-/* core.crc32(bytes) -> the absolute value of the signed CRC-32, as Pomelo's default route uses it */
+/* core.crc32(bytes) -> the absolute value of the signed CRC-32, as Pomelo's default route uses it
+ */
 static int l_crc32(lua_State *L) {
   size_t n;
   const char *s = luaL_checklstring(L, 1, &n);
@@ -49,7 +50,8 @@ static int l_write_message(lua_State *L) {
   static const char *const fields[] = {"type", "id", "route", "code", "gzip", "body"};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) lua_getfield(L, 1, fields[i]);
   size_t nroute = 0, nbody = 0;
-  lua_Number type = luaL_checknumber(L, 2), id = luaL_optnumber(L, 3, 0), code = luaL_optnumber(L, 5, 0);
+  lua_Number type = luaL_checknumber(L, 2), id = luaL_optnumber(L, 3, 0),
+             code = luaL_optnumber(L, 5, 0);
   const char *route = luaL_optlstring(L, 4, "", &nroute), *body = luaL_optlstring(L, 7, "", &nbody);
   luaL_argcheck(L, type >= 0 && type <= 7, 1, "type is from 0 to 7");
   luaL_argcheck(L, id >= 0 && id <= PML_MSG_ID_MAX, 1, "id is from 0 to 2147483647");
@@ -115,7 +117,9 @@ static int l_packages(lua_State *L) {
   packages p = {L, 0};
   int rc = pml_package_feed(&parser, (const uint8_t *)s, n, &limit, one_package, &p);
   pml_package_fini(&parser);
-  if (rc) return pml_lua_fail(L, rc, rc == PML_ETOOBIG ? "a package is above the limit" : "these bytes are no packages");
+  if (rc)
+    return pml_lua_fail(
+      L, rc, rc == PML_ETOOBIG ? "a package is above the limit" : "these bytes are no packages");
   size_t used = whole(s, n);
   lua_pushlstring(L, s + used, n - used);
   return 2;
@@ -139,12 +143,8 @@ static int l_write_package(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"crc32", l_crc32},
-  {"read_message", l_read_message},
-  {"write_message", l_write_message},
-  {"packages", l_packages},
-  {"write_package", l_write_package},
-  {NULL, NULL},
+  {"crc32", l_crc32},       {"read_message", l_read_message},   {"write_message", l_write_message},
+  {"packages", l_packages}, {"write_package", l_write_package}, {NULL, NULL},
 };
 
 void pml_open_codec(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -152,10 +152,12 @@ static int l_configure(lua_State *L) {
     double lo = 0, hi = 0;
     if (lua_type(L, -2) != LUA_TSTRING) return luaL_error(L, "configure: names are strings");
     const char *name = lua_tostring(L, -2);
-    if (lua_type(L, -1) != LUA_TNUMBER) return luaL_error(L, "%s must be a number, got a %s", name, luaL_typename(L, -1));
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      return luaL_error(L, "%s must be a number, got a %s", name, luaL_typename(L, -1));
     int rc = pml_config_set(pml_node_config(lua->node), name, lua_tonumber(L, -1), &lo, &hi);
     if (rc == PML_ENOENT) return luaL_error(L, "configure: there is no setting '%s'", name);
-    if (rc) return luaL_error(L, "%s must be from %f to %f, got %f", name, lo, hi, lua_tonumber(L, -1));
+    if (rc)
+      return luaL_error(L, "%s must be from %f to %f, got %f", name, lo, hi, lua_tonumber(L, -1));
     lua_pop(L, 1);
   }
   lua_pushboolean(L, 1);
@@ -196,7 +198,8 @@ static int l_listen(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_getfield(L, 2, "host");
   lua_getfield(L, 2, "port");
-  int rc = pml_node_listen(lua->node, lua_tostring(L, -2), (int)luaL_checkinteger(L, -1), &bound, err, sizeof err);
+  int rc = pml_node_listen(lua->node, lua_tostring(L, -2), (int)luaL_checkinteger(L, -1), &bound,
+                           err, sizeof err);
   if (rc) return pml_lua_fail(L, rc, err);
   lua_pushinteger(L, bound);
   return 1;
@@ -303,7 +306,8 @@ static int l_forward(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   const char *to = luaL_optstring(L, 3, NULL);
   int rc = pml_frontend_forward(lua->node, pml_lua_id(L, 2), to);
-  if (rc == PML_ECLOSED) return pml_lua_fail(L, rc, "this message has been forwarded, or its client is gone");
+  if (rc == PML_ECLOSED)
+    return pml_lua_fail(L, rc, "this message has been forwarded, or its client is gone");
   if (rc && to) {
     lua_pushfstring(L, "server '%s' takes no messages now", to);
     return pml_lua_fail(L, rc, lua_tostring(L, -1));

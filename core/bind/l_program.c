@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 /* On a server's thread: a Lua state of its own, require("pomelua.boot")(node, json). */
-static int load(pml_node *n, pml_program_member *m, const char *boot, void **state, char **err, void *ud) {
+static int load(pml_node *n, pml_program_member *m, const char *boot, void **state, char **err,
+                void *ud) {
   lua_State *L = pml_vm_new(ud);
   if (!L) {
     *err = pml_strdup("out of memory");
@@ -54,7 +55,8 @@ static void read_server(lua_State *L, int idx, pml_program_server *s) {
   lua_pop(L, 1);
 }
 
-/* core.run{servers = {{id=, type=, frontend=, boot=}, …}, level=, json=, web = {host=, port=, root=}} -> exit status */
+/* core.run{servers = {{id=, type=, frontend=, boot=}, …}, level=, json=, web = {host=, port=,
+ * root=}} -> exit status */
 static int l_run(lua_State *L) {
   static const char *const levels[] = {"debug", "info", "warn", "error", "silent", NULL};
   luaL_checktype(L, 1, LUA_TTABLE);

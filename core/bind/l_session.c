@@ -49,7 +49,8 @@ static int l_bind(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   char buf[40];
   pml_uid uid;
-  if (pml_lua_uid(L, 3, buf, &uid) != 0) return pml_lua_fail(L, PML_EINVAL, "a uid is a string or a number");
+  if (pml_lua_uid(L, 3, buf, &uid) != 0)
+    return pml_lua_fail(L, PML_EINVAL, "a uid is a string or a number");
   pml_session *s = session_at(L, lua, 2);
   if (!s) return gone(L, 2);
   int rc = pml_sessions_bind(pml_node_sessions(lua->node), s, uid);
@@ -63,7 +64,8 @@ static int l_unbind(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   char buf[40];
   pml_uid uid;
-  if (pml_lua_uid(L, 3, buf, &uid) != 0) return pml_lua_fail(L, PML_EINVAL, "a uid is a string or a number");
+  if (pml_lua_uid(L, 3, buf, &uid) != 0)
+    return pml_lua_fail(L, PML_EINVAL, "a uid is a string or a number");
   pml_session *s = session_at(L, lua, 2);
   if (!s) return gone(L, 2);
   int rc = pml_sessions_unbind(pml_node_sessions(lua->node), s, uid);

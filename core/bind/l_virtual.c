@@ -126,7 +126,8 @@ static int l_close_session(lua_State *L) {
   return 1;
 }
 
-/* node:clientData(sid, bytes) -> true | nil, message, "PROTO" | "NOENT": a DATA body comes from the client */
+/* node:clientData(sid, bytes) -> true | nil, message, "PROTO" | "NOENT": a DATA body comes from the
+ * client */
 static int l_client_data(lua_State *L) {
   pml_lua *lua = check_virtual(L);
   size_t n;
@@ -190,7 +191,8 @@ static int forget_forward(struct pml_virtual *v, uint64_t call) {
   return 0;
 }
 
-static void push_record(lua_State *L, pml_lua *lua, const char *to, const pml_envelope *e, pml_buf *body, pml_buf *extra) {
+static void push_record(lua_State *L, pml_lua *lua, const char *to, const pml_envelope *e,
+                        pml_buf *body, pml_buf *extra) {
   int framed = e->kind == PML_ENV_PUSH || e->kind == PML_ENV_BROADCAST ||
                (e->kind == PML_ENV_ANSWER && forget_forward(lua->virt, e->call) && e->status == 0);
   lua_newtable(L);
@@ -272,8 +274,9 @@ static void note_forward(struct pml_virtual *v, uint64_t call) {
   v->forwards[v->nforwards++] = call;
 }
 
-/* node:deliver{from=, kind=, call=, ms=, session=, uid=, settings=, route=, msgType=, msgId=, status=,
- *   body=, uids=} -> true: as if it came from the bus. Bodies of pushes are no frames here: not deliverable. */
+/* node:deliver{from=, kind=, call=, ms=, session=, uid=, settings=, route=, msgType=, msgId=,
+ * status=, body=, uids=} -> true: as if it came from the bus. Bodies of pushes are no frames here:
+ * not deliverable. */
 static int l_deliver(lua_State *L) {
   pml_lua *lua = check_virtual(L);
   static const char *const names[] = {"call", "forward", "answer", NULL};
@@ -294,7 +297,8 @@ static int l_deliver(lua_State *L) {
   e.settings = field(L, 2, "settings");
   e.route = field(L, 2, "route");
   lua_getfield(L, 2, "uid"); /* stays on the stack: the view borrows it */
-  if (!lua_isnil(L, -1) && pml_lua_uid(L, -1, buf, &e.uid) != 0) return luaL_error(L, "uid: a string or a number");
+  if (!lua_isnil(L, -1) && pml_lua_uid(L, -1, buf, &e.uid) != 0)
+    return luaL_error(L, "uid: a string or a number");
   pml_slice bytes = field(L, 2, "body");
   pml_buf *head = pml_envelope_write(&e), *body = pml_buf_from(bytes.p, bytes.n);
   if (e.kind == PML_ENV_FORWARD && e.call) note_forward(lua->virt, e.call);

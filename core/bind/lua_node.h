@@ -14,19 +14,30 @@
 
 /* The functions of a script that C calls; the order is that of the names in script_lua.c. */
 enum {
-  PML_ON_MESSAGE, PML_ON_FORWARDED, PML_ON_CALL, PML_ON_ANSWERED, PML_ON_PUSHED, PML_ON_HANDSHAKE,
-  PML_ON_ROUTE, PML_ON_CLOSED, PML_ON_TIMER, PML_ON_FILTER, PML_ON_START, PML_ON_STARTED, PML_ON_STOP,
+  PML_ON_MESSAGE,
+  PML_ON_FORWARDED,
+  PML_ON_CALL,
+  PML_ON_ANSWERED,
+  PML_ON_PUSHED,
+  PML_ON_HANDSHAKE,
+  PML_ON_ROUTE,
+  PML_ON_CLOSED,
+  PML_ON_TIMER,
+  PML_ON_FILTER,
+  PML_ON_START,
+  PML_ON_STARTED,
+  PML_ON_STOP,
   PML_ENTRIES
 };
 
 typedef struct pml_lua {
-  lua_State *L;              /* where C calls scripts now: the state's own, or the caller's in a virtual node */
-  pml_node *node;            /* NULL once closed */
+  lua_State *L; /* where C calls scripts now: the state's own, or the caller's in a virtual node */
+  pml_node *node;             /* NULL once closed */
   pml_program_member *member; /* NULL: a virtual node */
-  int entry[PML_ENTRIES];    /* registry references, LUA_NOREF: not set */
-  int channels;              /* registry reference: id -> Channel, weak */
-  int env;                   /* registry reference: environment of Channels, keeps the node alive */
-  struct pml_virtual *virt;  /* the test kit's part, NULL otherwise */
+  int entry[PML_ENTRIES];     /* registry references, LUA_NOREF: not set */
+  int channels;               /* registry reference: id -> Channel, weak */
+  int env;                  /* registry reference: environment of Channels, keeps the node alive */
+  struct pml_virtual *virt; /* the test kit's part, NULL otherwise */
 } pml_lua;
 
 /* Pushes the node userdata for a node, with its methods. Borrows all. */
@@ -40,11 +51,12 @@ int pml_lua_fail_name(lua_State *L, const char *name, const char *message);
 
 /* An id (session, request, …) at idx: a number; 0 when it is none. Raises on other types. */
 pml_id pml_lua_id(lua_State *L, int idx);
-/* A uid at idx: string or number. buf holds a number's text. 0, or PML_EINVAL (NaN, too long, other type). */
+/* A uid at idx: string or number. buf holds a number's text. 0, or PML_EINVAL (NaN, too long, other
+ * type). */
 int pml_lua_uid(lua_State *L, int idx, char buf[40], pml_uid *out);
-void pml_lua_push_uid(lua_State *L, pml_uid uid);      /* nil for none */
-void pml_lua_push_slice(lua_State *L, pml_slice s);    /* nil for an empty one without bytes */
-void pml_lua_push_uids(lua_State *L, pml_slice list);  /* an array */
+void pml_lua_push_uid(lua_State *L, pml_uid uid);     /* nil for none */
+void pml_lua_push_slice(lua_State *L, pml_slice s);   /* nil for an empty one without bytes */
+void pml_lua_push_uids(lua_State *L, pml_slice list); /* an array */
 /* Appends the uids of the array at idx (nil: none). 0 or PML_EINVAL. */
 int pml_lua_uids(lua_State *L, int idx, pml_writer *w);
 

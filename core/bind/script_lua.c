@@ -5,8 +5,8 @@
 #include "bind/lua_node.h"
 
 static const char *const names[PML_ENTRIES] = {
-  "message", "forwarded", "call",  "answered", "pushed", "handshake", "route",
-  "closed",  "timer",     "filter", "start",   "started", "stop",
+  "message", "forwarded", "call",   "answered", "pushed",  "handshake", "route",
+  "closed",  "timer",     "filter", "start",    "started", "stop",
 };
 
 /* Pushes the entry; NULL when scripts did not set it. */
@@ -95,7 +95,8 @@ static void on_handshake(void *ud, pml_id session, pml_slice body) {
   call(ud, PML_ON_HANDSHAKE, 2, 0);
 }
 
-static void on_route(void *ud, pml_id pending, pml_slice type, const pml_session *s, const pml_message_view *m) {
+static void on_route(void *ud, pml_id pending, pml_slice type, const pml_session *s,
+                     const pml_message_view *m) {
   lua_State *L = begin(ud, PML_ON_ROUTE);
   if (!L) return;
   lua_pushnumber(L, (lua_Number)pending);

@@ -77,19 +77,13 @@ static void called(pml_node *n, const pml_envelope *env, pml_slice args) {
 
 void pml_backend_record(pml_node *n, const pml_envelope *env, pml_buf *body, pml_buf *extra) {
   switch (env->kind) {
-  case PML_ENV_FORWARD:
-    forwarded(n, env, pml_buf_slice(body));
-    break;
-  case PML_ENV_CALL:
-    called(n, env, pml_buf_slice(body));
-    break;
+  case PML_ENV_FORWARD: forwarded(n, env, pml_buf_slice(body)); break;
+  case PML_ENV_CALL: called(n, env, pml_buf_slice(body)); break;
   case PML_ENV_PUSH:
-  case PML_ENV_BROADCAST:
-    pml_push_record(n, env, body, extra);
-    break;
+  case PML_ENV_BROADCAST: pml_push_record(n, env, body, extra); break;
   default:
-    pml_log_write(&n->log, PML_WARN, "a record of kind %u from server %.*s: not known here", env->kind,
-                  (int)env->from.n, (const char *)env->from.p);
+    pml_log_write(&n->log, PML_WARN, "a record of kind %u from server %.*s: not known here",
+                  env->kind, (int)env->from.n, (const char *)env->from.p);
   }
 }
 

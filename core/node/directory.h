@@ -18,8 +18,10 @@ typedef struct {
 void pml_directory_init(pml_directory *d);
 void pml_directory_fini(pml_directory *d);
 void pml_directory_clear(pml_directory *d);
-void pml_directory_add(pml_directory *d, const char *id, const char *type, int frontend); /* copies */
-const pml_server_info *pml_directory_find(const pml_directory *d, const char *id); /* borrowed or NULL */
+void pml_directory_add(pml_directory *d, const char *id, const char *type,
+                       int frontend); /* copies */
+const pml_server_info *pml_directory_find(const pml_directory *d,
+                                          const char *id); /* borrowed or NULL */
 /* Pomelo's default route (reference 15): the |crc32(uid)| mod n-th of the servers of
  * that type for which alive(id, ud) holds. Borrowed; NULL: there is none. */
 const pml_server_info *pml_directory_route(const pml_directory *d, pml_slice type, pml_slice uid,

@@ -16,7 +16,9 @@ typedef struct {
   pml_session *session;
 } client;
 
-static void client_send(pml_sink *s, pml_buf *frame) { pml_peer_send(((client *)(void *)s)->peer, frame); }
+static void client_send(pml_sink *s, pml_buf *frame) {
+  pml_peer_send(((client *)(void *)s)->peer, frame);
+}
 static void client_close(pml_sink *s, const char *reason) {
   pml_peer_close(((client *)(void *)s)->peer, reason);
 }
@@ -37,7 +39,8 @@ static void on_open(pml_peer *p, pml_peer_host *h) {
 static void on_handshake(pml_peer *p, pml_slice body, pml_peer_host *h) {
   pml_node *n = h->ud;
   client *c = pml_peer_data(p);
-  if (c->session && n->script.on_handshake) n->script.on_handshake(n->script.ud, c->session->id, body);
+  if (c->session && n->script.on_handshake)
+    n->script.on_handshake(n->script.ud, c->session->id, body);
 }
 
 static void on_working(pml_peer *p, pml_peer_host *h) {
@@ -58,7 +61,8 @@ static pml_close_reason reason_of(const pml_peer_end *end) {
     if (!r.text) r.kind = PML_CLOSE_NIL;
   } else if (end->why == PML_END_PEER || end->why == PML_END_ERROR) {
     r.kind = end->is_ws ? PML_CLOSE_CODE : PML_CLOSE_FLAG;
-    r.code = end->is_ws ? (end->why == PML_END_PEER ? end->ws_code : 1006) : end->why == PML_END_ERROR;
+    r.code =
+      end->is_ws ? (end->why == PML_END_PEER ? end->ws_code : 1006) : end->why == PML_END_ERROR;
   }
   return r;
 }
@@ -143,7 +147,8 @@ static void forward_end(int status, pml_buf *body, void *ud) {
 }
 
 /* Sends a message on. The body is shared, its bytes are not looked at. */
-static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, pml_buf *body, const char *to) {
+static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, pml_buf *body,
+                   const char *to) {
   const pml_server_info *info = pml_directory_find(&n->directory, to);
   if (!n->rpc || (info && info->frontend)) return PML_ENOENT;
   pml_envelope env = {
@@ -174,7 +179,8 @@ static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, pml_b
   return rc;
 }
 
-static void forward_failed(pml_node *n, pml_session *s, const pml_message_view *m, const char *why) {
+static void forward_failed(pml_node *n, pml_session *s, const pml_message_view *m,
+                           const char *why) {
   n->counts.forward_fails++;
   pml_log_write(&n->log, PML_ERROR, "%.*s: %s", (int)m->route.n, (const char *)m->route.p, why);
   answer_500(s, m->id);
@@ -252,7 +258,8 @@ void pml_frontend_clear(pml_node *n) { pml__node_drain(n->pending, pending_free,
 
 static int is_routed(const pml_node *n, pml_slice type) {
   for (size_t i = 0; i < n->nrouted; i++)
-    if (strcmp(n->routed[i], "default") == 0 || pml_slice_eq(pml_slice_str(n->routed[i]), type)) return 1;
+    if (strcmp(n->routed[i], "default") == 0 || pml_slice_eq(pml_slice_str(n->routed[i]), type))
+      return 1;
   return 0;
 }
 
@@ -289,17 +296,20 @@ static void to_others(pml_node *n, pml_session *s, const pml_message_view *m, pm
     ask_script(n, s, m, type);
     return;
   }
-  const pml_server_info *to = pml_directory_route(&n->directory, type, pml_slice_of(s->uid.s, s->uid.n), alive, n);
+  const pml_server_info *to =
+    pml_directory_route(&n->directory, type, pml_slice_of(s->uid.s, s->uid.n), alive, n);
   if (!to) {
     char why[320];
-    snprintf(why, sizeof why, "can not find server info for type:%.*s", (int)type.n, (const char *)type.p);
+    snprintf(why, sizeof why, "can not find server info for type:%.*s", (int)type.n,
+             (const char *)type.p);
     forward_failed(n, s, m, why);
     return;
   }
   pml_buf *body = pml_buf_from(m->body.p, m->body.n);
   int rc = send_on(n, s, m, body, to->id);
   pml_buf_unref(body);
-  if (rc) forward_failed(n, s, m, rc == PML_ENOENT ? "its server takes no messages" : pml_err_name(rc));
+  if (rc)
+    forward_failed(n, s, m, rc == PML_ENOENT ? "its server takes no messages" : pml_err_name(rc));
 }
 
 static void to_own(pml_node *n, pml_session *s, const pml_message_view *m) {

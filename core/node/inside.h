@@ -9,7 +9,8 @@
 
 typedef struct {
   uint64_t requests, notifies, forwards, forward_fails, bad_routes, over_in_flight, ignored;
-  uint64_t answers, late_answers, handler_timeouts, calls_in, pushes, push_records, deliveries, push_fails;
+  uint64_t answers, late_answers, handler_timeouts, calls_in, pushes, push_records, deliveries,
+    push_fails;
 } pml_node_counters;
 
 struct pml_node {
@@ -27,14 +28,14 @@ struct pml_node {
   pml_transport *transport;
   pml_listener *listener;
   pml_peer_host host;
-  pml_slots *requests;      /* node/requests */
-  pml_slots *pending;       /* node/frontend: messages that wait for on_route */
-  pml_slots *remote_calls;  /* node/backend */
-  pml_slots *pushes;        /* node/push: waiting for acknowledgements */
-  pml_slots *timers;        /* script timers */
-  char **routed;            /* node/frontend: server types whose messages ask the scripts */
+  pml_slots *requests;     /* node/requests */
+  pml_slots *pending;      /* node/frontend: messages that wait for on_route */
+  pml_slots *remote_calls; /* node/backend */
+  pml_slots *pushes;       /* node/push: waiting for acknowledgements */
+  pml_slots *timers;       /* script timers */
+  char **routed;           /* node/frontend: server types whose messages ask the scripts */
   size_t nrouted;
-  uint32_t push_mark;       /* node/push: number of the last push that left somebody out */
+  uint32_t push_mark; /* node/push: number of the last push that left somebody out */
   pml_node_counters counts;
 };
 

@@ -22,7 +22,8 @@ static void on_record(const pml_envelope *env, pml_buf *body, pml_buf *extra, vo
 
 static void on_peer(const char *id, int up, void *ud) {
   pml_node *n = ud;
-  if (strcmp(id, n->id) != 0) pml_log_write(&n->log, PML_DEBUG, "server %s is %s", id, up ? "there" : "gone");
+  if (strcmp(id, n->id) != 0)
+    pml_log_write(&n->log, PML_DEBUG, "server %s is %s", id, up ? "there" : "gone");
 }
 
 pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o) {
@@ -248,7 +249,8 @@ static void call_end(int status, pml_buf *body, void *ud) {
   if (n->script.on_answered) n->script.on_answered(n->script.ud, id, status, pml_buf_slice(body));
 }
 
-int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms, pml_id *call) {
+int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
+                  pml_id *call) {
   pml_envelope env = {.kind = PML_ENV_CALL, .route = name};
   *call = 0;
   if (!n->rpc) return PML_ENOENT;

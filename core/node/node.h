@@ -17,7 +17,7 @@ typedef struct pml_node pml_node;
 typedef struct {
   const char *id, *type;
   int frontend;
-  pml_log log;           /* copied */
+  pml_log log; /* copied */
 } pml_node_options;
 
 /* Borrows loop. Returns owned. */
@@ -54,8 +54,10 @@ pml_id pml_node_timer(pml_node *n, uint64_t ms);
 int pml_node_timer_cancel(pml_node *n, pml_id id);
 
 /* An rpc. args: JSON array, shared. ms 0: no answer wanted (then *call is 0). */
-int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms, pml_id *call);
-/* Answers an rpc that on_call brought: status 0 with a JSON array, 1 with a text. Shares. PML_ECLOSED: answered, or too late. */
+int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
+                  pml_id *call);
+/* Answers an rpc that on_call brought: status 0 with a JSON array, 1 with a text. Shares.
+ * PML_ECLOSED: answered, or too late. */
 int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body);
 
 /* Counters by name, for scripts: walks them all. */

@@ -13,14 +13,24 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define STOP_MS 10000      /* from the signal to the end */
+#define STOP_MS 10000 /* from the signal to the end */
 #define MAILS_PER_TURN 256
 #define MAIL_LIMIT (16u << 20)
 
 /* What main and the servers' threads tell each other. */
 typedef enum {
-  LOADED, FAILED, JOINED, LISTENING, STOPPED, SHUTDOWN, ENDED, /* to main */
-  JOIN, START, ALL_UP, STOP, END                               /* to a server */
+  LOADED,
+  FAILED,
+  JOINED,
+  LISTENING,
+  STOPPED,
+  SHUTDOWN,
+  ENDED, /* to main */
+  JOIN,
+  START,
+  ALL_UP,
+  STOP,
+  END /* to a server */
 } word;
 
 typedef struct {
@@ -35,9 +45,9 @@ struct pml_program_member {
   pml_program *program;
   const pml_program_server *server;
   pthread_t thread;
-  int running;            /* main's */
-  int seen[ENDED + 1];    /* main's: which words came */
-  pml_mailbox *box;       /* set before the thread runs on */
+  int running;         /* main's */
+  int seen[ENDED + 1]; /* main's: which words came */
+  pml_mailbox *box;    /* set before the thread runs on */
   /* the thread's own */
   pml_loop *loop;
   pml_node *node;
@@ -73,10 +83,16 @@ static void drop_note(pml_mail *mail, void *ud) {
 }
 
 void pml_program_loaded(pml_program_member *m) { tell(m->program->box, m, LOADED, 0, ""); }
-void pml_program_failed(pml_program_member *m, const char *t) { tell(m->program->box, m, FAILED, 0, t); }
-void pml_program_listening(pml_program_member *m, const char *l) { tell(m->program->box, m, LISTENING, 0, l); }
+void pml_program_failed(pml_program_member *m, const char *t) {
+  tell(m->program->box, m, FAILED, 0, t);
+}
+void pml_program_listening(pml_program_member *m, const char *l) {
+  tell(m->program->box, m, LISTENING, 0, l);
+}
 void pml_program_stopped(pml_program_member *m) { tell(m->program->box, m, STOPPED, 0, ""); }
-void pml_program_shutdown(pml_program_member *m, int s) { tell(m->program->box, m, SHUTDOWN, s, ""); }
+void pml_program_shutdown(pml_program_member *m, int s) {
+  tell(m->program->box, m, SHUTDOWN, s, "");
+}
 
 /* --- a server's thread ----------------------------------------------------------- */
 
@@ -96,9 +112,7 @@ static void member_mail(pml_mail *mail, void *ud) {
     if (pml_node_join(m->node, m->program->hub) == 0) tell(m->program->box, m, JOINED, 0, "");
     else pml_program_failed(m, "cannot join the bus: the server id is taken");
     break;
-  case START:
-    pml_loop_defer(m->loop, &m->start);
-    break;
+  case START: pml_loop_defer(m->loop, &m->start); break;
   case ALL_UP:
     if (m->node->script.on_started) m->node->script.on_started(m->node->script.ud);
     break;
@@ -107,11 +121,8 @@ static void member_mail(pml_mail *mail, void *ud) {
     if (m->node->script.on_stop) m->node->script.on_stop(m->node->script.ud, k->text);
     else pml_program_stopped(m);
     break;
-  case END:
-    pml_node_shut(m->node, member_shut, m);
-    break;
-  default:
-    break;
+  case END: pml_node_shut(m->node, member_shut, m); break;
+  default: break;
   }
   pml_free(k);
 }
@@ -119,7 +130,8 @@ static void member_mail(pml_mail *mail, void *ud) {
 static void *member_main(void *ud) {
   pml_program_member *m = ud;
   const pml_program_options *o = m->program->o;
-  pml_node_options no = {.id = m->server->id, .type = m->server->type, .frontend = m->server->frontend};
+  pml_node_options no = {
+    .id = m->server->id, .type = m->server->type, .frontend = m->server->frontend};
   void *state = NULL;
   char *err = NULL;
   pml_log_init(&no.log, m->server->id, o->level, o->json);
@@ -226,9 +238,7 @@ static void main_mail(pml_mail *mail, void *ud) {
     say_lines(p, k->text);
     if (!p->stopping && all(p, LISTENING)) all_up(p);
     break;
-  case FAILED:
-    fail(p, m->server->id, k->text);
-    break;
+  case FAILED: fail(p, m->server->id, k->text); break;
   case SHUTDOWN:
     p->status = k->number;
     stop_all(p, "shutdown");
@@ -242,8 +252,7 @@ static void main_mail(pml_mail *mail, void *ud) {
     if (p->stopping && !p->ending && all(p, STOPPED)) end_all(p);
     if (all(p, ENDED)) pml_loop_stop(p->loop);
     break;
-  default:
-    break;
+  default: break;
   }
   pml_free(k);
 }
@@ -265,10 +274,12 @@ static void raise_file_limit(pml_program *p) {
   want.rlim_cur = want.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &want) == 0) return;
   want.rlim_cur = want.rlim_max = rl.rlim_max;
-  if (rl.rlim_cur < rl.rlim_max && setrlimit(RLIMIT_NOFILE, &want) != 0) want.rlim_cur = rl.rlim_cur;
+  if (rl.rlim_cur < rl.rlim_max && setrlimit(RLIMIT_NOFILE, &want) != 0)
+    want.rlim_cur = rl.rlim_cur;
   if (want.rlim_cur < good)
     pml_log_write(&p->log, PML_WARN,
-                  "the open-file limit is %llu and cannot be raised: fewer clients fit (ulimit -n, LimitNOFILE=)",
+                  "the open-file limit is %llu and cannot be raised: fewer clients fit (ulimit -n, "
+                  "LimitNOFILE=)",
                   (unsigned long long)want.rlim_cur);
 }
 

@@ -13,7 +13,8 @@
 #include "node/node.h"
 
 typedef struct pml_program pml_program;
-typedef struct pml_program_member pml_program_member; /* one server's thread, as its scripts see it */
+typedef struct pml_program_member
+  pml_program_member; /* one server's thread, as its scripts see it */
 
 typedef struct {
   const char *id, *type;
@@ -28,7 +29,8 @@ typedef struct {
   int json;
   /* Runs on the server's thread: makes its scripts and sets them at the node. 0, or
    * negative with one line in err (returned owned). *state is passed to unload. */
-  int (*load)(pml_node *n, pml_program_member *m, const char *boot, void **state, char **err, void *ud);
+  int (*load)(pml_node *n, pml_program_member *m, const char *boot, void **state, char **err,
+              void *ud);
   /* On the server's thread, after its node stopped and before it is freed. */
   void (*unload)(void *state, void *ud);
   /* On the main thread, for one line of standard output at a time. */

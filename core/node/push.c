@@ -13,7 +13,8 @@ static uint32_t mark_except(pml_node *n, pml_slice except) {
   if (!except.n) return 0;
   if (++n->push_mark == 0) n->push_mark = 1;
   while (pml_uids_next(&except, &uid) > 0)
-    for (pml_session *s = pml_sessions_by_uid(n->sessions, uid); s; s = s->uid_next) s->mark = n->push_mark;
+    for (pml_session *s = pml_sessions_by_uid(n->sessions, uid); s; s = s->uid_next)
+      s->mark = n->push_mark;
   return n->push_mark;
 }
 
@@ -25,7 +26,8 @@ static int listed(pml_slice uids, pml_uid uid) {
 }
 
 /* Queues the frame to every session of the uids; those without one go to fails (may be NULL). */
-static void deliver(pml_node *n, pml_slice uids, pml_slice except, pml_buf *frame, pml_writer *fails) {
+static void deliver(pml_node *n, pml_slice uids, pml_slice except, pml_buf *frame,
+                    pml_writer *fails) {
   uint32_t mark = mark_except(n, except);
   pml_uid uid;
   while (pml_uids_next(&uids, &uid) > 0) {
@@ -54,7 +56,8 @@ typedef struct {
 static int broadcast_one(pml_session *s, void *ud) {
   broadcast *b = ud;
   pml_node *n = b->node;
-  if (!s->sink || !s->ready || (b->binded && !s->uid.s) || (b->mark && s->mark == b->mark)) return 0;
+  if (!s->sink || !s->ready || (b->binded && !s->uid.s) || (b->mark && s->mark == b->mark))
+    return 0;
   if (b->filtered && n->script.filter &&
       !n->script.filter(n->script.ud, s, pml_frame_body(b->frame), b->param))
     return 0;
@@ -63,7 +66,8 @@ static int broadcast_one(pml_session *s, void *ud) {
   return 0;
 }
 
-static void broadcast_here(pml_node *n, int flags, pml_slice param, pml_slice except, pml_buf *frame) {
+static void broadcast_here(pml_node *n, int flags, pml_slice param, pml_slice except,
+                           pml_buf *frame) {
   broadcast b = {
     .node = n,
     .frame = frame,
@@ -78,7 +82,8 @@ static void broadcast_here(pml_node *n, int flags, pml_slice param, pml_slice ex
 void pml_push_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_buf *uids) {
   pml_writer fails = {0};
   if (!frame || frame->len <= PML_FRAME_ROOM) return;
-  if (env->kind == PML_ENV_PUSH) deliver(n, pml_buf_slice(uids), env->param, frame, env->call ? &fails : NULL);
+  if (env->kind == PML_ENV_PUSH)
+    deliver(n, pml_buf_slice(uids), env->param, frame, env->call ? &fails : NULL);
   else broadcast_here(n, env->flags, env->param, pml_buf_slice(uids), frame);
   if (!env->call) return;
   pml_buf *b = pml_writer_finish(&fails);
@@ -92,7 +97,7 @@ void pml_push_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_b
 
 /* One push whose caller wants to know. It ends when every frontend answered or failed. */
 typedef struct {
-  pml_task ended;      /* tells the scripts at the end of the turn, never from inside the push */
+  pml_task ended; /* tells the scripts at the end of the turn, never from inside the push */
   pml_node *node;
   pml_id id;
   size_t open, good, bad; /* frontends: asked, answered, failed */
@@ -116,7 +121,8 @@ static void gather_end(pml_task *t) {
   gather *g = (gather *)(void *)t;
   pml_node *n = g->node;
   const char *message = NULL;
-  if (g->bad && !g->good) message = g->is_broadcast ? "broadcast fails" : "all uids push message fail";
+  if (g->bad && !g->good)
+    message = g->is_broadcast ? "broadcast fails" : "all uids push message fail";
   pml_buf *fails = pml_writer_finish(&g->fails);
   pml_id id = g->id;
   pml_slots_take(n->pushes, id);
@@ -219,7 +225,8 @@ static void to_frontend(job *j, const char *sid, pml_buf *uids) {
   if (uids) fail_all(j->gather, pml_buf_slice(uids), j->except);
 }
 
-static int job_begin(job *j, pml_node *n, int kind, pml_buf *frame, pml_slice except, uint32_t ms, pml_id *push) {
+static int job_begin(job *j, pml_node *n, int kind, pml_buf *frame, pml_slice except, uint32_t ms,
+                     pml_id *push) {
   *j = (job){.node = n, .frame = frame, .except = except, .ms = ms, .env = {.kind = (uint8_t)kind}};
   *push = 0;
   if (kind == PML_ENV_PUSH) j->env.param = except;
@@ -239,7 +246,8 @@ static void job_end(job *j, pml_id *push) {
   gather_check(j->gather);
 }
 
-int pml_push_channel(pml_node *n, pml_channel *c, pml_buf *frame, pml_slice except, uint32_t ms, pml_id *push) {
+int pml_push_channel(pml_node *n, pml_channel *c, pml_buf *frame, pml_slice except, uint32_t ms,
+                     pml_id *push) {
   job j;
   int rc = job_begin(&j, n, PML_ENV_PUSH, frame, except, ms, push);
   if (rc) return rc;
@@ -272,7 +280,8 @@ int pml_push_uids(pml_node *n, const pml_push_target *to, size_t count, pml_buf 
   return 0;
 }
 
-int pml_push_broadcast(pml_node *n, const pml_push_broadcast_to *to, pml_buf *frame, uint32_t ms, pml_id *push) {
+int pml_push_broadcast(pml_node *n, const pml_push_broadcast_to *to, pml_buf *frame, uint32_t ms,
+                       pml_id *push) {
   job j;
   int rc = job_begin(&j, n, PML_ENV_BROADCAST, frame, to->except, ms, push);
   if (rc) return rc;

@@ -11,7 +11,8 @@
 /* Pushes a frame (shared) to a channel, without the uids in `except` (base/uid list).
  * ms 0: no acknowledgement, *push 0. Otherwise on_pushed comes later, once, with
  * the number in *push, at the latest after ms. */
-int pml_push_channel(pml_node *n, pml_channel *c, pml_buf *frame, pml_slice except, uint32_t ms, pml_id *push);
+int pml_push_channel(pml_node *n, pml_channel *c, pml_buf *frame, pml_slice except, uint32_t ms,
+                     pml_id *push);
 
 /* The same to a list of (uid, frontend id), which is grouped here. */
 typedef struct {
@@ -26,11 +27,12 @@ typedef struct {
   const char *const *sids;
   size_t count;
   int binded;
-  int filtered;       /* asks the frontends' broadcastFilter, with param */
-  pml_slice param;    /* JSON text */
+  int filtered;    /* asks the frontends' broadcastFilter, with param */
+  pml_slice param; /* JSON text */
   pml_slice except;
 } pml_push_broadcast_to;
-int pml_push_broadcast(pml_node *n, const pml_push_broadcast_to *to, pml_buf *frame, uint32_t ms, pml_id *push);
+int pml_push_broadcast(pml_node *n, const pml_push_broadcast_to *to, pml_buf *frame, uint32_t ms,
+                       pml_id *push);
 
 /* The receiving side: a PUSH or BROADCAST record from another server. */
 void pml_push_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_buf *uids);

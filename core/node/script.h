@@ -32,15 +32,16 @@ typedef struct pml_script {
   void (*on_pushed)(void *ud, pml_id push, const char *message, pml_slice fails);
   void (*on_handshake)(void *ud, pml_id session, pml_slice body);
   /* Which server gets this message? Answered by pml_frontend_forward. */
-  void (*on_route)(void *ud, pml_id pending, pml_slice type, const pml_session *s, const pml_message_view *m);
+  void (*on_route)(void *ud, pml_id pending, pml_slice type, const pml_session *s,
+                   const pml_message_view *m);
   /* A session that scripts watch ended; it is out of the tables, readable until return. */
   void (*on_closed)(void *ud, const pml_session *s, const pml_close_reason *why);
   void (*on_timer)(void *ud, pml_id timer);
   /* broadcastFilter: non-zero keeps the session among the receivers. */
   int (*filter)(void *ud, const pml_session *s, pml_slice message, pml_slice param);
-  void (*on_start)(void *ud);                       /* every server is loaded */
-  void (*on_started)(void *ud);                     /* every server is up */
-  void (*on_stop)(void *ud, const char *reason);    /* go down, then pml_node_stopped */
+  void (*on_start)(void *ud);                    /* every server is loaded */
+  void (*on_started)(void *ud);                  /* every server is up */
+  void (*on_stop)(void *ud, const char *reason); /* go down, then pml_node_stopped */
   void *ud;
 } pml_script;
 
