@@ -19,7 +19,6 @@ app:configure("production|development", function()
     local server = dispatcher.pick(session:get("rid") or "", app:getServersByType("chat"))
     return server and server.id
   end)
-  app:filter(pomelua.timeout())
 end)
 
 app:start()

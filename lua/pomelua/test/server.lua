@@ -1,0 +1,397 @@
+-- test.server: one server of a game in a spec, on a virtual node. The spec plays
+-- the clients, the other servers and the clock.
+local config = require "pomelua.config"
+local core = require "pomelua.core"
+local current = require "pomelua.current"
+local errors = require "pomelua.errors"
+local files = require "pomelua.files"
+local json = require "pomelua.json"
+local lifecycle = require "pomelua.lifecycle"
+local modules = require "pomelua.test.modules"
+local server_half = require "pomelua.server"
+local sessions = require "pomelua.test.sessions"
+local task = require "pomelua.task"
+
+local REQUEST, NOTIFY = 0, 1
+local ANSWER_MS = 11000 -- how long a frontend waits for a forwarded request
+local CALL_MS = 5000
+local CALLER = "spec" -- the server that server:rpc plays
+
+---@class pomelua.test.Server
+---@field app pomelua.App
+local methods = {}
+local mt = { __name = "pomelua.test.server", __index = methods }
+
+local kit = {}
+
+local function find_entry(options, entries)
+  for _, entry in ipairs(entries) do
+    if entry.serverType == options.type and (not options.id or entry.id == options.id) then
+      return entry
+    end
+  end
+  error(("test.server: config/servers.json has no server of type %q%s"):format(
+    tostring(options.type), options.id and (" with the id %q"):format(options.id) or ""), 4)
+end
+
+-- The last error line of a server that did not start.
+local function why(one, node)
+  if one.failure then return one.failure end
+  local lines = node:lines()
+  for i = #lines, 1, -1 do
+    if lines[i].level == "error" then return lines[i].text end
+  end
+  return "app:start() has not been called"
+end
+
+local function run_app(self)
+  local one, failed = self.half, nil
+  local owner = { name = "app.lua", failed = function(_, err) failed = errors.text(err) end }
+  task.run(one, owner, function()
+    local chunk, message = loadfile(one.base .. "/app.lua")
+    if not chunk then error(message, 0) end
+    chunk()
+  end)
+  self:settle()
+  if failed or one.state ~= "loaded" then return failed or why(one, self.node) end
+  one.state = "started"
+  lifecycle.run(one, "afterStartup", function(err) failed = err and err.message end)
+  self:settle()
+  if failed then return failed end
+  one.event:emit("start_server", one.id)
+  lifecycle.started(one)
+  self:settle()
+end
+
+---@param options pomelua.test.Options
+---@return pomelua.test.Server
+function kit.new(options)
+  if type(options) ~= "table" or type(options.base) ~= "string"
+    or type(options.type) ~= "string" then
+    error("test.server{ base =, type =, id = }: base and type are strings", 3)
+  end
+  local base = files.absolute(options.base)
+  if not base then error("test.server: there is no folder " .. options.base, 3) end
+  local env = options.env or "development"
+  local entries, message = config.servers(base, env)
+  if not entries then error("test.server: " .. message, 3) end
+  local info = find_entry(options, entries)
+  local node = core.node { id = info.id, type = info.serverType, frontend = info.frontend }
+  local self = setmetatable({
+    node = node, base = base, last_call = 0, answers = {}, results = {}, kept = {},
+    stubs = {}, pushes = {}, kicks = {}, modules = modules.enter(base),
+  }, mt)
+  self.half = server_half.new(node, {
+    base = base, env = env, info = info, servers = entries, shared = true,
+  })
+  self.app = self.half.app
+  self.sessions = sessions.new(self)
+  for _, entry in ipairs(entries) do node:peer(entry.id, true) end
+  node:peer(CALLER, true)
+  local failure = run_app(self)
+  if failure then
+    self:close()
+    error("test.server: " .. failure, 3)
+  end
+  return self
+end
+
+---Ends the server; its timers, sessions and channels with it.
+function methods:close()
+  if not self.node then return end
+  self.node:close()
+  self.node = nil
+  if current.server == self.half then current.server, current.task = nil, nil end
+  self.modules:leave()
+end
+
+-- What leaves the server ---------------------------------------------------------
+
+local function decode(bytes)
+  local value = json.decode(bytes or "")
+  return value
+end
+
+local function answered(self, record)
+  if self.answers[record.call] then
+    local message = record.body and core.read_message(record.body)
+    self.answers[record.call].value = message and decode(message.body) or { code = 500 }
+    self.answers[record.call].done = true
+  elseif self.results[record.call] then
+    local result = self.results[record.call]
+    result.done = true
+    if record.status == 0 then
+      result.values = decode(record.body) or {}
+      result.n = #result.values
+    else
+      result.values, result.n = { errors.new(record.body or "error") }, 1
+    end
+  end
+end
+
+local function without(uids, except)
+  if not except or #except == 0 then return uids end
+  local left_out, rest = {}, {}
+  for _, uid in ipairs(except) do left_out[tostring(uid)] = true end
+  for _, uid in ipairs(uids) do
+    if not left_out[tostring(uid)] then rest[#rest + 1] = uid end
+  end
+  return rest
+end
+
+-- One push makes one record, however many frontends it went to: neighbours with the same bytes
+-- for different frontends are one.
+local function pushed(self, bytes, to, frontend)
+  local last = self.pushes[#self.pushes]
+  if last and last.bytes == bytes and not last.frontends[frontend] then
+    last.frontends[frontend] = true
+    for _, uid in ipairs(to) do last.to[#last.to + 1] = uid end
+    return
+  end
+  self.pushes[#self.pushes + 1] = { bytes = bytes, to = to, frontends = { [frontend] = true } }
+end
+
+local function acknowledge(self, record)
+  if not record.call then return end
+  self.node:deliver { from = record.to, kind = "answer", call = record.call, status = 0, body = "" }
+end
+
+local function run_stub(self, record, stub)
+  local values = decode(record.body) or {}
+  local n = #values
+  for i = 1, n do
+    if values[i] == json.null then values[i] = nil end
+  end
+  local done = false
+  values[n + 1] = function(...)
+    if done or not record.call or not self.node then return end
+    done = true
+    local list = { ... }
+    for i = 1, select("#", ...) do
+      if list[i] == nil then list[i] = json.null end
+    end
+    self.node:deliver {
+      from = record.to, kind = "answer", call = record.call, status = 0,
+      body = assert(core.encode(json.array(list))),
+    }
+  end
+  stub(unpack(values, 1, n + 1))
+end
+
+local function called(self, record)
+  local stub = self.stubs[record.route] or self.sessions:remote(record)
+  if stub then return run_stub(self, record, stub) end
+  self.kept[#self.kept + 1] = { to = record.to, name = record.route, args = decode(record.body) }
+  if not record.call then return end
+  self.node:deliver {
+    from = record.to, kind = "answer", call = record.call, status = 1,
+    body = ("no stub for the remote %s of server %s: use server:stub(name, fn)"):format(
+      record.route, record.to),
+  }
+end
+
+local kinds = {
+  answer = answered,
+  call = called,
+  push = function(self, record)
+    pushed(self, record.body, without(record.uids, record.except), record.to)
+    acknowledge(self, record)
+  end,
+  broadcast = function(self, record)
+    pushed(self, record.body, {}, record.to)
+    self.pushes[#self.pushes].everyone = true
+    acknowledge(self, record)
+  end,
+  forward = function(self, record)
+    self.kept[#self.kept + 1] = { to = record.to, route = record.route, msg = decode(record.body) }
+  end,
+}
+
+local function client_got(self, item)
+  local session = self.sessions:of_sid(item.sid)
+  if item.kind ~= "data" then
+    self.kicks[#self.kicks + 1] = {
+      uid = session and session.uid, sid = item.sid, reason = item.bytes,
+    }
+    return
+  end
+  local message = core.read_message(item.bytes)
+  if message.type ~= 2 then
+    return pushed(self, item.bytes, { session and session.uid or item.sid }, item.sid)
+  end
+  local waiting = self.sessions:answered(item.sid, message.id)
+  if waiting then
+    waiting.value = decode(message.body)
+    waiting.done = true
+  end
+end
+
+---Runs what is ready, until nothing is.
+function methods:settle()
+  repeat
+    self.node:settle()
+    local busy = false
+    for _, record in ipairs(self.node:outbox()) do
+      busy = true
+      kinds[record.kind](self, record)
+    end
+    for _, item in ipairs(self.node:sent()) do client_got(self, item) end
+  until not busy
+end
+
+-- What the spec does -----------------------------------------------------------------
+
+local function check_route(self, route)
+  if type(route) ~= "string" or not route:find("^[^.]+%.[^.]+%.[^.]+$") then
+    error("a route is type.handler.method, got " .. tostring(route), 3)
+  end
+  local stype = route:match("^[^.]+")
+  if not self.half.frontend and stype ~= self.half.type then
+    error(("this server is of type %s, the route is %s"):format(self.half.type, route), 3)
+  end
+end
+
+local function encode(msg)
+  if type(msg) == "string" then return msg end -- raw bytes of a body
+  local text, message = core.encode(msg == nil and {} or msg)
+  if not text then error("the message is not JSON: " .. message, 3) end
+  return text
+end
+
+local function forward(self, route, msg, session, msg_type)
+  local given = self.sessions:given(session)
+  local waiting = { done = false }
+  local call
+  if msg_type == REQUEST then
+    self.last_call = self.last_call + 1
+    call = self.last_call
+    self.answers[call] = waiting
+  end
+  self.node:deliver {
+    from = given.frontendId, kind = "forward", call = call, ms = ANSWER_MS, session = given.id,
+    uid = given.uid, settings = next(given.settings) and core.encode(given.settings) or nil,
+    route = route, msgType = msg_type, msgId = call and 1 or 0, body = encode(msg),
+  }
+  return waiting
+end
+
+local function send(self, route, msg, session, msg_type)
+  local waiting
+  if self.half.frontend then
+    waiting = self.sessions:client_sends(session, route, encode(msg), msg_type)
+  else
+    waiting = forward(self, route, msg, session, msg_type)
+  end
+  self:settle()
+  return waiting
+end
+
+---A client's request. The session is a table {uid=, frontendId=, settings={}}; what handlers
+---do to it (bind, push) is seen in it. A string as msg is the body's bytes.
+---@param route string
+---@param msg any
+---@param session table|nil
+---@return any answer nil when there is none yet
+---@return table pending pending.done, pending.value: filled when the answer comes (server:tick)
+function methods:request(route, msg, session)
+  check_route(self, route)
+  local waiting = send(self, route, msg, session, REQUEST)
+  return waiting.value, waiting
+end
+
+---A client's notify.
+---@param route string
+---@param msg any
+---@param session table|nil
+function methods:notify(route, msg, session)
+  check_route(self, route)
+  send(self, route, msg, session, NOTIFY)
+end
+
+---Calls a remote of this server, as another server would.
+---@param name string "chatRemote.add"
+---@return any ... what the remote gave its callback; an error first when it raised
+function methods:rpc(name, ...)
+  self.last_call = self.last_call + 1
+  local call, result = self.last_call, { done = false }
+  self.results[call] = result
+  local args = { ... }
+  for i = 1, select("#", ...) do
+    if args[i] == nil then args[i] = json.null end
+  end
+  self.node:deliver {
+    from = CALLER, kind = "call", call = call, ms = CALL_MS, route = name,
+    body = assert(core.encode(json.array(args))),
+  }
+  self:settle()
+  if not result.done then return errors.new(name .. " has not answered yet", "PENDING") end
+  for i = 1, result.n do
+    if result.values[i] == json.null then result.values[i] = nil end
+  end
+  errors.revive(result.values[1])
+  return unpack(result.values, 1, result.n)
+end
+
+---Answers calls that this server makes to a remote of another: fn(args..., cb).
+---@param name string "chatRemote.add"
+---@param fn function|nil nil takes it away
+function methods:stub(name, fn)
+  self.stubs[name] = fn
+end
+
+---The calls and forwards that no stub took, since the last time.
+---@return table[] {to=, name=, args=} or {to=, route=, msg=}
+function methods:calls()
+  local list = self.kept
+  self.kept = {}
+  return list
+end
+
+---Who got what since the last time, in order.
+---@return table[] {route=, msg=, to={uid, ...}}; everyone=true for a broadcast
+function methods:pushed()
+  local list = {}
+  for i, record in ipairs(self.pushes) do
+    local message = core.read_message(record.bytes)
+    list[i] = {
+      route = message.route, msg = decode(message.body), to = record.to, everyone = record.everyone,
+    }
+  end
+  self.pushes = {}
+  return list
+end
+
+---Clients that were kicked or closed since the last time.
+---@return table[] {uid=, sid=, reason=}
+function methods:kicked()
+  local list = self.kicks
+  self.kicks = {}
+  return list
+end
+
+---Moves this server's time on; timers and deadlines fire in order.
+---@param ms number
+function methods:tick(ms)
+  local due = self.node:now() + ms
+  while self.node:now() < due do
+    -- In small steps, so that an answer of a stub comes before the next deadline.
+    self.node:advance(math.min(10, due - self.node:now()))
+    self:settle()
+  end
+end
+
+---A client goes (frontends).
+---@param session table the table given to request
+---@param reason string|nil
+function methods:disconnect(session, reason)
+  self.sessions:disconnect(session, reason)
+  self:settle()
+end
+
+---The log so far.
+---@return table[] {level=, text=}
+function methods:log()
+  return self.node:lines()
+end
+
+return kit
