@@ -87,7 +87,8 @@ end
 local function fail(server, err)
   server.state = "failed"
   local text = errors.text(err):match("^[^\n]*")
-  server.node:failed(server.id .. ": " .. text)
+  server.failure = text
+  server.node:failed(text)
   if server.on_started then server.on_started(errors.of(err)) end
 end
 lifecycle.fail = fail

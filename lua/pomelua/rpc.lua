@@ -235,6 +235,7 @@ local function finish(self, ...)
   if n == 0 then return end
   local first, second = ...
   if first ~= nil then return reply(self, nil, ...) end
+  if type(second) == "string" then second = errors.new(second) end
   if second ~= nil then return reply(self, second) end
 end
 
