@@ -91,14 +91,10 @@ function support.start()
   write(base .. "/app.lua", app)
 
   chat.process = net.spawn(net.built("pomelua"), { "start", base })
-  local up = net.wait(function()
-    if chat.process.code then return "ended" end
-    return (chat.process.out .. chat.process.err):find(":" .. chat.web, 1, true) and "up"
-  end, support.patience)
-  if up ~= "up" then
-    local said = chat.process.out .. chat.process.err
+  local up, why = chat.process:waitLine("^(ready)$", support.patience)
+  if not up then
     chat:stop()
-    error("the chat does not start: " .. said)
+    error("the chat does not start: " .. why)
   end
   return chat
 end
