@@ -5,6 +5,7 @@
 #include "node/inside.h"
 #include "node/push.h"
 #include "node/requests.h"
+#include "wire/message.h"
 
 /* A remote call that waits for its answer; forgotten when its caller has given up. */
 typedef struct {
@@ -40,6 +41,10 @@ static void forwarded(pml_node *n, const pml_envelope *env, pml_slice body) {
   pml_id request = 0;
   if (n->frontend || !n->script.on_forwarded) {
     refuse(n, env, "this server takes no forwarded messages");
+    return;
+  }
+  if (env->call && (env->msg_id == 0 || env->msg_id > PML_MSG_ID_MAX)) {
+    refuse(n, env, "a request without a message id");
     return;
   }
   if (env->call && !(request = pml_requests_remote(n, env))) {
@@ -88,11 +93,13 @@ void pml_backend_record(pml_node *n, const pml_envelope *env, pml_buf *body, pml
 }
 
 int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body) {
-  remote_call *c = pml_slots_take(n->remote_calls, call);
+  remote_call *c = pml_slots_get(n->remote_calls, call);
   if (!c) return PML_ECLOSED;
   int rc = n->rpc ? pml_rpc_answer(n->rpc, c->from, c->call, status, body) : PML_ECLOSED;
+  if (rc == PML_ETOOBIG) return rc; /* an error would still fit */
+  pml_slots_take(n->remote_calls, call);
   forget(c, n);
   return rc;
 }
 
-void pml_backend_clear(pml_node *n) { pml__node_drain(n->remote_calls, forget, n); }
+void pml_backend_clear(pml_node *n) { pml__node_empty(n->remote_calls, forget, n); }

@@ -86,6 +86,7 @@ void pml_frontend_init(pml_node *n) {
 void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *why) {
   if (!s->wants_closed || !n->script.on_closed) {
     pml_sessions_close(n->sessions, s);
+    pml__node_session_ended(n);
     return;
   }
   /* Out of the tables first, so that whoever asks for it is told that it is gone;
@@ -99,6 +100,7 @@ void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *wh
   n->script.on_closed(n->script.ud, &was, why);
   pml_buf_unref(was.settings);
   pml_free((char *)(uintptr_t)was.uid.s);
+  pml__node_session_ended(n);
 }
 
 int pml_frontend_handshake(pml_node *n, pml_id session, int code, pml_slice json) {
@@ -254,7 +256,7 @@ int pml_frontend_forward(pml_node *n, pml_id id, const char *to) {
   return rc;
 }
 
-void pml_frontend_clear(pml_node *n) { pml__node_drain(n->pending, pending_free, n); }
+void pml_frontend_clear(pml_node *n) { pml__node_empty(n->pending, pending_free, n); }
 
 static int is_routed(const pml_node *n, pml_slice type) {
   for (size_t i = 0; i < n->nrouted; i++)

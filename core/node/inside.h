@@ -35,11 +35,20 @@ struct pml_node {
   pml_slots *timers;       /* script timers */
   char **routed;           /* node/frontend: server types whose messages ask the scripts */
   size_t nrouted;
+  struct {
+    pml_timer timer;
+    pml_task task;
+    void (*done)(void *ud); /* NULL: nobody waits */
+    void *ud;
+  } drain;            /* node/node: waiting for the last session's end */
   uint32_t push_mark; /* node/push: number of the last push that left somebody out */
   pml_node_counters counts;
 };
 
 /* Frees every object of a slot table with fn, one after the other. */
-void pml__node_drain(pml_slots *t, void (*fn)(void *obj, pml_node *n), pml_node *n);
+void pml__node_empty(pml_slots *t, void (*fn)(void *obj, pml_node *n), pml_node *n);
+
+/* A session has ended: perhaps the last one that pml_node_drain waits for. */
+void pml__node_session_ended(pml_node *n);
 
 #endif

@@ -26,6 +26,9 @@ static void on_peer(const char *id, int up, void *ud) {
     pml_log_write(&n->log, PML_DEBUG, "server %s is %s", id, up ? "there" : "gone");
 }
 
+static void drained(pml_task *t);
+static void drain_late(pml_timer *t);
+
 pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o) {
   pml_node *n = pml_alloc0(sizeof *n);
   n->loop = loop;
@@ -42,11 +45,13 @@ pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o) {
   n->remote_calls = pml_slots_new();
   n->pushes = pml_slots_new();
   n->timers = pml_slots_new();
+  pml_task_init(&n->drain.task, drained);
+  pml_timer_init(&n->drain.timer, drain_late);
   pml_frontend_init(n);
   return n;
 }
 
-void pml__node_drain(pml_slots *t, void (*fn)(void *obj, pml_node *n), pml_node *n) {
+void pml__node_empty(pml_slots *t, void (*fn)(void *obj, pml_node *n), pml_node *n) {
   uint32_t at = 0;
   pml_id id;
   void *obj;
@@ -76,6 +81,9 @@ static int session_end(pml_session *s, void *ud) {
 
 void pml_node_free(pml_node *n) {
   n->script = (pml_script){0}; /* nobody is told any more */
+  n->drain.done = NULL;
+  pml_timer_stop(n->loop, &n->drain.timer);
+  pml_task_cancel(&n->drain.task);
   if (n->rpc) pml_rpc_free(n->rpc);
   n->rpc = NULL;
   if (n->transport) pml_transport_close(n->transport);
@@ -84,7 +92,7 @@ void pml_node_free(pml_node *n) {
   pml_frontend_clear(n);
   pml_backend_clear(n);
   pml_push_clear(n);
-  pml__node_drain(n->timers, timer_free, n);
+  pml__node_empty(n->timers, timer_free, n);
   pml_sessions_each(n->sessions, session_end, n);
   pml_sessions_free(n->sessions);
   pml_channels_free(n->channels);
@@ -187,9 +195,29 @@ static int kick_one(pml_session *s, void *ud) {
   return 0;
 }
 
-void pml_node_kick_all(pml_node *n, const char *reason) {
+static void drain_end(pml_node *n) {
+  void (*done)(void *ud) = n->drain.done;
+  pml_timer_stop(n->loop, &n->drain.timer);
+  n->drain.done = NULL;
+  if (done) done(n->drain.ud);
+}
+
+static void drained(pml_task *t) { drain_end(PML_LIST_OBJ(t, pml_node, drain.task)); }
+static void drain_late(pml_timer *t) { drain_end(PML_LIST_OBJ(t, pml_node, drain.timer)); }
+
+void pml__node_session_ended(pml_node *n) {
+  if (n->drain.done && pml_sessions_count(n->sessions) == 0)
+    pml_loop_defer(n->loop, &n->drain.task);
+}
+
+void pml_node_drain(pml_node *n, const char *reason, uint32_t ms, void (*done)(void *ud),
+                    void *ud) {
   if (n->listener) pml_listener_pause(n->listener);
+  n->drain.done = done;
+  n->drain.ud = ud;
+  pml_timer_start(n->loop, &n->drain.timer, ms);
   pml_sessions_each(n->sessions, kick_one, (void *)(uintptr_t)reason);
+  pml__node_session_ended(n);
 }
 
 void pml_node_shut(pml_node *n, void (*done)(void *ud), void *ud) {

@@ -44,8 +44,9 @@ int pml_node_alive(const pml_node *n, const char *id);
 
 /* Frontends: opens the client port. 0, or PML_EIO with the reason in err. */
 int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *err, size_t nerr);
-/* Stops accepting and kicks every client with the reason. */
-void pml_node_kick_all(pml_node *n, const char *reason);
+/* Stops accepting, kicks every client with the reason; done(ud) on a later turn, when
+ * every session has ended and its listeners were told, at the latest after ms. */
+void pml_node_drain(pml_node *n, const char *reason, uint32_t ms, void (*done)(void *ud), void *ud);
 /* Closes the listener and what is connected; done(ud) after the last one is gone. */
 void pml_node_shut(pml_node *n, void (*done)(void *ud), void *ud);
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define STOP_MS 10000 /* from the signal to the end */
+#define DRAIN_MS 3000 /* of it, for the clients to go */
 #define MAILS_PER_TURN 256
 #define MAIL_LIMIT (16u << 20)
 
@@ -104,6 +105,13 @@ static void start_now(pml_task *t) {
 
 static void member_shut(void *ud) { pml_loop_stop(((pml_program_member *)ud)->loop); }
 
+/* The clients are gone, and whoever listened for that was told: the scripts' own end. */
+static void stop_script(void *ud) {
+  pml_program_member *m = ud;
+  if (m->node->script.on_stop) m->node->script.on_stop(m->node->script.ud, "shutdown");
+  else pml_program_stopped(m);
+}
+
 static void member_mail(pml_mail *mail, void *ud) {
   pml_program_member *m = ud;
   note *k = (note *)(void *)mail;
@@ -116,11 +124,7 @@ static void member_mail(pml_mail *mail, void *ud) {
   case ALL_UP:
     if (m->node->script.on_started) m->node->script.on_started(m->node->script.ud);
     break;
-  case STOP:
-    pml_node_kick_all(m->node, k->text);
-    if (m->node->script.on_stop) m->node->script.on_stop(m->node->script.ud, k->text);
-    else pml_program_stopped(m);
-    break;
+  case STOP: pml_node_drain(m->node, k->text, DRAIN_MS, stop_script, m); break;
   case END: pml_node_shut(m->node, member_shut, m); break;
   default: break;
   }

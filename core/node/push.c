@@ -173,7 +173,7 @@ static void gather_free(void *obj, pml_node *n) {
   pml_free(g);
 }
 
-void pml_push_clear(pml_node *n) { pml__node_drain(n->pushes, gather_free, n); }
+void pml_push_clear(pml_node *n) { pml__node_empty(n->pushes, gather_free, n); }
 
 /* --- sending ----------------------------------------------------------------------- */
 

@@ -102,7 +102,7 @@ int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
     pml_session *s = pml_sessions_get(n->sessions, r->session);
     if (s) {
       s->in_flight--;
-      s->sink->send(s->sink, frame);
+      if (s->sink) s->sink->send(s->sink, frame);
     }
   } else if (n->rpc) {
     pml_rpc_answer(n->rpc, r->text, r->call, 0, frame);
@@ -111,4 +111,4 @@ int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
   return 0;
 }
 
-void pml_requests_clear(pml_node *n) { pml__node_drain(n->requests, forget, n); }
+void pml_requests_clear(pml_node *n) { pml__node_empty(n->requests, forget, n); }
