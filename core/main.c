@@ -17,7 +17,10 @@ int main(int argc, char **argv) {
   exe[n] = '\0';
   char *path = pml_vm_path(exe);
   if (!path) {
-    fprintf(stderr, "pomelua: its Lua files are not beside %s (looked for ../lua and ../share/pomelua/lua)\n", exe);
+    fprintf(
+      stderr,
+      "pomelua: its Lua files are not beside %s (looked for ../lua and ../share/pomelua/lua)\n",
+      exe);
     return 1;
   }
   lua_State *L = pml_vm_new(NULL);

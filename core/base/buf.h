@@ -30,10 +30,10 @@ typedef struct pml_buf {
 
 #define PML_BUF_MAX 0x7fffffffu
 
-pml_buf *pml_buf_new(size_t len);                 /* returns owned, contents undefined */
-pml_buf *pml_buf_from(const void *p, size_t n);   /* returns owned, a copy */
-pml_buf *pml_buf_ref(pml_buf *b);                 /* NULL gives NULL */
-void pml_buf_unref(pml_buf *b);                   /* NULL is allowed */
+pml_buf *pml_buf_new(size_t len);               /* returns owned, contents undefined */
+pml_buf *pml_buf_from(const void *p, size_t n); /* returns owned, a copy */
+pml_buf *pml_buf_ref(pml_buf *b);               /* NULL gives NULL */
+void pml_buf_unref(pml_buf *b);                 /* NULL is allowed */
 
 static inline pml_slice pml_slice_of(const void *p, size_t n) {
   pml_slice s = {(const uint8_t *)p, n};
@@ -54,7 +54,7 @@ typedef struct {
   size_t len; /* read-only */
 } pml_writer;
 
-void pml_writer_grow(pml_writer *w, size_t n);     /* room for n more, nothing appended */
+void pml_writer_grow(pml_writer *w, size_t n); /* room for n more, nothing appended */
 /* n bytes appended, to be filled; borrowed */
 static inline uint8_t *pml_writer_more(pml_writer *w, size_t n) {
   if (!w->b || w->b->cap - w->len < n) pml_writer_grow(w, n);
@@ -69,7 +69,7 @@ static inline void pml_writer_byte(pml_writer *w, uint8_t c) { *pml_writer_more(
 uint8_t *pml_writer_at(pml_writer *w, size_t off); /* borrowed until the next append */
 /* Takes back what was appended after the first len bytes. */
 static inline void pml_writer_cut(pml_writer *w, size_t len) { w->len = len; }
-pml_buf *pml_writer_finish(pml_writer *w);         /* returns owned; the writer is empty again */
+pml_buf *pml_writer_finish(pml_writer *w); /* returns owned; the writer is empty again */
 void pml_writer_drop(pml_writer *w);
 
 #endif

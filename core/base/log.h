@@ -17,8 +17,8 @@ typedef enum { PML_DEBUG, PML_INFO, PML_WARN, PML_ERROR, PML_SILENT } pml_level;
 typedef void (*pml_log_on_line_fn)(pml_level level, const char *text, void *ud);
 
 typedef struct {
-  char server[64];          /* server id, "" for the program itself */
-  pml_level level;          /* lines below it are not written */
+  char server[64]; /* server id, "" for the program itself */
+  pml_level level; /* lines below it are not written */
   int json;
   pml_log_on_line_fn on_line; /* when set, gets the bare text instead of stderr */
   void *ud;

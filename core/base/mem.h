@@ -8,12 +8,12 @@
 
 #include <stddef.h>
 
-void *pml_alloc(size_t n);              /* returns owned, uninitialised */
-void *pml_alloc0(size_t n);             /* returns owned, zeroed */
-void *pml_realloc(void *p, size_t n);   /* takes p, returns owned */
-void *pml_try_alloc(size_t n);          /* returns owned, or NULL */
-char *pml_strdup(const char *s);        /* returns owned */
+void *pml_alloc(size_t n);            /* returns owned, uninitialised */
+void *pml_alloc0(size_t n);           /* returns owned, zeroed */
+void *pml_realloc(void *p, size_t n); /* takes p, returns owned */
+void *pml_try_alloc(size_t n);        /* returns owned, or NULL */
+char *pml_strdup(const char *s);      /* returns owned */
 char *pml_strndup(const char *s, size_t n);
-void pml_free(void *p);                 /* takes p; NULL is allowed */
+void pml_free(void *p); /* takes p; NULL is allowed */
 
 #endif

@@ -7,10 +7,11 @@
 #define KEY "pomelua.traceback"
 
 static void describe(lua_State *L) {
-  if (lua_type(L, 1) == LUA_TSTRING) return;
+  if (lua_isstring(L, 1)) return;
   if (!luaL_callmeta(L, 1, "__tostring") || !lua_isstring(L, -1))
     lua_pushfstring(L, "(error object: %s)", luaL_typename(L, 1));
   lua_replace(L, 1);
+  lua_settop(L, 1);
 }
 
 static int traceback(lua_State *L) {

@@ -10,6 +10,8 @@
 #include "wire/message.h"
 #include "wire/package.h"
 
+#include <math.h>
+
 #define TNAME "pomelua.channel"
 #define METHODS "pomelua.channel.methods"
 #define SID_MAX 63
@@ -247,7 +249,7 @@ static pml_buf *push_frame(lua_State *L, int route, int msg) {
 static uint32_t ms_at(lua_State *L, int idx) {
   lua_Number ms = luaL_checknumber(L, idx);
   luaL_argcheck(L, ms >= 0 && ms <= 4294967295.0, idx, "milliseconds");
-  return (uint32_t)ms;
+  return (uint32_t)ceil(ms); /* 0 would say that nobody wants to know */
 }
 
 static int push_result(lua_State *L, int rc, pml_id push) {
@@ -262,7 +264,7 @@ typedef struct {
   pml_buf *frame, *except;
 } parcel;
 
-/* Encodes first and collects `except` then, so that nothing is held when an argument raises. 0, or
+/* The other arguments are checked before, so that nothing is held when one raises. 0, or
  * 3 values of an error are pushed. */
 static int parcel_take(lua_State *L, int route, int msg, int except, parcel *p) {
   pml_writer w = {0};
@@ -288,6 +290,7 @@ static int l_push_channel(lua_State *L) {
   parcel p;
   pml_id push;
   pml_channel *c = live(L, 2);
+  luaL_argcheck(L, check(L, 2)->lua == lua, 2, "a channel of this node");
   luaL_checkstring(L, 3);
   uint32_t ms = ms_at(L, 6);
   if (!c) return pml_lua_fail(L, PML_ECLOSED, "channel is not running now");
@@ -357,17 +360,19 @@ static int l_broadcast(lua_State *L) {
   const char *param = luaL_optlstring(L, 7, NULL, &nparam);
   uint32_t ms = ms_at(L, 9);
   size_t n = lua_objlen(L, 3);
+  lua_settop(L, 9);
+  lua_createtable(L, (int)n, 0); /* keeps the ids alive, whatever a filter does to theirs */
   for (size_t i = 1; i <= n; i++) {
     lua_rawgeti(L, 3, (int)i);
     if (lua_type(L, -1) != LUA_TSTRING) return luaL_argerror(L, 3, "an array of server ids");
-    lua_pop(L, 1);
+    lua_rawseti(L, 10, (int)i);
   }
   int bad = parcel_take(L, 4, 5, 8, &p);
   if (bad) return bad;
   const char **sids = pml_alloc((n + 1) * sizeof *sids);
   for (size_t i = 0; i < n; i++) {
-    lua_rawgeti(L, 3, (int)i + 1);
-    sids[i] = lua_tostring(L, -1); /* lives in the table */
+    lua_rawgeti(L, 10, (int)i + 1);
+    sids[i] = lua_tostring(L, -1);
     lua_pop(L, 1);
   }
   pml_push_broadcast_to to = {
@@ -378,10 +383,9 @@ static int l_broadcast(lua_State *L) {
     .param = pml_slice_of(param, nparam),
     .except = pml_buf_slice(p.except),
   };
-  lua_State *before = lua->L;
-  lua->L = L; /* a filter of this server runs inside this call */
+  lua_State *before = pml_lua_enter(lua, L); /* a filter of this server runs inside this call */
   int rc = pml_push_broadcast(lua->node, &to, p.frame, ms, &push);
-  lua->L = before;
+  pml_lua_leave(lua, before);
   pml_free(sids);
   parcel_drop(&p);
   return push_result(L, rc, push);

@@ -24,6 +24,18 @@ pml_lua *pml_lua_check(lua_State *L) {
   return lua;
 }
 
+lua_State *pml_lua_enter(pml_lua *lua, lua_State *L) {
+  lua_State *before = lua->L;
+  lua->L = L;
+  lua->busy++;
+  return before;
+}
+
+void pml_lua_leave(pml_lua *lua, lua_State *before) {
+  lua->L = before;
+  lua->busy--;
+}
+
 int pml_lua_fail_name(lua_State *L, const char *name, const char *message) {
   lua_pushnil(L);
   lua_pushstring(L, message);
@@ -37,15 +49,24 @@ int pml_lua_fail(lua_State *L, int err, const char *message) {
 
 pml_id pml_lua_id(lua_State *L, int idx) {
   lua_Number n = luaL_checknumber(L, idx);
-  return n >= 1 && n <= 9007199254740992.0 ? (pml_id)n : 0;
+  return n >= 1 && n <= 9007199254740992.0 && n == floor(n) ? (pml_id)n : 0;
+}
+
+/* The shortest text that reads back, as scripts see a number printed. */
+static int number_text(char buf[40], double x) {
+  if (x == 0) return snprintf(buf, 40, "0"); /* -0, too */
+  if (x == floor(x) && fabs(x) <= 9007199254740992.0) return snprintf(buf, 40, "%.0f", x);
+  for (int digits = 15;; digits++) {
+    int n = snprintf(buf, 40, "%.*g", digits, x);
+    if (digits == 17 || strtod(buf, NULL) == x) return n;
+  }
 }
 
 int pml_lua_uid(lua_State *L, int idx, char buf[40], pml_uid *out) {
   if (lua_type(L, idx) == LUA_TNUMBER) {
     lua_Number x = lua_tonumber(L, idx);
     if (!isfinite(x)) return PML_EINVAL;
-    int n = snprintf(buf, 40, x == floor(x) && fabs(x) <= 9007199254740992.0 ? "%.0f" : "%.17g", x);
-    *out = (pml_uid){buf, (uint32_t)n, 1};
+    *out = (pml_uid){buf, (uint32_t)number_text(buf, x), 1};
     return 0;
   }
   if (lua_type(L, idx) != LUA_TSTRING) return PML_EINVAL;
@@ -164,21 +185,31 @@ static int l_configure(lua_State *L) {
   return 1;
 }
 
+static const char *server_field(lua_State *L, int i, const char *name) {
+  lua_getfield(L, -1, name);
+  if (lua_type(L, -1) != LUA_TSTRING)
+    luaL_error(L, "servers[%d].%s must be a string, got a %s", i, name, luaL_typename(L, -1));
+  const char *s = lua_tostring(L, -1); /* lives in the table */
+  lua_pop(L, 1);
+  return s;
+}
+
 /* node:setServers{{id=, type=, frontend=}, …} -> true: all servers of the app */
 static int l_set_servers(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  luaL_checktype(L, 2, LUA_TTABLE);
   pml_directory *d = pml_node_directory(lua->node);
+  luaL_checktype(L, 2, LUA_TTABLE);
   int n = (int)lua_objlen(L, 2);
-  pml_directory_clear(d);
-  for (int i = 1; i <= n; i++) {
-    lua_rawgeti(L, 2, i);
-    luaL_checktype(L, -1, LUA_TTABLE);
-    lua_getfield(L, -1, "id");
-    lua_getfield(L, -2, "type");
-    lua_getfield(L, -3, "frontend");
-    pml_directory_add(d, luaL_checkstring(L, -3), luaL_checkstring(L, -2), lua_toboolean(L, -1));
-    lua_pop(L, 4);
+  for (int checked = 0; checked < 2; checked++) {
+    if (checked) pml_directory_clear(d);
+    for (int i = 1; i <= n; i++) {
+      lua_rawgeti(L, 2, i);
+      if (!lua_istable(L, -1)) return luaL_error(L, "servers[%d] must be a table", i);
+      const char *id = server_field(L, i, "id"), *type = server_field(L, i, "type");
+      lua_getfield(L, -1, "frontend");
+      if (checked) pml_directory_add(d, id, type, lua_toboolean(L, -1));
+      lua_pop(L, 2);
+    }
   }
   lua_pushboolean(L, 1);
   return 1;
@@ -368,7 +399,7 @@ static int l_call(lua_State *L) {
   pml_buf *args = args_block(L, 6, n, err, sizeof err);
   if (!args) return pml_lua_fail_name(L, "ENCODE", err);
   pml_id call;
-  int rc = pml_node_call(lua->node, to, pml_slice_of(name, nname), args, (uint32_t)ms, &call);
+  int rc = pml_node_call(lua->node, to, pml_slice_of(name, nname), args, (uint32_t)ceil(ms), &call);
   pml_buf_unref(args);
   if (rc == PML_ENOENT) {
     lua_pushfstring(L, "server '%s' is not there", to);
@@ -381,7 +412,12 @@ static int l_call(lua_State *L) {
   return 1;
 }
 
-/* node:reply(call, n, …) -> true | nil, message, "CLOSED" | "ENCODE" */
+static int reply_failed(lua_State *L, int rc) {
+  return pml_lua_fail(L, rc, rc == PML_ECLOSED ? "this call has ended" : "the answer was not sent");
+}
+
+/* node:reply(call, n, …) -> true | nil, message, "CLOSED" | "ENCODE" | "TOOBIG": the call is still
+ * open */
 static int l_reply(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   pml_id call = pml_lua_id(L, 2);
@@ -391,7 +427,7 @@ static int l_reply(lua_State *L) {
   if (!body) return pml_lua_fail_name(L, "ENCODE", err);
   int rc = pml_node_reply(lua->node, call, 0, body);
   pml_buf_unref(body);
-  if (rc) return pml_lua_fail(L, rc, "this call has ended");
+  if (rc) return reply_failed(L, rc);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -405,7 +441,7 @@ static int l_reply_error(lua_State *L) {
   pml_buf *body = pml_buf_from(text, n);
   int rc = pml_node_reply(lua->node, call, 1, body);
   pml_buf_unref(body);
-  if (rc) return pml_lua_fail(L, rc, "this call has ended");
+  if (rc) return reply_failed(L, rc);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -36,10 +36,12 @@ static void say(const char *line, void *ud) {
   fflush(stdout);
 }
 
-/* The string in field `name` of the table at idx, which keeps it alive. */
+/* The string in field `name` of the table at idx, which keeps it alive: no number, whose text
+ * nobody would. */
 static const char *text(lua_State *L, int idx, const char *name, const char *otherwise) {
   lua_getfield(L, idx, name);
-  const char *s = lua_isnil(L, -1) ? otherwise : lua_tostring(L, -1);
+  const char *s = lua_isnil(L, -1) ? otherwise : NULL;
+  if (lua_type(L, -1) == LUA_TSTRING) s = lua_tostring(L, -1);
   lua_pop(L, 1);
   if (!s) luaL_error(L, "run: %s must be a string", name);
   return s;

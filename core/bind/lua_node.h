@@ -37,6 +37,8 @@ typedef struct pml_lua {
   int entry[PML_ENTRIES];     /* registry references, LUA_NOREF: not set */
   int channels;               /* registry reference: id -> Channel, weak */
   int env;                  /* registry reference: environment of Channels, keeps the node alive */
+  int busy;                 /* scripts may be running: the node stays */
+  int filtering;            /* a filter runs: sessions stay, the loop does not turn */
   struct pml_virtual *virt; /* the test kit's part, NULL otherwise */
 } pml_lua;
 
@@ -44,6 +46,11 @@ typedef struct pml_lua {
 pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_program_member *member);
 /* The node behind argument 1 of a method; raises when it is no open node. */
 pml_lua *pml_lua_check(lua_State *L);
+
+/* Scripts that are called from here on run on L, the state that has called us. Returns what
+ * leave wants back. */
+lua_State *pml_lua_enter(pml_lua *lua, lua_State *L);
+void pml_lua_leave(pml_lua *lua, lua_State *before);
 
 /* Pushes nil, message, name of err and returns 3. */
 int pml_lua_fail(lua_State *L, int err, const char *message);

@@ -9,11 +9,14 @@ static const char *const names[PML_ENTRIES] = {
   "closed",  "timer",     "filter", "start",    "started", "stop",
 };
 
-/* Pushes the entry; NULL when scripts did not set it. */
+/* Pushes the entry; NULL when scripts did not set it, or call each other too deep. */
 static lua_State *begin(void *ud, int which) {
   pml_lua *lua = ud;
   if (lua->entry[which] == LUA_NOREF) return NULL;
-  lua_checkstack(lua->L, 24);
+  if (!lua_checkstack(lua->L, 24)) {
+    pml_log_write(pml_node_log(lua->node), PML_ERROR, "%s: the Lua stack is full", names[which]);
+    return NULL;
+  }
   lua_rawgeti(lua->L, LUA_REGISTRYINDEX, lua->entry[which]);
   return lua->L;
 }
@@ -133,21 +136,32 @@ static void on_timer(void *ud, pml_id timer) {
 
 /* A filter that fails keeps the session out, and the log says why. */
 static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice param) {
+  pml_lua *lua = ud;
+  if (lua->entry[PML_ON_FILTER] == LUA_NOREF) return 1;
   lua_State *L = begin(ud, PML_ON_FILTER);
-  if (!L) return 1;
+  if (!L) return 0;
   lua_pushnumber(L, (lua_Number)s->id);
   pml_lua_push_uid(L, s->uid);
   pml_lua_push_slice(L, pml_buf_slice(s->settings));
   lua_pushlstring(L, (const char *)message.p, message.n);
   pml_lua_push_slice(L, param);
-  if (call(ud, PML_ON_FILTER, 5, 1) != 0) return 0;
+  lua->filtering++;
+  int rc = call(ud, PML_ON_FILTER, 5, 1);
+  lua->filtering--;
+  if (rc) return 0;
   int keep = lua_toboolean(L, -1);
   lua_pop(L, 1);
   return keep;
 }
 
+/* The program waits for what these three bring about: it is told when nothing will come. */
 static void on_start(void *ud) {
-  if (begin(ud, PML_ON_START)) call(ud, PML_ON_START, 0, 0);
+  pml_lua *lua = ud;
+  if (!begin(ud, PML_ON_START)) {
+    if (lua->member) pml_program_listening(lua->member, "");
+  } else if (call(ud, PML_ON_START, 0, 0) != 0 && lua->member) {
+    pml_program_failed(lua->member, "cannot start: see the log");
+  }
 }
 
 static void on_started(void *ud) {
@@ -155,10 +169,14 @@ static void on_started(void *ud) {
 }
 
 static void on_stop(void *ud, const char *reason) {
+  pml_lua *lua = ud;
   lua_State *L = begin(ud, PML_ON_STOP);
-  if (!L) return;
-  lua_pushstring(L, reason);
-  call(ud, PML_ON_STOP, 1, 0);
+  int done = 1;
+  if (L) {
+    lua_pushstring(L, reason);
+    done = call(ud, PML_ON_STOP, 1, 0) != 0;
+  }
+  if (done && lua->member) pml_program_stopped(lua->member);
 }
 
 void pml_script_lua_set(pml_lua *lua) {
@@ -193,7 +211,8 @@ void pml_script_lua_entries(lua_State *L, pml_lua *lua, int idx) {
   while (lua_next(L, idx)) {
     int i = lua_type(L, -2) == LUA_TSTRING ? place_of(lua_tostring(L, -2)) : -1;
     if (i < 0) luaL_error(L, "entries: '%s' is not the name of an entry", lua_tostring(L, -2));
-    luaL_checktype(L, -1, LUA_TFUNCTION);
+    if (!lua_isfunction(L, -1))
+      luaL_error(L, "entries.%s must be a function, got a %s", names[i], luaL_typename(L, -1));
     luaL_unref(L, LUA_REGISTRYINDEX, lua->entry[i]);
     lua->entry[i] = luaL_ref(L, LUA_REGISTRYINDEX);
   }

@@ -25,8 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH 300            /* connects under way at once */
-#define PER_SOURCE 20000     /* connections from one loopback address */
+#define BATCH 300        /* connects under way at once */
+#define PER_SOURCE 20000 /* connections from one loopback address */
 #define SAMPLES (1u << 20)
 #define BODY_MAX 60000
 
@@ -107,7 +107,8 @@ static void process_usage(const char *pid, usage *u) {
   snprintf(path, sizeof path, "/proc/%s/statm", pid);
   FILE *f = fopen(path, "r");
   if (!f) return;
-  if (fscanf(f, "%ld %ld", &size, &pages) == 2) u->rss += (double)pages * (double)sysconf(_SC_PAGESIZE);
+  if (fscanf(f, "%ld %ld", &size, &pages) == 2)
+    u->rss += (double)pages * (double)sysconf(_SC_PAGESIZE);
   fclose(f);
   snprintf(path, sizeof path, "/proc/%s/task", pid);
   DIR *d = opendir(path);
@@ -124,7 +125,8 @@ static usage server_usage(void) {
   usage u = {0, 0};
   if (!o.pids) return u;
   char *list = must(strdup(o.pids)), *rest = NULL;
-  for (char *p = strtok_r(list, ", ", &rest); p; p = strtok_r(NULL, ", ", &rest)) process_usage(p, &u);
+  for (char *p = strtok_r(list, ", ", &rest); p; p = strtok_r(NULL, ", ", &rest))
+    process_usage(p, &u);
   free(list);
   return u;
 }
@@ -331,7 +333,8 @@ static void packages(client *c, const uint8_t *p, size_t n) {
   }
 }
 
-/* The size of the first whole frame (or package on TCP), 0 when it is cut; *head: before its payload. */
+/* The size of the first whole frame (or package on TCP), 0 when it is cut; *head: before its
+ * payload. */
 static size_t first_unit(const uint8_t *p, size_t n, size_t *head) {
   size_t len;
   *head = o.tcp ? 0 : 2;
@@ -410,10 +413,11 @@ static void connected(client *c) {
     return;
   }
   char text[512];
-  int n = snprintf(text, sizeof text,
-                   "GET / HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                   o.host, o.port);
+  int n =
+    snprintf(text, sizeof text,
+             "GET / HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+             o.host, o.port);
   c->st = UPGRADING;
   put(c, text, (size_t)n);
   flush(c);
@@ -488,7 +492,9 @@ static int by_size(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double percentile(double p) { return nsamples ? (double)samples[(size_t)(nsamples * p)] * 1e3 : 0; }
+static double percentile(double p) {
+  return nsamples ? (double)samples[(size_t)(nsamples * p)] * 1e3 : 0;
+}
 
 static int connect_all(usage *before, usage *after, double *took) {
   int next = 0;
@@ -504,26 +510,33 @@ static int connect_all(usage *before, usage *after, double *took) {
   return ready == o.clients;
 }
 
-static void report(const char *what, double took, uint64_t done, uint64_t want, usage a, usage b, double cpu) {
+static void report(const char *what, double took, uint64_t done, uint64_t want, usage a, usage b,
+                   double cpu) {
   qsort(samples, nsamples, sizeof *samples, by_size);
   double each = done ? (double)done : 1;
   if (!o.quiet) fprintf(stderr, "\r%60s\r", "");
   if (o.json) {
-    printf("{\"what\":\"%s\",\"done\":%llu,\"want\":%llu,\"seconds\":%.4f,\"rate\":%.1f,\"server_us\":%.4f,"
-           "\"client_us\":%.4f,\"rss\":%.0f,\"rss_before\":%.0f,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f,"
-           "\"errors\":%llu,\"kicks\":%llu,\"dead\":%d}\n",
-           what, (unsigned long long)done, (unsigned long long)want, took, (double)done / took,
-           (b.cpu - a.cpu) * 1e6 / each, cpu * 1e6 / each, b.rss, a.rss, percentile(.5), percentile(.99),
-           percentile(.9999), (unsigned long long)errors, (unsigned long long)kicks, dead);
+    printf(
+      "{\"what\":\"%s\",\"done\":%llu,\"want\":%llu,\"seconds\":%.4f,\"rate\":%.1f,\"server_us\":%."
+      "4f,"
+      "\"client_us\":%.4f,\"rss\":%.0f,\"rss_before\":%.0f,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f,"
+      "\"errors\":%llu,\"kicks\":%llu,\"dead\":%d}\n",
+      what, (unsigned long long)done, (unsigned long long)want, took, (double)done / took,
+      (b.cpu - a.cpu) * 1e6 / each, cpu * 1e6 / each, b.rss, a.rss, percentile(.5), percentile(.99),
+      percentile(.9999), (unsigned long long)errors, (unsigned long long)kicks, dead);
     return;
   }
-  printf("%s: %llu of %llu in %.2f s = %.0f/s", what, (unsigned long long)done, (unsigned long long)want, took,
-         (double)done / took);
-  if (o.pids) printf(", server CPU %.3f us each, memory %.1f MiB", (b.cpu - a.cpu) * 1e6 / each, b.rss / 1048576);
+  printf("%s: %llu of %llu in %.2f s = %.0f/s", what, (unsigned long long)done,
+         (unsigned long long)want, took, (double)done / took);
+  if (o.pids)
+    printf(", server CPU %.3f us each, memory %.1f MiB", (b.cpu - a.cpu) * 1e6 / each,
+           b.rss / 1048576);
   printf(", generator CPU %.3f us each", cpu * 1e6 / each);
   if (nsamples)
-    printf(", latency ms p50 %.2f p99 %.2f p99.99 %.2f", percentile(.5), percentile(.99), percentile(.9999));
-  printf(", errors %llu, kicks %llu, lost %d\n", (unsigned long long)errors, (unsigned long long)kicks, dead);
+    printf(", latency ms p50 %.2f p99 %.2f p99.99 %.2f", percentile(.5), percentile(.99),
+           percentile(.9999));
+  printf(", errors %llu, kicks %llu, lost %d\n", (unsigned long long)errors,
+         (unsigned long long)kicks, dead);
 }
 
 static void fire_all(int senders) {
@@ -562,10 +575,12 @@ static int sit(usage before) {
 }
 
 static void usage_text(void) {
-  puts("options: --host IP --port N --clients N --rooms N --mode fan|echo|idle --in-flight N --count N\n"
-       "  --size BYTES --seconds N --stay N --tcp --pid PID,... --enter ROUTE --enter-message TEXT\n"
-       "  --route ROUTE --message TEXT --push ROUTE --json --quiet\n"
-       "messages are templates: {uid} {room} {now} {fill}; --enter '' enters nothing");
+  puts(
+    "options: --host IP --port N --clients N --rooms N --mode fan|echo|idle --in-flight N --count "
+    "N\n"
+    "  --size BYTES --seconds N --stay N --tcp --pid PID,... --enter ROUTE --enter-message TEXT\n"
+    "  --route ROUTE --message TEXT --push ROUTE --json --quiet\n"
+    "messages are templates: {uid} {room} {now} {fill}; --enter '' enters nothing");
 }
 
 static int options(int argc, char **argv) {
@@ -574,14 +589,22 @@ static int options(int argc, char **argv) {
     int *number;
     long *big;
   } table[] = {
-    {"--host", &o.host, NULL, NULL},       {"--mode", &o.mode, NULL, NULL},
-    {"--pid", &o.pids, NULL, NULL},        {"--enter", &o.enter, NULL, NULL},
-    {"--enter-message", &o.enter_msg, NULL, NULL}, {"--route", &o.route, NULL, NULL},
-    {"--message", &o.msg, NULL, NULL},     {"--push", &o.push, NULL, NULL},
-    {"--port", NULL, &o.port, NULL},       {"--clients", NULL, &o.clients, NULL},
-    {"--rooms", NULL, &o.rooms, NULL},     {"--in-flight", NULL, &o.in_flight, NULL},
-    {"--size", NULL, &o.size, NULL},       {"--count", NULL, NULL, &o.count},
-    {"--seconds", NULL, NULL, &o.seconds}, {"--stay", NULL, NULL, &o.stay},
+    {"--host", &o.host, NULL, NULL},
+    {"--mode", &o.mode, NULL, NULL},
+    {"--pid", &o.pids, NULL, NULL},
+    {"--enter", &o.enter, NULL, NULL},
+    {"--enter-message", &o.enter_msg, NULL, NULL},
+    {"--route", &o.route, NULL, NULL},
+    {"--message", &o.msg, NULL, NULL},
+    {"--push", &o.push, NULL, NULL},
+    {"--port", NULL, &o.port, NULL},
+    {"--clients", NULL, &o.clients, NULL},
+    {"--rooms", NULL, &o.rooms, NULL},
+    {"--in-flight", NULL, &o.in_flight, NULL},
+    {"--size", NULL, &o.size, NULL},
+    {"--count", NULL, NULL, &o.count},
+    {"--seconds", NULL, NULL, &o.seconds},
+    {"--stay", NULL, NULL, &o.stay},
   };
   for (int i = 1; i < argc; i++) {
     size_t k = 0;
@@ -597,9 +620,10 @@ static int options(int argc, char **argv) {
       else *table[k].big = atol(argv[i]);
     }
   }
-  if (!strcmp(o.mode, "echo") && !strcmp(o.route, "chat.chatHandler.send")) o.route = "connector.entryHandler.echo";
+  if (!strcmp(o.mode, "echo") && !strcmp(o.route, "chat.chatHandler.send"))
+    o.route = "connector.entryHandler.echo";
   return o.clients < 1 || o.rooms < 1 || o.rooms > o.clients || o.in_flight < 1 || o.size < 0 ||
-                 o.size > 50000 || o.count < 1 || o.port < 1 || o.port > 65535 || o.seconds < 1
+             o.size > 50000 || o.count < 1 || o.port < 1 || o.port > 65535 || o.seconds < 1
            ? -1
            : 0;
 }
@@ -625,7 +649,8 @@ int main(int argc, char **argv) {
   int all = connect_all(&a, &b, &took);
   report("connect", took, (uint64_t)ready, (uint64_t)o.clients, a, b, own_cpu() - c0);
   if (!all) {
-    fprintf(stderr, "load: only %d of %d clients got in, %d connections were lost\n", ready, o.clients, dead);
+    fprintf(stderr, "load: only %d of %d clients got in, %d connections were lost\n", ready,
+            o.clients, dead);
     return 1;
   }
   return strcmp(o.mode, "idle") ? run() : sit(a);
