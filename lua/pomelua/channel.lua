@@ -26,17 +26,18 @@ local function server_of(handle)
   return server
 end
 
+-- What tasks run: callbacks get the arguments they are due, no nils behind them.
+local function call_error(cb, err) cb(err) end
+local function call_fails(cb, fails) cb(nil, fails) end
+local function call_both(cb, err, fails) cb(err, fails) end
+
 -- Ends a push that did not get as far as waiting for anything.
 local function refuse(server, what, owner, cb, err)
   if cb then
-    task.defer(server, owner, cb, err)
+    task.defer(server, owner, call_error, cb, err)
   elseif err then
     server:warn(what .. ": " .. errors.text(err))
   end
-end
-
-local function fails_none(cb)
-  cb(nil, {})
 end
 
 local function empty(msg)
@@ -49,7 +50,7 @@ local function sent(server, what, cb, push, message, name)
   if not push then
     refuse(server, what, owner, cb, errors.new(message, name))
   elseif cb and push == true then
-    task.defer(server, owner, fails_none, cb)
+    task.defer(server, owner, call_fails, cb, {})
   elseif cb then
     server.pushes[push] = { cb = cb, owner = owner }
   end
@@ -240,7 +241,8 @@ function channel.pushed(server, push, message, fails)
   local record = server.pushes[push]
   if not record then return end
   server.pushes[push] = nil
-  task.run(server, record.owner, record.cb, message and errors.new(message) or nil, fails or {})
+  task.run(server, record.owner, call_both, record.cb, message and errors.new(message) or nil,
+    fails or {})
 end
 
 return channel

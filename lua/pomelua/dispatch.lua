@@ -71,13 +71,15 @@ local function entries(server)
     server.router:asked(pending, stype, sid, msg_type, id, route, body)
   end
 
+  local function tell(listener, gone, reason) listener(gone, reason) end
+
   function e.closed(sid, uid, settings, reason)
     local listeners = server.closers[sid]
     server.closers[sid] = nil
     local gone = session.make(server, sid, uid, settings)
     server.event:emit("close_session", gone)
     for i = 1, listeners and #listeners or 0 do
-      task.run(server, server:context("closed listener"), listeners[i], gone, reason)
+      task.run(server, server:context("closed listener"), tell, listeners[i], gone, reason)
     end
   end
 

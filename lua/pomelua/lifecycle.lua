@@ -148,7 +148,9 @@ function lifecycle.start(server)
     server.node:listening(line)
     server.event:emit("start_server", server.id)
     if server.on_started then
-      task.run(server, server:context("callback of app:start"), server.on_started, nil)
+      task.run(server, server:context("callback of app:start"), function()
+        server.on_started(nil)
+      end)
     end
   end)
 end

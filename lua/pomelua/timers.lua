@@ -32,9 +32,11 @@ function timers.expired(server, id)
   record.fire(server, record)
 end
 
+local function call(run) run() end
+
 local function fire_timeout(server, record)
   server.user_timers[record.id] = nil
-  task.run(server, record.owner, record.run)
+  task.run(server, record.owner, call, record.run)
 end
 
 local function fire_interval(server, record)
@@ -47,7 +49,7 @@ local function fire_interval(server, record)
     server.user_timers[record.id] = nil
     server:warn("setInterval: too many timers, the interval has ended")
   end
-  task.run(server, record.owner, record.run)
+  task.run(server, record.owner, call, record.run)
 end
 
 local function check(what, ms, run)
