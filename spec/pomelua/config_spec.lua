@@ -1,0 +1,163 @@
+local config = require "pomelua.config"
+local json = require "pomelua.json"
+local settings = require "pomelua.settings"
+local tree = require "spec.support.tree"
+
+describe("servers.json", function()
+  local base
+  after_each(function() if base then tree.remove(base) end end)
+
+  local function read(value, env)
+    local text = type(value) == "string" and value or assert(json.encode(value))
+    base = tree.new { ["config/servers.json"] = text }
+    return config.servers(base, env or "development")
+  end
+
+  local front = { id = "c-1", host = "127.0.0.1", clientPort = 3010, frontend = true }
+
+  it("may have environments or not", function()
+    assert.same({ "c-1" }, { assert(read { connector = { front } })[1].id })
+    tree.remove(base)
+    local list = assert(read { production = { chat = { { id = "x" } } },
+      development = { connector = { front } } })
+    assert.equal("c-1", list[1].id)
+    assert.equal("connector", list[1].serverType)
+  end)
+
+  it("lies in the environment's folder when it is not in config", function()
+    base = tree.new { ["config/production/servers.json"] = '{"chat":[{"id":"x"}]}' }
+    assert.equal("x", assert(config.servers(base, "production"))[1].id)
+  end)
+
+  it("keeps fields that are the app's own", function()
+    assert.equal("east", assert(read { chat = { { id = "x", region = "east" } } })[1].region)
+  end)
+
+  it("counts clusterCount out, over all entries of a type", function()
+    local list = assert(read { chat = {
+      { clusterCount = 2, host = "h", port = "3050++" }, { clusterCount = 1, port = 4000 },
+    } })
+    local seen = {}
+    for _, entry in ipairs(list) do seen[#seen + 1] = entry.id .. ":" .. entry.port end
+    assert.same({
+      "cluster-server-chat-1:3050", "cluster-server-chat-2:3051", "cluster-server-chat-3:4000",
+    }, seen)
+  end)
+
+  it("takes numbers and flags that are written as strings", function()
+    local entry = assert(read { connector = {
+      { id = "c", clientPort = "3010", frontend = "true", ["max-connections"] = "5" },
+    } })[1]
+    assert.same({ 3010, true, 5 }, { entry.clientPort, entry.frontend, entry["max-connections"] })
+  end)
+
+  local function fails(value, text, env)
+    local list, message = read(value, env)
+    assert.is_nil(list)
+    assert.truthy(message:find(text, 1, true), message)
+    assert.is_nil(message:find("\n"))
+  end
+
+  for what, row in pairs {
+    ["an environment that is not there"] = { { production = { chat = { { id = "x" } } } },
+      'config/servers.json: no environment "development" (there are: production)' },
+    ["bad JSON"] = { '{\n"chat": [\n{]\n}', "config/servers.json:3: " },
+    ["no list of servers"] = { { development = { chat = { id = "x" } } },
+      "config/servers.json: development.chat: must be a list of servers" },
+    ["no id"] = { { chat = { { host = "h" } } }, "chat[0].id: must be a name" },
+    ["one id twice"] = { { chat = { { id = "x" } }, gate = { { id = "x" } } },
+      'config/servers.json: gate[0].id: "x" is also chat[0].id' },
+    ["a port out of range"] = { { chat = { { id = "x", port = 70000 } } },
+      "chat[0].port: must be a port, 0 to 65535, got 70000" },
+    ["a port that is a word"] = { { chat = { { id = "x", port = "p" } } }, 'got "p"' },
+    ["a frontend without its port"] = { { c = { { id = "x", frontend = true } } },
+      "c[0].clientPort: missing" },
+    ["one client port twice"] = { { c = { front,
+      { id = "c-2", host = "127.0.0.1", clientPort = 3010, frontend = true } } },
+      "c[1].clientPort: 3010 is also c[0].clientPort" },
+    ["a bad max-connections"] = { { c = { { id = "x", ["max-connections"] = 0 } } },
+      "c[0].max-connections: must be a whole number from 1, got 0" },
+    ["a bad clusterCount"] = { { c = { { clusterCount = "many" } } },
+      "c[0].clusterCount: must be" },
+    ["words before ++"] = { { c = { { clusterCount = 2, port = "a++" } } }, "c[0].port: a number" },
+    ["a bad frontend"] = { { c = { { id = "x", frontend = "maybe" } } }, "c[0].frontend: must be" },
+    ["no server"] = { { development = {} }, "there is no server" },
+    ["a list"] = { "[1]", "config/servers.json: must be an object" },
+  } do
+    it("is refused with " .. what, function() fails(row[1], row[2]) end)
+  end
+
+  it("must be there", function()
+    base = tree.new {}
+    local _, message = config.servers(base, "development")
+    assert.truthy(message:find("config/servers.json: there is no such file", 1, true))
+  end)
+end)
+
+describe("web.json", function()
+  local base
+  after_each(function() tree.remove(base) end)
+
+  it("is optional", function()
+    base = tree.new {}
+    assert.same({}, { config.web(base, "development") })
+  end)
+
+  it("gives host, port and an absolute root", function()
+    base = tree.new { ["config/web.json"] = '{"port":3001}', ["web/index.html"] = "" }
+    local web = assert(config.web(base, "development"))
+    assert.equal(3001, web.port)
+    assert.truthy(web.root:match("^/.*/web$"))
+  end)
+
+  it("is refused without a port or a folder", function()
+    base = tree.new { ["config/web.json"] = '{"root":"nowhere","port":1}' }
+    local _, message = config.web(base, "development")
+    assert.equal('config/web.json: root: there is no folder "nowhere"', message)
+  end)
+end)
+
+describe("settings", function()
+  it("become the node's numbers", function()
+    local read = assert(settings.read({
+      connectorConfig = { heartbeat = 3, timeout = 7, maxPackageSize = 1000 },
+      serverConfig = { timeout = 2000 },
+    }, { ["max-connections"] = 9 }))
+    assert.same({
+      heartbeat = 3, timeout = 7, packageAfter = 1000, handlerTimeout = 2000,
+      forwardTimeout = 3000, maxConnections = 9,
+    }, read.numbers)
+    assert.same({}, read.warnings)
+  end)
+
+  for key, row in pairs {
+    ["connectorConfig.heartbeat"] = { { connectorConfig = { heartbeat = "3" } },
+      'must be a number, got "3"' },
+    ["connectorConfig.handshake"] = { { connectorConfig = { handshake = 1 } },
+      "must be a function" },
+    ["connectorConfig.connector"] = { { connectorConfig = { connector = "sio" } },
+      'must be pomelua.connectors.hybridconnector, got "sio"' },
+    ["sessionConfig.singleSession"] = { { sessionConfig = { singleSession = "kick" } },
+      'got "kick"' },
+    ["proxyConfig.timeout"] = { { proxyConfig = { timeout = 0 } }, "from 1 to 2147483648, got 0" },
+    ["serverConfig"] = { { serverConfig = 5 }, "must be a table, got 5" },
+  } do
+    it("name the key when " .. key .. " is wrong", function()
+      local read, message = settings.read(row[1], {})
+      assert.is_nil(read)
+      assert.equal(1, message:find(key .. ": ", 1, true))
+      assert.truthy(message:find(row[2], 1, true), message)
+    end)
+  end
+
+  it("say aloud what this version does not do, and what nobody knows", function()
+    local read = assert(settings.read({
+      connectorConfig = { useDict = true, useProtobuf = false, hartbeat = 3, ssl = {} },
+    }, {}))
+    assert.same({
+      "connectorConfig.hartbeat: no such setting, it does nothing",
+      "connectorConfig.ssl: this version listens without TLS",
+      "connectorConfig.useDict: this version sends routes in full",
+    }, read.warnings)
+  end)
+end)

@@ -1,0 +1,102 @@
+local loader = require "pomelua.loader"
+local tree = require "spec.support.tree"
+
+local function names(map)
+  local list = {}
+  for name in pairs(map) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+describe("reachable", function()
+  local function f() end
+
+  it("are the functions of the module's own table", function()
+    assert.same({ "a" }, names(loader.reachable { a = f, n = 1, t = {} }))
+  end)
+
+  it("are not private names, nor new, nor constructor", function()
+    assert.same({}, names(loader.reachable { _a = f, __index = f, new = f, constructor = f }))
+  end)
+
+  it("are those of the metatable's __index, one table up and no further", function()
+    local top = { top = f }
+    local class = setmetatable({ method = f, _private = f }, { __index = top })
+    class.__index = class
+    assert.same({ "method", "own" }, names(loader.reachable(setmetatable({ own = f }, class))))
+  end)
+
+  it("never comes from an __index function", function()
+    local module = setmetatable({}, { __index = function() return f end })
+    assert.same({}, names(loader.reachable(module)))
+  end)
+
+  it("prefers the module's own", function()
+    local own = function() end
+    assert.equal(own, loader.reachable(setmetatable({ a = own }, { __index = { a = f } })).a)
+  end)
+end)
+
+describe("load", function()
+  local base
+  after_each(function() tree.remove(base) end)
+
+  local function load(files)
+    base = tree.new(files)
+    return loader.load(base, "chat", { name = "the app" })
+  end
+
+  it("makes routes of tables and of factories, which get the app", function()
+    local set = assert(load {
+      ["app/servers/chat/handler/a.lua"] = "return { m = function() end }",
+      ["app/servers/chat/handler/b.lua"] =
+        "return function(app) return { m = function() return app.name end } end",
+      ["app/servers/chat/remote/r.lua"] = "return { go = function() end }",
+      ["app/servers/chat/handler/notes.txt"] = "not Lua",
+      ["app/servers/chat/handler/sub/c.lua"] = "error 'not recursive'",
+      ["app/servers/other/handler/d.lua"] = "error 'another type'",
+    })
+    assert.same({ "chat.a.m", "chat.b.m" }, names(set.handlers))
+    assert.same({ "r.go" }, names(set.remotes))
+    assert.equal("the app", set.handlers["chat.b.m"].fn())
+  end)
+
+  it("takes the module's name when it has one", function()
+    local set = assert(load {
+      ["app/servers/chat/handler/a.lua"] = "return { name = 'other', m = function() end }",
+    })
+    assert.same({ "chat.other.m" }, names(set.handlers))
+  end)
+
+  it("skips a file that gives nothing", function()
+    local set = assert(load {
+      ["app/servers/chat/handler/a.lua"] = "return false",
+      ["app/servers/chat/handler/b.lua"] = "return function() end",
+    })
+    assert.same({}, set.handlers)
+    assert.equal(1, #set.warnings)
+  end)
+
+  it("is empty without a folder", function()
+    local set = assert(load {})
+    assert.same({}, set.handlers)
+    assert.same({}, set.warnings)
+  end)
+
+  for what, row in pairs {
+    ["does not parse"] = { "return function(", "a.lua:1:" },
+    ["raises"] = { "\nerror 'no'", "a.lua:2: no" },
+    ["raises while it is built"] = { "return function()\n error 'no' end", "a.lua:2: no" },
+    ["raises a table"] = { "error { message = 'no' }", "a.lua: no" },
+    ["returns a string"] = { "return 'x'", "must return a table" },
+    ["has a dot in its name"] = { "return { name = 'a.b' }", "cannot be the name of a module" },
+    ["has a private name"] = { "return { name = '_session' }", "cannot be the name of a module" },
+  } do
+    it("fails with the file's name when one " .. what, function()
+      local set, message = load { ["app/servers/chat/handler/a.lua"] = row[1] }
+      assert.is_nil(set)
+      assert.truthy(message:find("app/servers/chat/handler/a.lua", 1, true))
+      assert.truthy(message:find(row[2], 1, true))
+    end)
+  end
+end)

@@ -1,0 +1,305 @@
+local pomelua = require "pomelua"
+local world = require "spec.support.world"
+
+-- The same surface on a frontend and on another server.
+for _, place in ipairs { "frontend", "backend" } do
+  describe("a session on a " .. place, function()
+    local w, front, sid, route
+
+    local function handler(fn)
+      if place == "frontend" then
+        w:load("connector-1", { handlers = { h = { m = fn } } })
+        route = "connector.h.m"
+      else
+        w:load("connector-1", {})
+        for _, id in ipairs { "chat-1", "chat-2" } do
+          w:load(id, { handlers = { h = { m = fn } } })
+        end
+        route = "chat.h.m"
+      end
+    end
+
+    local function ask(fn)
+      handler(function(_, msg, session)
+        return { fn(session, msg) }
+      end)
+      return require("pomelua.json").decode(w:ask("connector-1", sid, route, {}))
+    end
+
+    before_each(function()
+      w = world.usual()
+      front = w.servers["connector-1"]
+      sid = front.node:openSession()
+    end)
+    after_each(function() w:close() end)
+
+    it("has id, frontendId, uid and settings", function()
+      assert.same({ sid, "connector-1", "nil", 0 }, ask(function(s)
+        local n = 0
+        for _ in pairs(s.settings) do n = n + 1 end
+        return s.id, s.frontendId, tostring(s.uid), n
+      end))
+    end)
+
+    it("is bound, seen by later messages with the uid as it was given", function()
+      assert.same({ true, 7 }, ask(function(s) return pomelua.await(s.bind, s, 7), s.uid end))
+      assert.same({ 7, "number" }, ask(function(s) return s.uid, type(s.uid) end))
+      assert.same({ sid }, front.node:sidsOf("7"))
+    end)
+
+    it("says why it cannot be bound", function()
+      ask(function(s) return pomelua.await(s.bind, s, "u") end)
+      assert.same({ true }, ask(function(s) return pomelua.await(s.bind, s, "u") end))
+      assert.same({ "session has already bind with u" }, ask(function(s)
+        local _, err = pomelua.await(s.bind, s, "v")
+        return err.message
+      end))
+      assert.same({ "session has not bind with u" }, ask(function(s)
+        local _, err = pomelua.await(s.unbind, s, "v")
+        return tostring(err)
+      end))
+      assert.same({ true, "nil" }, ask(function(s)
+        return pomelua.await(s.unbind, s, "u"), tostring(s.uid)
+      end))
+    end)
+
+    it("keeps what is pushed and forgets what is not", function()
+      ask(function(s)
+        s:set("a", { 1, 2 })
+        s:set { b = "x", c = true }
+        s:set("d", 4)
+        return pomelua.await(s.push, s, "a"), pomelua.await(s.push, s, "b")
+      end)
+      assert.same({ 2, "x", "nil", "nil" }, ask(function(s)
+        return #s:get("a"), s:get("b"), tostring(s:get("c")), tostring(s:get("d"))
+      end))
+    end)
+
+    it("keeps everything with pushAll, and takes out what was set to nil", function()
+      ask(function(s)
+        s:set { a = 1, b = 2 }
+        return pomelua.await(s.pushAll, s)
+      end)
+      ask(function(s)
+        s:set("a", nil)
+        s:set("c", 3)
+        return pomelua.await(s.pushAll, s)
+      end)
+      assert.same({ "nil", 2, 3 }, ask(function(s)
+        return tostring(s:get("a")), s:get("b"), s:get("c")
+      end))
+      ask(function(s)
+        s:set("b", nil)
+        return pomelua.await(s.push, s, "b")
+      end)
+      assert.same({ "nil", 3 }, ask(function(s) return tostring(s:get("b")), s:get("c") end))
+    end)
+
+    it("says which setting is no JSON", function()
+      local answer = ask(function(s)
+        s:set("f", print)
+        local _, err = pomelua.await(s.push, s, "f")
+        return err.message
+      end)
+      assert.truthy(answer[1]:find(": a function", 1, true), answer[1])
+    end)
+
+    it("exports its parts", function()
+      assert.same({ { id = sid, frontendId = "connector-1", settings = {} } },
+        ask(function(s) return s:export() end))
+    end)
+
+    it("is kicked with a reason", function()
+      handler(function(_, _, s) s:kick("bye") end)
+      w:say("connector-1", sid, 1, route, {})
+      local kick
+      for _, one in ipairs(w:got("connector-1")) do
+        if one.kind == "kick" then kick = one.text end
+      end
+      assert.equal("bye", kick)
+    end)
+
+    it("that has ended is said to be so", function()
+      local answer
+      handler(function(_, _, s)
+        pomelua.sleep(10)
+        local _, err = pomelua.await(s.bind, s, "u")
+        answer = err.message
+      end)
+      w:say("connector-1", sid, 1, route, {})
+      front.node:closeSession(sid)
+      w:advance(10)
+      assert.equal("session does not exist, sid: " .. ("%.0f"):format(sid), answer)
+    end)
+  end)
+end
+
+describe("the end of a session", function()
+  local w, one, sid
+
+  before_each(function()
+    w = world.single()
+    one = w.servers["connector-1"]
+    sid = one.node:openSession()
+  end)
+  after_each(function() w:close() end)
+
+  it("calls closed listeners once, with uid and settings still there", function()
+    local seen = {}
+    local function closed(s, reason) seen[#seen + 1] = { s.uid, s:get("a"), reason } end
+    w:load("connector-1", { handlers = { h = { m = function(_, _, s)
+      s:bind("u")
+      s:set("a", 1)
+      s:pushAll()
+      s:on("closed", closed)
+      s:on("closed", closed)
+      return {}
+    end } } })
+    w:ask("connector-1", sid, "connector.h.m")
+    one.node:kick(sid, "over")
+    w:settle()
+    assert.same({ { "u", 1, "over" } }, seen)
+  end)
+
+  it("is the event close_session, also for sessions that were there before", function()
+    local seen = {}
+    one.event:on("close_session", function(s) seen[#seen + 1] = s.id end)
+    one.node:kick(sid)
+    w:settle()
+    assert.same({ sid }, seen)
+  end)
+end)
+
+describe("singleSession", function()
+  local w, one, a, b
+
+  local function start(policy)
+    w = world.single()
+    one = w:load("connector-1", { settings = { sessionConfig = { singleSession = policy } } })
+    a, b = one.node:openSession(), one.node:openSession()
+  end
+  after_each(function() w:close() end)
+
+  local function bind(sid)
+    local result
+    one.app:get("sessionService"):bind(sid, "u", function(err) result = err or true end)
+    return result
+  end
+
+  for _, policy in ipairs { true, "refuse" } do
+    it(tostring(policy) .. " refuses the second", function()
+      start(policy)
+      assert.is_true(bind(a))
+      assert.is_true(bind(a))
+      assert.equal("singleSession is enabled, and session has already bind with uid: u",
+        tostring(bind(b)))
+    end)
+  end
+
+  it("kick-old kicks the first", function()
+    start "kick-old"
+    bind(a)
+    assert.is_true(bind(b))
+    w:settle()
+    assert.same({ b }, one.node:sidsOf("u"))
+  end)
+
+  it("is off by default", function()
+    start(nil)
+    bind(a)
+    assert.is_true(bind(b))
+    assert.same({ a, b }, one.node:sidsOf("u"))
+  end)
+end)
+
+describe("sessionService", function()
+  local w, one, service, a, b
+
+  before_each(function()
+    w = world.single()
+    one = w.servers["connector-1"]
+    service = one.app:get("sessionService")
+    a, b = one.node:openSession(), one.node:openSession()
+    service:bind(a, "u")
+  end)
+  after_each(function() w:close() end)
+
+  it("finds sessions", function()
+    assert.equal("u", service:get(a).uid)
+    assert.is_nil(service:get(12345))
+    assert.equal(a, service:getByUid("u")[1].id)
+    assert.is_nil(service:getByUid("v"))
+    assert.equal(2, service:getSessionsCount())
+    local all, bound = {}, {}
+    service:forEachSession(function(s) all[#all + 1] = s.id end)
+    service:forEachBindedSession(function(s) bound[#bound + 1] = s.id end)
+    assert.same({ { a, b }, { a } }, { all, bound })
+    assert.equal("string", type(service:getClientAddressBySessionId(a).ip))
+  end)
+
+  it("sets at once", function()
+    service:get(a):set("x", 1)
+    service:import(a, "y", 2)
+    service:importAll(a, { z = 3 })
+    assert.same({ x = 1, y = 2, z = 3 }, service:get(a).settings)
+    local err
+    service:import(999, "y", 2, function(e) err = e end)
+    assert.equal("session does not exist, sid: 999", err.message)
+  end)
+
+  it("kicks by uid and by session", function()
+    local done = 0
+    service:kick("u", function(err) done = done + (err and 0 or 1) end)
+    service:kick("nobody", "why", function(err) done = done + (err and 0 or 1) end)
+    service:kickBySessionId(b, "over")
+    w:settle()
+    assert.equal(2, done)
+    local kicks = {}
+    for _, item in ipairs(w:got("connector-1")) do
+      if item.kind == "kick" then kicks[#kicks + 1] = item.text end
+    end
+    table.sort(kicks)
+    assert.same({ "kick", "over" }, kicks)
+  end)
+end)
+
+describe("backendSessionService", function()
+  local w, service, a
+
+  before_each(function()
+    w = world.usual()
+    local front = w:load("connector-1", {})
+    a = front.node:openSession()
+    front.app:get("sessionService"):bind(a, "u")
+    front.app:get("sessionService"):import(a, "k", "v")
+    service = w.servers["chat-1"].app:get("backendSessionService")
+  end)
+  after_each(function() w:close() end)
+
+  local function await(method, ...)
+    local args, result = { ... }, nil
+    w:run("chat-1", function()
+      result = { pomelua.await(service[method], service, unpack(args)) }
+    end)
+    return unpack(result)
+  end
+
+  it("finds sessions of a frontend", function()
+    assert.equal("v", await("get", "connector-1", a):get("k"))
+    assert.is_nil((await("get", "connector-1", 4711)))
+    assert.equal(a, await("getByUid", "connector-1", "u")[1].id)
+    assert.is_nil((await("getByUid", "connector-1", "nobody")))
+    local _, err = await("get", "connector-9", a)
+    assert.equal("NOENT", err.code)
+  end)
+
+  it("kicks", function()
+    assert.is_true(await("kickByUid", "connector-1", "u", "bye"))
+    assert.is_nil((await("get", "connector-1", a)))
+  end)
+
+  it("makes one of plain data", function()
+    assert.equal(5, service:create({ id = 5, frontendId = "connector-1" }).id)
+    assert.has_error(function() service:create({}) end, "opts should not be empty.")
+  end)
+end)
