@@ -48,7 +48,8 @@ return function(node, text)
     base = given.base, env = given.env, info = given.server, servers = given.servers,
   })
   surround(one)
-  local owner = { name = "app.lua" }
+  -- The program's last line says what failed; the traceback is for who asks for it.
+  local owner = { name = "app.lua", level = "debug" }
   function owner.failed(_, err) lifecycle.fail(one, errors.text(err)) end
   task.run(one, owner, run_app, one, given.base .. "/app.lua")
 end

@@ -22,14 +22,20 @@ function errors.is(value)
   return type(value) == "table" and getmetatable(value) == mt
 end
 
+local fields = { message = true, code = true }
+
 ---An error that came as JSON from another server: it prints its message again.
+---What has other fields than an error's is data and stays as it is.
 ---@param value any
 ---@return any the same value
 function errors.revive(value)
-  if type(value) == "table" and type(value.message) == "string" and not getmetatable(value) then
-    return setmetatable(value, mt)
+  if type(value) ~= "table" or type(value.message) ~= "string" or getmetatable(value) then
+    return value
   end
-  return value
+  for key in pairs(value) do
+    if not fields[key] then return value end
+  end
+  return setmetatable(value, mt)
 end
 
 ---One text for whatever was raised or passed as an error.

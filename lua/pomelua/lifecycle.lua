@@ -21,6 +21,9 @@ local lifecycle = {}
 local START_MS = 30000
 local STOP_MS = 3000
 
+-- Steps whose failure is the end of the program, which says so in its last line.
+local fatal = { beforeStartup = true, afterStartup = true }
+
 local steps = {
   beforeStartup = START_MS, afterStartup = START_MS, afterStartAll = START_MS,
   beforeShutdown = STOP_MS,
@@ -65,7 +68,7 @@ function lifecycle.run(server, name, done)
     if watch then timers.stop(server, watch) end
     done(err and errors.of(err) or nil)
   end
-  local owner = { name = "lifecycle " .. name }
+  local owner = { name = "lifecycle " .. name, level = fatal[name] and "debug" or nil }
   function owner.failed(_, err) finish(err) end
   local ms = steps[name]
   watch = timers.start(server, ms, { fire = function()
@@ -122,7 +125,7 @@ function lifecycle.begin(server, cb)
   server.state = "starting"
   server.on_started = cb
   task.defer(server, {
-    name = "start",
+    name = "start", level = "debug",
     failed = function(_, err) fail(server, err) end,
   }, load, server)
 end

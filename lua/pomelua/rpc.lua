@@ -210,15 +210,8 @@ local function reply(self, ...)
   end
   self.answered = true
   if not self.id then return end
-  local server, err = self.server, (...)
-  local ok, message, code
-  if errors.is(err) then
-    -- Its metatable does not travel; its message and code do.
-    ok, message, code = server.node:reply(self.id, select("#", ...),
-      { message = err.message, code = err.code }, select(2, ...))
-  else
-    ok, message, code = server.node:reply(self.id, select("#", ...), ...)
-  end
+  local server = self.server
+  local ok, message, code = server.node:reply(self.id, select("#", ...), ...)
   if ok then return end
   if code == "CLOSED" then
     server:debug("remote " .. self.name .. ": answered after its deadline")

@@ -3,7 +3,8 @@
 -- lifecycle step, the timer, ...) on whose behalf it runs: an error raised in any
 -- of an owner's tasks is the owner's error.
 --
--- An owner is a table with `name`, for the log, and optionally failed(owner, text).
+-- An owner is a table with `name`, for the log, and optionally failed(owner, err), and
+-- `level`, that of the log for its errors' tracebacks when it is not "error".
 --
 -- A callback that ends a wait does not resume the waiter from inside the caller:
 -- it puts it into the server's ready queue, which is emptied when the running
@@ -11,6 +12,7 @@
 local core = require "pomelua.core"
 local current = require "pomelua.current"
 local errors = require "pomelua.errors"
+local log = require "pomelua.log"
 
 local null = core.null
 local task = {}
@@ -38,8 +40,8 @@ end
 
 local function report(server, owner, co, err)
   local text = errors.text(err)
-  server:error(owner.name .. ": " .. debug.traceback(co, text))
-  if owner.failed then owner:failed(err, text) end
+  log.write(server, owner.level or "error", owner.name .. ": " .. debug.traceback(co, text))
+  if owner.failed then owner:failed(err) end
 end
 
 local function step(server, t, run, a, b, c, d)
