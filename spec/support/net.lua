@@ -178,17 +178,25 @@ function net.connect(port, host)
     return nil, up or "no connection in time"
   end
   c.tcp:nodelay(true)
-  c.tcp:read_start(function(e, bytes)
+  c:resume()
+  return c
+end
+
+-- Reads no more, so that what the server sends stays with the server.
+function Client:pause() self.tcp:read_stop() end
+
+-- Reads again.
+function Client:resume()
+  self.tcp:read_start(function(e, bytes)
     if bytes then
-      c.parts[#c.parts + 1] = bytes
-      c.size = c.size + #bytes
+      self.parts[#self.parts + 1] = bytes
+      self.size = self.size + #bytes
     elseif e then
-      c.error = e
+      self.error = e
     else
-      c.eof = true
+      self.eof = true
     end
   end)
-  return c
 end
 
 -- Writes all; waits until the system has taken it, so that what follows stays apart.
