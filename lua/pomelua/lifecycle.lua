@@ -134,9 +134,7 @@ local function listen(server)
   if not server.frontend then return nil end
   local host = server.checked.distinct_host and server.info.host or "0.0.0.0"
   local port, message = server.node:listen { host = host, port = server.info.clientPort or 0 }
-  if not port then
-    return nil, ("cannot listen on %s:%s: %s"):format(host, server.info.clientPort, message)
-  end
+  if not port then return nil, message end
   server.port = port
   return ("%s listening on %s:%d"):format(server.id, host, port)
 end
