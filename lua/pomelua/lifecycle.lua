@@ -141,9 +141,11 @@ end
 
 ---entries.start
 function lifecycle.start(server)
+  if server.state ~= "loaded" then return end -- asked to stop meanwhile
   local line, message = listen(server)
   if message then return fail(server, message) end
   lifecycle.run(server, "afterStartup", function(err)
+    if server.state ~= "loaded" then return end
     if err then return fail(server, "afterStartup: " .. err.message) end
     server.state = "started"
     server.node:listening(line)
