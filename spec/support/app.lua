@@ -1,0 +1,83 @@
+-- An app in a temporary folder, run by the program under test.
+--
+--   local app = require "spec.support.app"
+--   local server = app.start { ["app.lua"] = …, ["config/servers.json"] = …, … }
+--   local port = server.ports["connector-1"]
+--   server:stop()        in teardown: ends well, and said nothing wrong
+--
+-- Frontends whose clientPort is 0 get free ports; the program tells which.
+
+local net = require "spec.support.net"
+local tree = require "spec.support.tree"
+
+local app = {
+  -- Milliseconds for starting and stopping on a busy machine.
+  patience = 20000,
+}
+
+local Server = {}
+Server.__index = Server
+
+---Starts `pomelua start DIR` and waits for `ready`.
+---@param files table<string, string> texts by path
+---@param opts table? args: more arguments; env: more variables
+---@return table server dir, ports by server id, process
+function app.start(files, opts)
+  opts = opts or {}
+  local dir = tree.new(files)
+  local args = { "start", dir }
+  for _, arg in ipairs(opts.args or {}) do args[#args + 1] = arg end
+  local self = setmetatable({ dir = dir, ports = {} }, Server)
+  self.process = net.spawn(net.built("pomelua"), args, { env = opts.env })
+  local ok, message = self.process:waitLine("^ready$", app.patience)
+  if not ok then
+    self.process:close()
+    tree.remove(dir)
+    error(message, 2)
+  end
+  for id, port in self.process.out:gmatch("([^\n ]+) listening on [^\n]-:(%d+)\n") do
+    self.ports[id] = tonumber(port)
+  end
+  return self
+end
+
+local function expected(line, patterns)
+  for _, pattern in ipairs(patterns) do if line:find(pattern) then return true end end
+  return false
+end
+
+---What its standard error holds that a good run does not: errors, and whatever is
+---no line of the log, a sanitizer's report for one.
+---@param patterns string[] what is expected
+---@return string[] lines
+function Server:complaints(patterns)
+  local list, bad = {}, false
+  for line in self.process.err:gmatch("[^\n]+") do
+    if line:find("^  ") then -- belongs to the line before
+      if bad then list[#list + 1] = line end
+    else
+      bad = not line:find("^%S+Z %l+%s+%S+ ") or line:find("^%S+ error ") ~= nil
+      bad = bad and not expected(line, patterns)
+      if bad then list[#list + 1] = line end
+    end
+  end
+  return list
+end
+
+---Ends it with SIGTERM and asserts that it ended well: status 0, and no error in the
+---log but those that match one of `patterns`.
+---@param patterns string[]?
+function Server:stop(patterns)
+  if self.stopped then return end
+  self.stopped = true
+  self.process:kill("sigterm")
+  local code, signal = self.process:waitExit(app.patience)
+  local list = self:complaints(patterns or {})
+  self.process:close()
+  tree.remove(self.dir)
+  assert(code == 0, ("status %s, signal %s\n%s"):format(tostring(code), tostring(signal),
+    self.process.err:sub(-4000)))
+  assert(#list == 0, "it complained:\n" .. table.concat(list, "\n"))
+end
+
+return app

@@ -1,0 +1,178 @@
+-- The app that the specs of the network talk to: a connector and a chat server whose
+-- handlers answer, stay silent, push, kick and tell what happened.
+--
+--   local server = talk.start { config = "heartbeat = 1", code = "…" }
+--
+-- config, server and proxy are fields of connectorConfig, serverConfig and proxyConfig
+-- as Lua text; code runs in app.lua before app:start(); max is max-connections.
+
+local app = require "spec.support.app"
+
+local talk = {}
+
+local app_lua = [[
+local pomelua = require "pomelua"
+local app = pomelua.createApp()
+
+-- What became of the sessions that were watched, by tag; and who wants to know.
+local ended, waiting = {}, {}
+
+app:set("watch", function(session, tag)
+  session:on("closed", function(_, reason)
+    local told = { kind = type(reason), reason = reason }
+    if waiting[tag] then waiting[tag](nil, told) else ended[tag] = told end
+  end)
+end)
+
+app:set("ended", function(tag, next)
+  if ended[tag] then next(nil, ended[tag]) else waiting[tag] = next end
+end)
+
+app:configure(nil, "connector", function()
+  local config = { distinctHost = true, @config@ }
+  config.handshake = config.handshake or function(msg, cb, session)
+    local tag = type(msg.user) == "table" and msg.user.tag
+    if tag then app:get("watch")(session, tag) end
+    cb(nil)
+  end
+  app:set("connectorConfig", config)
+end)
+app:set("serverConfig", { @server@ })
+app:set("proxyConfig", { @proxy@ })
+@code@
+app:start()
+]]
+
+local entry_handler = [[
+local pomelua = require "pomelua"
+
+return function(app)
+  local Handler = {}
+  local channels = app:get("channelService")
+
+  function Handler:echo(msg)
+    if type(msg) == "table" then msg.__route__ = nil end
+    return { code = 200, msg = msg }
+  end
+  function Handler:never() end
+
+  -- Says which Lua type the handler was given.
+  function Handler:kind(msg) return { kind = type(msg), n = type(msg) == "table" and #msg or 0 } end
+
+  function Handler:join(msg, session, next)
+    session:bind(msg.uid, function(err)
+      if err then return next(err) end
+      channels:getChannel("room", true):add(msg.uid, app:getServerId())
+      next(nil, { code = 200 })
+    end)
+  end
+
+  -- Many pushes in one turn.
+  function Handler:shout(msg)
+    local room = channels:getChannel("room", true)
+    for i = 1, msg.n or 1 do
+      room:pushMessage("onShout", { i = i, text = msg.text, pad = ("x"):rep(msg.pad or 0) })
+    end
+    return { code = 200 }
+  end
+
+  function Handler:kick(msg, session)
+    session:kick(msg.reason)
+  end
+  function Handler:watch(msg, session)
+    app:get("watch")(session, msg.tag)
+    return { code = 200 }
+  end
+  function Handler:ended(msg, _, next) app:get("ended")(msg.tag, next) end
+
+  -- rpc calls that are never answered, n of them; says how many failed at once.
+  function Handler:calls(msg, _, next)
+    local failed, text = 0, nil
+    for _ = 1, msg.n do
+      app.rpc.chat.chatRemote.never(nil, function(err)
+        failed = failed + 1
+        text = err and err.message
+      end)
+    end
+    pomelua.sleep(0)
+    next(nil, { failed = failed, text = text })
+  end
+
+  -- The counters of this server.
+  function Handler:counts()
+    local counts = app._server.node:counts()
+    counts.badBodies = app._server.bad_bodies
+    return counts
+  end
+
+  function Handler:_hidden() return { code = 200 } end
+  function Handler:empty() return {} end
+  function Handler:text() return { text = "a\240\159\152\128x}" } end
+  function Handler:fails() error("on purpose") end
+
+  return Handler
+end
+]]
+
+local chat_handler = [[
+return function(app)
+  local Handler = {}
+  local channels = app:get("channelService")
+
+  function Handler:echo(msg)
+    if type(msg) == "table" then msg.__route__ = nil end
+    return { code = 200, msg = msg }
+  end
+  function Handler:never() end
+  function Handler:shout(msg)
+    channels:getChannel("room", true):pushMessage("onShout", { i = msg.i, pad = msg.pad })
+  end
+
+  return Handler
+end
+]]
+
+local chat_remote = [[
+return function(app)
+  local Remote = {}
+  local channels = app:get("channelService")
+
+  function Remote:never() end
+  function Remote:add(uid, sid, cb)
+    channels:getChannel("room", true):add(uid, sid)
+    cb()
+  end
+
+  return Remote
+end
+]]
+
+local servers = [[
+{
+  "connector": [
+    {"id": "connector-1", "host": "127.0.0.1", "port": 0, "clientPort": 0, "frontend": true@max@}
+  ],
+  "chat": [{"id": "chat-1", "host": "127.0.0.1", "port": 0}]
+}
+]]
+
+---@param opts table?
+---@return table server as of spec.support.app, and port
+function talk.start(opts)
+  opts = opts or {}
+  local function fill(text)
+    return (text:gsub("@(%a+)@", function(key) return opts[key] or "" end))
+  end
+  local server = app.start {
+    ["app.lua"] = fill(app_lua),
+    ["config/servers.json"] = (servers:gsub("@max@",
+      opts.max and (', "max-connections": ' .. opts.max) or "")),
+    ["app/servers/connector/handler/entryHandler.lua"] = entry_handler,
+    ["app/servers/chat/handler/chatHandler.lua"] = chat_handler,
+    ["app/servers/chat/remote/chatRemote.lua"] = chat_remote,
+  }
+  server.port = server.ports["connector-1"]
+  return server
+end
+
+return talk
