@@ -48,16 +48,21 @@ static void deliver(pml_node *n, pml_slice uids, pml_slice except, pml_buf *fram
 typedef struct {
   pml_node *node;
   pml_buf *frame;
-  pml_slice param;
+  pml_slice param, except;
   uint32_t mark;
   int binded, filtered;
 } broadcast;
 
+/* A filter may push, and that marks anew: then the list itself is asked. */
+static int is_left_out(const broadcast *b, const pml_session *s) {
+  if (!b->mark || !s->uid.s) return 0;
+  return b->node->push_mark == b->mark ? s->mark == b->mark : listed(b->except, s->uid);
+}
+
 static int broadcast_one(pml_session *s, void *ud) {
   broadcast *b = ud;
   pml_node *n = b->node;
-  if (!s->sink || !s->ready || (b->binded && !s->uid.s) || (b->mark && s->mark == b->mark))
-    return 0;
+  if (!s->sink || !s->ready || (b->binded && !s->uid.s) || is_left_out(b, s)) return 0;
   if (b->filtered && n->script.filter &&
       !n->script.filter(n->script.ud, s, pml_frame_body(b->frame), b->param))
     return 0;
@@ -72,6 +77,7 @@ static void broadcast_here(pml_node *n, int flags, pml_slice param, pml_slice ex
     .node = n,
     .frame = frame,
     .param = param,
+    .except = except,
     .mark = mark_except(n, except),
     .binded = (flags & PML_ENV_BINDED) != 0,
     .filtered = (flags & PML_ENV_FILTER) != 0,
