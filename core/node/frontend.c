@@ -212,7 +212,12 @@ static void pending_late(pml_timer *t) {
   pml_frontend_forward(p->node, p->id, NULL);
 }
 
+/* While it waits a notify counts as in flight, too: it holds memory. */
 static void ask_script(pml_node *n, pml_session *s, const pml_message_view *m, pml_slice type) {
+  if (s->in_flight >= n->config.max_in_flight) {
+    n->counts.over_in_flight++;
+    return;
+  }
   pending *p = pml_alloc0(sizeof *p);
   p->node = n;
   p->session = s->id;
@@ -229,7 +234,7 @@ static void ask_script(pml_node *n, pml_session *s, const pml_message_view *m, p
   p->body = pml_buf_from(m->body.p, m->body.n);
   pml_timer_init(&p->timer, pending_late);
   pml_timer_start(n->loop, &p->timer, n->config.forward_ms);
-  if (m->id) s->in_flight++;
+  s->in_flight++;
   n->script.on_route(n->script.ud, p->id, type, s, m);
 }
 
@@ -239,7 +244,7 @@ int pml_frontend_forward(pml_node *n, pml_id id, const char *to) {
   int rc = 0;
   pml_session *s = pml_sessions_get(n->sessions, p->session);
   if (s) {
-    if (p->msg_id) s->in_flight--;
+    s->in_flight--;
     pml_message_view m = {
       .type = p->msg_id ? PML_MSG_REQUEST : PML_MSG_NOTIFY,
       .gzip = p->gzip,
@@ -334,6 +339,7 @@ int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body) {
     return 0;
   }
   if (m.type == PML_MSG_NOTIFY) m.id = 0;
+  if (m.id == 0) m.type = PML_MSG_NOTIFY; /* nobody could tell an answer from another */
   if (m.id) n->counts.requests++;
   else n->counts.notifies++;
   if (m.id && s->in_flight >= n->config.max_in_flight) {

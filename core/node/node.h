@@ -58,7 +58,7 @@ int pml_node_timer_cancel(pml_node *n, pml_id id);
 int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
                   pml_id *call);
 /* Answers an rpc that on_call brought: status 0 with a JSON array, 1 with a text. Shares.
- * PML_ECLOSED: answered, or too late. */
+ * PML_ECLOSED: answered, or too late. PML_ETOOBIG: it is open still. */
 int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body);
 
 /* Counters by name, for scripts: walks them all. */
