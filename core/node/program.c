@@ -230,21 +230,22 @@ static void main_mail(pml_mail *mail, void *ud) {
   pml_program *p = ud;
   note *k = (note *)(void *)mail;
   pml_program_member *m = k->member;
+  int again = m->seen[k->what]; /* a step is taken once, whatever scripts say */
   m->seen[k->what] = 1;
   switch (k->what) {
   case LOADED:
-    if (!p->stopping && all(p, LOADED)) tell_all(p, JOIN, "");
+    if (!again && !p->stopping && all(p, LOADED)) tell_all(p, JOIN, "");
     break;
   case JOINED:
     if (!p->stopping && all(p, JOINED)) tell_all(p, START, "");
     break;
   case LISTENING:
     say_lines(p, k->text);
-    if (!p->stopping && all(p, LISTENING)) all_up(p);
+    if (!again && !p->stopping && all(p, LISTENING)) all_up(p);
     break;
   case FAILED: fail(p, m->server->id, k->text); break;
   case SHUTDOWN:
-    p->status = k->number;
+    if (!p->failed) p->status = k->number;
     stop_all(p, "shutdown");
     break;
   case STOPPED:
