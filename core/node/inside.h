@@ -24,6 +24,7 @@ struct pml_node {
   pml_directory directory;
   pml_sessions *sessions;
   pml_channels *channels;
+  struct pml_resolver *resolver; /* node/push */
   pml_rpc *rpc;
   pml_transport *transport;
   pml_listener *listener;

@@ -8,6 +8,7 @@
 #include "node/inside.h"
 #include "node/push.h"
 #include "node/requests.h"
+#include "node/resolve.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -40,6 +41,7 @@ pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o) {
   pml_directory_init(&n->directory);
   n->sessions = pml_sessions_new();
   n->channels = pml_channels_new();
+  n->resolver = pml_resolver_new();
   n->requests = pml_slots_new();
   n->pending = pml_slots_new();
   n->remote_calls = pml_slots_new();
@@ -93,6 +95,7 @@ void pml_node_free(pml_node *n) {
   pml_backend_clear(n);
   pml_push_clear(n);
   pml__node_empty(n->timers, timer_free, n);
+  pml_resolver_free(n->resolver);
   pml_sessions_each(n->sessions, session_end, n);
   pml_sessions_free(n->sessions);
   pml_channels_free(n->channels);

@@ -53,6 +53,7 @@ struct pml_program_member {
   pml_loop *loop;
   pml_node *node;
   pml_task start;
+  int ending;
 };
 
 struct pml_program {
@@ -100,7 +101,7 @@ void pml_program_shutdown(pml_program_member *m, int s) {
 /* After this turn's mail, so that the servers that joined before are known. */
 static void start_now(pml_task *t) {
   pml_program_member *m = PML_LIST_OBJ(t, pml_program_member, start);
-  if (m->node->script.on_start) m->node->script.on_start(m->node->script.ud);
+  if (!m->ending && m->node->script.on_start) m->node->script.on_start(m->node->script.ud);
 }
 
 static void member_shut(void *ud) { pml_loop_stop(((pml_program_member *)ud)->loop); }
@@ -115,7 +116,7 @@ static void stop_script(void *ud) {
 static void member_mail(pml_mail *mail, void *ud) {
   pml_program_member *m = ud;
   note *k = (note *)(void *)mail;
-  switch (k->what) {
+  switch (m->ending ? END : k->what) {
   case JOIN:
     if (pml_node_join(m->node, m->program->hub) == 0) tell(m->program->box, m, JOINED, 0, "");
     else pml_program_failed(m, "cannot join the bus: the server id is taken");

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "node/inside.h"
+#include "node/resolve.h"
 #include "wire/frame.h"
 
 /* --- receivers on this server ------------------------------------------------ */
@@ -25,23 +26,37 @@ static int listed(pml_slice uids, pml_uid uid) {
   return 0;
 }
 
-/* Queues the frame to every session of the uids; those without one go to fails (may be NULL). */
-static void deliver(pml_node *n, pml_slice uids, pml_slice except, pml_buf *frame,
-                    pml_writer *fails) {
-  uint32_t mark = mark_except(n, except);
+static void to_session(pml_node *n, pml_session *s, uint32_t mark, pml_buf *frame) {
+  if ((mark && s->mark == mark) || !s->sink) return;
+  n->counts.deliveries++;
+  s->sink->send(s->sink, frame);
+}
+
+static void no_session(pml_node *n, pml_slice uids, pml_slice except, pml_writer *fails) {
   pml_uid uid;
   while (pml_uids_next(&uids, &uid) > 0) {
+    if (except.n && listed(except, uid)) continue;
+    n->counts.push_fails++;
+    if (fails) pml_uids_put(fails, uid);
+  }
+}
+
+/* Queues the frame to every session of the uids; those without one go to fails (may be NULL). */
+static void deliver(pml_node *n, pml_buf *block, pml_slice except, pml_buf *frame,
+                    pml_writer *fails) {
+  uint32_t mark = mark_except(n, except);
+  const pml_resolved *known = pml_resolver_get(n->resolver, n->sessions, block);
+  if (known) {
+    for (size_t i = 0; i < known->n; i++) to_session(n, known->v[i], mark, frame);
+    no_session(n, known->fails, except, fails);
+    return;
+  }
+  pml_slice uids = pml_buf_slice(block), rest = uids;
+  pml_uid uid;
+  for (; pml_uids_next(&rest, &uid) > 0; uids = rest) {
     pml_session *s = pml_sessions_by_uid(n->sessions, uid);
-    if (!s) {
-      if (except.n && listed(except, uid)) continue;
-      n->counts.push_fails++;
-      if (fails) pml_uids_put(fails, uid);
-    }
-    for (; s; s = s->uid_next) {
-      if ((mark && s->mark == mark) || !s->sink) continue;
-      n->counts.deliveries++;
-      s->sink->send(s->sink, frame);
-    }
+    if (!s) no_session(n, pml_slice_of(uids.p, uids.n - rest.n), except, fails);
+    for (; s; s = s->uid_next) to_session(n, s, mark, frame);
   }
 }
 
@@ -88,8 +103,7 @@ static void broadcast_here(pml_node *n, int flags, pml_slice param, pml_slice ex
 void pml_push_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_buf *uids) {
   pml_writer fails = {0};
   if (!frame || frame->len <= PML_FRAME_ROOM) return;
-  if (env->kind == PML_ENV_PUSH)
-    deliver(n, pml_buf_slice(uids), env->param, frame, env->call ? &fails : NULL);
+  if (env->kind == PML_ENV_PUSH) deliver(n, uids, env->param, frame, env->call ? &fails : NULL);
   else broadcast_here(n, env->flags, env->param, pml_buf_slice(uids), frame);
   if (!env->call) return;
   pml_buf *b = pml_writer_finish(&fails);
@@ -198,7 +212,7 @@ static void to_frontend(job *j, const char *sid, pml_buf *uids) {
   if (strcmp(sid, n->id) == 0 && n->frontend) {
     if (j->gather) j->gather->good++;
     if (j->env.kind == PML_ENV_PUSH)
-      deliver(n, pml_buf_slice(uids), j->except, j->frame, j->gather ? &j->gather->fails : NULL);
+      deliver(n, uids, j->except, j->frame, j->gather ? &j->gather->fails : NULL);
     else broadcast_here(n, j->env.flags, j->env.param, j->except, j->frame);
     return;
   }
