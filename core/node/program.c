@@ -126,7 +126,10 @@ static void member_mail(pml_mail *mail, void *ud) {
     if (m->node->script.on_started) m->node->script.on_started(m->node->script.ud);
     break;
   case STOP: pml_node_drain(m->node, k->text, DRAIN_MS, stop_script, m); break;
-  case END: pml_node_shut(m->node, member_shut, m); break;
+  case END: /* words that come later are too late */
+    if (!m->ending) pml_node_shut(m->node, member_shut, m);
+    m->ending = 1;
+    break;
   default: break;
   }
   pml_free(k);
