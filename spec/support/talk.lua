@@ -76,6 +76,12 @@ return function(app)
     return { code = 200 }
   end
 
+  -- To everyone on the connectors.
+  function Handler:all(msg)
+    channels:broadcast("connector", "onAll", msg)
+    return { code = 200 }
+  end
+
   function Handler:kick(msg, session)
     session:kick(msg.reason)
   end
@@ -103,6 +109,13 @@ return function(app)
     local counts = app._server.node:counts()
     counts.badBodies = app._server.bad_bodies
     return counts
+  end
+
+  -- Holds the whole server up.
+  function Handler:busy(msg)
+    local till = os.clock() + msg.ms / 1000
+    repeat until os.clock() >= till
+    return { code = 200 }
   end
 
   function Handler:_hidden() return { code = 200 } end
