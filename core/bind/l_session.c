@@ -49,10 +49,10 @@ static int l_bind(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   char buf[40];
   pml_uid uid;
-  if (pml_lua_uid(L, 3, buf, &uid) != 0)
-    return pml_lua_fail(L, PML_EINVAL, "a uid is a string or a number");
   pml_session *s = session_at(L, lua, 2);
   if (!s) return gone(L, 2);
+  if (pml_lua_uid(L, 3, buf, &uid) != 0)
+    return pml_lua_fail(L, PML_EINVAL, "a uid is a string or a number");
   int rc = pml_sessions_bind(pml_node_sessions(lua->node), s, uid);
   if (rc == PML_EBOUND) return bound_to(L, rc, "session has already bind with ", s->uid);
   if (rc) return pml_lua_fail(L, rc, "a uid is a string or a number, and not empty");
@@ -64,10 +64,10 @@ static int l_unbind(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   char buf[40];
   pml_uid uid;
-  if (pml_lua_uid(L, 3, buf, &uid) != 0)
-    return pml_lua_fail(L, PML_EINVAL, "a uid is a string or a number");
   pml_session *s = session_at(L, lua, 2);
   if (!s) return gone(L, 2);
+  if (pml_lua_uid(L, 3, buf, &uid) != 0)
+    return pml_lua_fail(L, PML_EINVAL, "a uid is a string or a number");
   int rc = pml_sessions_unbind(pml_node_sessions(lua->node), s, uid);
   if (rc) return bound_to(L, rc, "session has not bind with ", s->uid);
   return done(L);
