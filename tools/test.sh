@@ -43,22 +43,33 @@ count_specs() { # status file
   passed=$((passed + n)) failed=$((failed + f + e)) skipped=$((skipped + p))
 }
 
+# Runs a command for $limit seconds at most, shows and keeps what it prints, and
+# ends what it left running. Not through a pipe: that would wait for those.
+run() {
+  timeout -k 5 "$limit" "$@" </dev/null >"$log" 2>&1 &
+  local group=$! status
+  wait "$group"
+  status=$?
+  kill -KILL -- "-$group" 2>/dev/null
+  cat "$log"
+  return "$status"
+}
+
 run_specs() { # jit, files...
   local jit=$1 file
   shift
   for file in "$@"; do
     echo "== $file${jit:+ (jit $jit)}"
-    POMELUA_JIT=$jit "${preload[@]}" timeout -k 5 "$limit" \
-      luajit /usr/bin/busted --ignore-lua -o plainTerminal "$file" </dev/null 2>&1 | tee "$log"
-    count_specs "${PIPESTATUS[0]}" "$file"
+    POMELUA_JIT=$jit run "${preload[@]}" luajit /usr/bin/busted --ignore-lua -o plainTerminal "$file"
+    count_specs $? "$file"
   done
 }
 
 spec_files() { find "$@" -name '*_spec.lua' -not -path '*/node_modules/*' 2>/dev/null | sort; }
 
 if [[ $what != spec* && $what != examples* ]]; then
-  timeout -k 5 900 "$POMELUA_BUILD/test/run" $what </dev/null 2>&1 | tee "$log"
-  status=${PIPESTATUS[0]}
+  limit=900 run "$POMELUA_BUILD/test/run" $what
+  status=$?
   p=$(grep -ac '^ok ' "$log") f=$(grep -ac '^not ok ' "$log")
   if [ "$status" != 0 ] && [ "$f" = 0 ]; then
     echo "C tests: ended with status $status"
