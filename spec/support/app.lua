@@ -64,13 +64,20 @@ function Server:complaints(patterns)
   return list
 end
 
+---Sends SIGTERM, once.
+function Server:terminate()
+  if self.terminated then return end
+  self.terminated = true
+  self.process:kill("sigterm")
+end
+
 ---Ends it with SIGTERM and asserts that it ended well: status 0, and no error in the
 ---log but those that match one of `patterns`.
 ---@param patterns string[]?
 function Server:stop(patterns)
   if self.stopped then return end
   self.stopped = true
-  self.process:kill("sigterm")
+  self:terminate()
   local code, signal = self.process:waitExit(app.patience)
   local list = self:complaints(patterns or {})
   self.process:close()

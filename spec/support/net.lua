@@ -259,6 +259,13 @@ end
 -- Sends no more; reads on.
 function Client:shutdown() self.tcp:shutdown() end
 
+-- Ends the connection with a reset.
+function Client:reset()
+  if not open[self] then return end
+  open[self] = nil
+  self.tcp:close_reset()
+end
+
 function Client:close()
   if not open[self] then return end
   open[self] = nil

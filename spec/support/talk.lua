@@ -4,7 +4,8 @@
 --   local server = talk.start { config = "heartbeat = 1", code = "…" }
 --
 -- config, server and proxy are fields of connectorConfig, serverConfig and proxyConfig
--- as Lua text; code runs in app.lua before app:start(); max is max-connections.
+-- as Lua text; code runs in app.lua before app:start(); max is max-connections; files
+-- are more files of the app.
 
 local app = require "spec.support.app"
 
@@ -176,7 +177,7 @@ function talk.start(opts)
   local function fill(text)
     return (text:gsub("@(%a+)@", function(key) return opts[key] or "" end))
   end
-  local server = app.start {
+  local files = {
     ["app.lua"] = fill(app_lua),
     ["config/servers.json"] = (servers:gsub("@max@",
       opts.max and (', "max-connections": ' .. opts.max) or "")),
@@ -184,6 +185,8 @@ function talk.start(opts)
     ["app/servers/chat/handler/chatHandler.lua"] = chat_handler,
     ["app/servers/chat/remote/chatRemote.lua"] = chat_remote,
   }
+  for name, text in pairs(opts.files or {}) do files[name] = text end
+  local server = app.start(files)
   server.port = server.ports["connector-1"]
   return server
 end
