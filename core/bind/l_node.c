@@ -181,8 +181,15 @@ static int l_configure(lua_State *L) {
       return luaL_error(L, "%s must be from %f to %f, got %f", name, lo, hi, lua_tonumber(L, -1));
     lua_pop(L, 1);
   }
+  pml_budget_set(lua->budget, pml_node_config(lua->node)->budget_ms);
   lua_pushboolean(L, 1);
   return 1;
+}
+
+/* node:renew(): a script that was being stopped has ended; what follows has a whole budget */
+static int l_renew(lua_State *L) {
+  pml_budget_renew(pml_lua_check(L)->budget);
+  return 0;
 }
 
 static const char *server_field(lua_State *L, int i, const char *name) {
@@ -268,7 +275,8 @@ static int l_failed(lua_State *L) {
 /* node:listening(lines): this server is up; lines for standard output, or nil */
 static int l_listening(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  if (lua->member) pml_program_listening(lua->member, luaL_optstring(L, 2, ""));
+  const char *lines = luaL_optstring(L, 2, "");
+  if (lua->member) pml_program_listening(lua->member, lines);
   return 0;
 }
 
@@ -454,6 +462,7 @@ static const luaL_Reg methods[] = {
   {"now", l_now},
   {"log", l_log},
   {"configure", l_configure},
+  {"renew", l_renew},
   {"setServers", l_set_servers},
   {"alive", l_alive},
   {"listen", l_listen},

@@ -5,29 +5,80 @@
 #include "bind/lua_node.h"
 #include "bind/vm.h"
 
+#include <luajit.h>
 #include <stdio.h>
+#include <string.h>
+
+/* What all servers' states have in common. */
+typedef struct {
+  const char *path; /* package.path */
+  pml_budget *budget;
+} common;
+
+/* What a server's thread has. */
+typedef struct {
+  lua_State *L;
+  pml_budget_slot *slot;
+} state;
+
+static int require(lua_State *L, const char *name, char **err) {
+  lua_getglobal(L, "require");
+  lua_pushstring(L, name);
+  return pml_lua_try(L, 1, 1, err);
+}
+
+/* A compiler that gives wrong results is worse than none. */
+static int probe(lua_State *L, const pml_log *log, char **err) {
+  if (require(L, "pomelua.jit_probe", err) != 0) return -1;
+  if (pml_lua_try(L, 0, 1, err) != 0) return -1;
+  if (lua_isstring(L, -1)) {
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    pml_log_write(log, PML_WARN, "the compiler of this LuaJIT stays off: %s", lua_tostring(L, -1));
+  }
+  lua_pop(L, 1);
+  return 0;
+}
+
+/* No function of the framework is stopped half way: those from the folder of the one on top. */
+static void spare_folder(lua_State *L, pml_budget_slot *slot) {
+  lua_Debug ar;
+  lua_pushvalue(L, -1);
+  if (!lua_getinfo(L, ">S", &ar)) return;
+  const char *slash = strrchr(ar.source, '/');
+  if (ar.source[0] != '@' || !slash) return;
+  char *folder = pml_strndup(ar.source, (size_t)(slash + 1 - ar.source));
+  pml_budget_spare(slot, folder);
+  pml_free(folder);
+}
 
 /* On a server's thread: a Lua state of its own, require("pomelua.boot")(node, json). */
-static int load(pml_node *n, pml_program_member *m, const char *boot, void **state, char **err,
+static int load(pml_node *n, pml_program_member *m, const char *boot, void **out, char **err,
                 void *ud) {
-  lua_State *L = pml_vm_new(ud);
+  const common *c = ud;
+  lua_State *L = pml_vm_new(c->path);
   if (!L) {
     *err = pml_strdup("out of memory");
     return -1;
   }
-  *state = L;
+  state *s = pml_alloc0(sizeof *s);
+  *out = s;
+  s->L = L;
+  s->slot = pml_budget_join(c->budget, L, pml_node_config(n)->budget_ms, pml_node_log(n));
   pml_lua_call_open(L);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "pomelua.boot");
-  if (pml_lua_try(L, 1, 1, err) != 0) return -1;
-  pml_lua_node_push(L, n, m);
+  if (probe(L, pml_node_log(n), err) != 0) return -1;
+  if (require(L, "pomelua.boot", err) != 0) return -1;
+  if (lua_isfunction(L, -1)) spare_folder(L, s->slot);
+  pml_lua_node_push(L, n, m)->budget = s->slot;
   lua_pushstring(L, boot);
   return pml_lua_try(L, 2, 0, err);
 }
 
-static void unload(void *state, void *ud) {
+static void unload(void *out, void *ud) {
+  state *s = out;
   (void)ud;
-  lua_close(state);
+  pml_budget_quit(s->slot);
+  lua_close(s->L);
+  pml_free(s);
 }
 
 static void say(const char *line, void *ud) {
@@ -78,7 +129,8 @@ static int l_run(lua_State *L) {
     o.web_port = (int)luaL_checkinteger(L, -1);
   }
   lua_getglobal(L, "package");
-  o.ud = (void *)(uintptr_t)text(L, lua_gettop(L), "path", NULL);
+  common c = {.path = text(L, lua_gettop(L), "path", NULL)};
+  o.ud = &c;
   o.count = lua_objlen(L, 2);
   pml_program_server *servers = lua_newuserdata(L, (o.count + 1) * sizeof *servers);
   for (size_t i = 0; i < o.count; i++) {
@@ -87,7 +139,10 @@ static int l_run(lua_State *L) {
     lua_pop(L, 1);
   }
   o.servers = servers;
+  c.budget = pml_budget_new(PML_BUDGET_GRACE_MS);
+  if (!c.budget) return luaL_error(L, "run: no thread for the scripts' budget");
   lua_pushinteger(L, pml_program_run(&o));
+  pml_budget_free(c.budget);
   return 1;
 }
 

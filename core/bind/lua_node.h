@@ -4,6 +4,7 @@
 #define PML_BIND_LUA_NODE_H
 
 #include "base/uid.h"
+#include "bind/budget.h"
 #include "node/node.h"
 #include "node/program.h"
 
@@ -34,6 +35,7 @@ typedef struct pml_lua {
   lua_State *L; /* where C calls scripts now: the state's own, or the caller's in a virtual node */
   pml_node *node;             /* NULL once closed */
   pml_program_member *member; /* NULL: a virtual node */
+  pml_budget_slot *budget;    /* borrowed; NULL: scripts may run for ever */
   int entry[PML_ENTRIES];     /* registry references, LUA_NOREF: not set */
   int channels;               /* registry reference: id -> Channel, weak */
   int env;                  /* registry reference: environment of Channels, keeps the node alive */

@@ -21,9 +21,19 @@ static lua_State *begin(void *ud, int which) {
   return lua->L;
 }
 
-static int call(void *ud, int which, int nargs, int nresults) {
+/* detail: what the entry is called for, if the call never ends. */
+static int call_for(void *ud, int which, pml_slice detail, int nargs, int nresults) {
   pml_lua *lua = ud;
-  return pml_lua_call(lua->L, nargs, nresults, pml_node_log(lua->node), names[which]);
+  /* Nobody waits for a server that does not listen yet. */
+  pml_budget_slot *budget = which == PML_ON_START ? NULL : lua->budget;
+  pml_budget_enter(budget, names[which], detail);
+  int rc = pml_lua_call(lua->L, nargs, nresults, pml_node_log(lua->node), names[which]);
+  pml_budget_leave(budget);
+  return rc;
+}
+
+static int call(void *ud, int which, int nargs, int nresults) {
+  return call_for(ud, which, pml_slice_of(NULL, 0), nargs, nresults);
 }
 
 /* 0 stands for "none", which is nil in Lua. */
@@ -41,7 +51,7 @@ static void on_message(void *ud, pml_id request, const pml_session *s, const pml
   lua_pushinteger(L, (lua_Integer)m->id);
   lua_pushlstring(L, (const char *)m->route.p, m->route.n);
   lua_pushlstring(L, (const char *)m->body.p, m->body.n);
-  call(ud, PML_ON_MESSAGE, 6, 0);
+  call_for(ud, PML_ON_MESSAGE, m->route, 6, 0);
 }
 
 static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_slice body) {
@@ -56,7 +66,7 @@ static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_
   lua_pushinteger(L, (lua_Integer)env->msg_id);
   lua_pushlstring(L, (const char *)env->route.p, env->route.n);
   lua_pushlstring(L, (const char *)body.p, body.n);
-  call(ud, PML_ON_FORWARDED, 9, 0);
+  call_for(ud, PML_ON_FORWARDED, env->route, 9, 0);
 }
 
 static void on_call(void *ud, pml_id id, const pml_envelope *env, pml_slice args) {
@@ -66,7 +76,7 @@ static void on_call(void *ud, pml_id id, const pml_envelope *env, pml_slice args
   lua_pushlstring(L, (const char *)env->from.p, env->from.n);
   lua_pushlstring(L, (const char *)env->route.p, env->route.n);
   lua_pushlstring(L, (const char *)args.p, args.n);
-  call(ud, PML_ON_CALL, 4, 0);
+  call_for(ud, PML_ON_CALL, env->route, 4, 0);
 }
 
 static void on_answered(void *ud, pml_id id, int status, pml_slice text) {
@@ -109,7 +119,7 @@ static void on_route(void *ud, pml_id pending, pml_slice type, const pml_session
   lua_pushinteger(L, (lua_Integer)m->id);
   lua_pushlstring(L, (const char *)m->route.p, m->route.n);
   lua_pushlstring(L, (const char *)m->body.p, m->body.n);
-  call(ud, PML_ON_ROUTE, 7, 0);
+  call_for(ud, PML_ON_ROUTE, m->route, 7, 0);
 }
 
 static void on_closed(void *ud, const pml_session *s, const pml_close_reason *why) {
@@ -134,8 +144,10 @@ static void on_timer(void *ud, pml_id timer) {
   call(ud, PML_ON_TIMER, 1, 0);
 }
 
-/* A filter that fails keeps the session out, and the log says why. */
+/* A filter that fails keeps the session out, and the log says why: once for all, when
+ * the script that broadcasts is being stopped. */
 static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice param) {
+  if (pml_budget_over(((pml_lua *)ud)->budget)) return 0;
   pml_lua *lua = ud;
   if (lua->entry[PML_ON_FILTER] == LUA_NOREF) return 1;
   lua_State *L = begin(ud, PML_ON_FILTER);

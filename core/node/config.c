@@ -16,6 +16,7 @@ void pml_config_defaults(pml_config *c) {
     .handler_ms = 10000,
     .forward_ms = 11000,
     .max_calls = 65536,
+    .budget_ms = 1000,
   };
 }
 
@@ -41,6 +42,7 @@ static const struct {
   {"handlerTimeout", U32(handler_ms), 1, 86400000},
   {"forwardTimeout", U32(forward_ms), 1, 86400000},
   {"maxCalls", U32(max_calls), 1, 16000000},
+  {"budget", U32(budget_ms), 0, 86400000},
 };
 
 int pml_config_set(pml_config *c, const char *name, double value, double *lo, double *hi) {

@@ -22,6 +22,7 @@ typedef struct {
   uint32_t handler_ms;     /* handlerTimeout: 10000 */
   uint32_t forward_ms;     /* forwardTimeout: 11000 */
   uint32_t max_calls;      /* maxCalls: 65536 waiting rpc calls */
+  uint32_t budget_ms;      /* budget: 1000, of processor time for a script; 0: none */
 } pml_config;
 
 void pml_config_defaults(pml_config *c);

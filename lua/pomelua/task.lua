@@ -56,6 +56,9 @@ local function step(server, t, run, a, b, c, d)
     local pool = server.pool
     if #pool < POOL_MAX then pool[#pool + 1] = t end
   elseif not ok then
+    -- When it was stopped, what follows has a budget of its own. A nested task used up
+    -- that of the outer one, which is stopped as well.
+    if not outer_task then server.node:renew() end
     report(server, owner, t.co, signal)
   elseif signal ~= EXIT then
     report(server, owner, t.co, "coroutine.yield outside of a coroutine of its own;"

@@ -1,0 +1,61 @@
+/* budget: how long a script may run. One that runs longer is stopped by an error,
+ * with the compiler on and in every server of the process:
+ *
+ *   handler stopped: over its budget of 1000 ms
+ *
+ * The error is raised again and again, so that no pcall keeps it, until the call
+ * has ended; the state is as good as before. What Lua cannot interrupt (a string.find
+ * that backtracks for minutes, a finalizer, a message handler of xpcall) ends the
+ * process some seconds later with one line that says what ran, and PML_BUDGET_EXIT.
+ *
+ * Time is the processor time of the server's thread, so a busy machine makes no
+ * script late; a call that sleeps in C is over its budget after the grace, too.
+ *
+ * There is one pml_budget in a process, since LuaJIT has one profiler in a process
+ * and this is built on it: scripts there cannot use it (jit.p). Takes SIGPROF and
+ * SIGURG. A count hook of a debugger and this one get in each other's way. */
+#ifndef PML_BIND_BUDGET_H
+#define PML_BIND_BUDGET_H
+
+#include "base/buf.h"
+#include "base/log.h"
+
+#include <lua.h>
+#include <stdint.h>
+
+#define PML_BUDGET_GRACE_MS \
+  9000 /* from the first attempt to stop a call to the end of the process */
+#define PML_BUDGET_EXIT 70
+
+typedef struct pml_budget pml_budget;
+typedef struct pml_budget_slot pml_budget_slot; /* one server's part */
+
+/* Starts the watchdog's thread. Returns owned; NULL: no memory or no thread. */
+pml_budget *pml_budget_new(uint32_t grace_ms);
+/* Takes b, which no server has joined any more. NULL is allowed. */
+void pml_budget_free(pml_budget *b);
+
+/* From the thread that runs L, outside of any call: ms is the budget, 0 for none.
+ * Borrows b, L (its main thread) and log. Returns owned. */
+pml_budget_slot *pml_budget_join(pml_budget *b, lua_State *L, uint32_t ms, const pml_log *log);
+/* Takes s, from its thread, before lua_close. */
+void pml_budget_quit(pml_budget_slot *s);
+
+/* The rest is for the slot's thread; a slot that is NULL has no budget. */
+
+void pml_budget_set(pml_budget_slot *s, uint32_t ms);
+/* Functions whose chunk's name begins with `prefix` (copied) are not stopped half way:
+ * the error waits until a function of somebody else runs. */
+void pml_budget_spare(pml_budget_slot *s, const char *prefix);
+
+/* Around every call into L; calls may nest, and the outermost counts. what and detail
+ * are for the last line, and borrowed until leave. */
+void pml_budget_enter(pml_budget_slot *s, const char *what, pml_slice detail);
+void pml_budget_leave(pml_budget_slot *s);
+/* Inside of a call, from a function that Lua calls: what was being stopped has ended, and
+ * what follows has the whole budget. Nothing while nothing is being stopped. */
+void pml_budget_renew(pml_budget_slot *s);
+/* Whether what runs now is being stopped. */
+int pml_budget_over(const pml_budget_slot *s);
+
+#endif
