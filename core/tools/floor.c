@@ -3,8 +3,9 @@
  * JSON, no limits. A request whose route contains "send" is pushed to all clients of the
  * sender's room and answered; any other is answered with a fixed body.
  *
- * Use: floor PORT ROOMS. A client's room is its number of arrival modulo ROOMS, as
- * the generator numbers them. Output of one turn is written at its end, once per client. */
+ * Use: floor PORT ROOMS. A request whose route contains "enter" puts the client into the
+ * room whose number stands behind "room" in its body, modulo ROOMS. Output of one turn is written
+ * at its end, once per client. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -21,14 +22,14 @@
 #define MAX_FD (1 << 20)
 
 typedef struct client {
-  int fd, ws, open, dirty, room;
+  int fd, ws, open, dirty, room; /* room: -1 for none */
   uint32_t nin, nout, cap;
   uint8_t in[IN_SIZE], *out;
   struct client *next; /* of the room */
 } client;
 
 static client *by_fd[MAX_FD], **rooms, *dirty[MAX_FD];
-static int nrooms = 1, ndirty, arrived, ep;
+static int nrooms = 1, ndirty, ep;
 
 static void queue(client *c, const void *p, size_t n) {
   if (c->nout + n > c->cap) {
@@ -65,15 +66,26 @@ static void package(client *c, int type, const void *body, size_t n) {
 }
 
 static void drop(client *c) {
-  client **p = &rooms[c->room];
-  while (*p != c) p = &(*p)->next;
-  *p = c->next;
+  if (c->room >= 0) {
+    client **p = &rooms[c->room];
+    while (*p != c) p = &(*p)->next;
+    *p = c->next;
+  }
   for (int i = 0; i < ndirty; i++)
     if (dirty[i] == c) dirty[i] = dirty[--ndirty];
   by_fd[c->fd] = NULL;
   close(c->fd);
   free(c->out);
   free(c);
+}
+
+static void enter(client *c, const uint8_t *body, size_t n) {
+  const uint8_t *at = memmem(body, n, "\"room", 5);
+  if (!at || c->room >= 0) return;
+  c->room = atoi((const char *)at + 5) % nrooms; /* ours: the generator's body ends with a brace */
+  if (c->room < 0) c->room = 0;
+  c->next = rooms[c->room];
+  rooms[c->room] = c;
 }
 
 static void data(client *c, const uint8_t *p, size_t n) {
@@ -86,8 +98,9 @@ static void data(client *c, const uint8_t *p, size_t n) {
   size_t nroute = id < n ? p[id] : 0;
   if (id + 1 + nroute > n) return;
   const uint8_t *route = p + id + 1, *body = route + nroute;
-  if (memmem(route, nroute, "send", 4)) {
-    size_t nbody = (size_t)(p + n - body);
+  size_t nbody = (size_t)(p + n - body);
+  if (memmem(route, nroute, "enter", 5)) enter(c, body, nbody);
+  if (memmem(route, nroute, "send", 4) && c->room >= 0) {
     memcpy(out, "\x06\x06onChat", 8);
     memcpy(out + 8, body, nbody);
     for (client *m = rooms[c->room]; m; m = m->next) package(m, 4, out, 8 + nbody);
@@ -192,9 +205,8 @@ static void arrive(int listener) {
     if (!c) abort();
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     c->fd = fd;
-    c->room = arrived++ % nrooms;
-    c->next = rooms[c->room];
-    rooms[c->room] = by_fd[fd] = c;
+    c->room = -1;
+    by_fd[fd] = c;
     struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
     epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
   }

@@ -1,11 +1,13 @@
 /* load: a load generator that speaks Pomelo's protocol, for `pomelua bench` and
  * `make bench`. One epoll thread.
  *
- *   fan    one sender per room keeps N requests in flight; every member of the room
- *          must get every push exactly once
+ *   fan    the senders (one per room, or --senders) keep N requests in flight each;
+ *          every member of the room must get every push exactly once
  *   echo   every client keeps N requests in flight; every one must be answered
  *   idle   connect, enter, stay
  *
+ * With --rate, requests start at random times, so many a second in all, whether or not
+ * earlier ones were answered, and latency counts from the time a request was due.
  * Deliveries are counted at the receivers; its own CPU time is shown, so that one
  * sees that it was not the limit. It answers a heartbeat one interval later, as
  * the clients do. Messages are templates: {uid} {room} {now} (seconds) {fill}.
@@ -37,14 +39,15 @@ typedef struct {
   state st;
   uint32_t msg_id, left, got, heartbeat;
   double beat_at;
+  double *sent_at; /* by message id, for the latency of answers */
   uint8_t *in, *out;
   size_t nin, capin, nout, capout, sent_out;
 } client;
 
 static struct {
   const char *host, *mode, *pids, *enter, *enter_msg, *route, *msg, *push, *json;
-  int port, clients, rooms, in_flight, size, tcp, quiet;
-  long count, seconds, stay;
+  int port, clients, rooms, senders, in_flight, size, tcp, quiet;
+  long count, seconds, stay, rate, duration;
 } o = {
   .host = "127.0.0.1",
   .mode = "fan",
@@ -65,9 +68,11 @@ static struct {
 
 static client *clients;
 static int epfd, ready, dead, beats;
-static uint64_t deliveries, answers, errors, kicks;
+static uint32_t *room_sent, id_mask;
+static uint64_t want, asked, deliveries, answers, errors, kicks, beats_sent;
+static double due; /* --rate: when the request that is being written should have gone */
 static float *samples;
-static uint32_t nsamples;
+static uint32_t nsamples, sample_every = 16;
 static char *fill;
 
 static double now(void) {
@@ -162,10 +167,10 @@ static void drop(client *c) {
   close(c->fd);
 }
 
-static void arm(client *c, int want) {
-  struct epoll_event e = {.events = EPOLLIN | (want ? EPOLLOUT : 0), .data.ptr = c};
+static void arm(client *c, int write) {
+  struct epoll_event e = {.events = EPOLLIN | (write ? EPOLLOUT : 0), .data.ptr = c};
   epoll_ctl(epfd, EPOLL_CTL_MOD, c->fd, &e);
-  c->write_armed = want;
+  c->write_armed = write;
 }
 
 static void flush(client *c) {
@@ -219,6 +224,10 @@ static size_t expand(const client *c, const char *template, char *out) {
       p += 6;
     } else if (!strncmp(p, "{now}", 5)) {
       clock_gettime(CLOCK_MONOTONIC, &t);
+      if (due > 0) {
+        t.tv_sec = (time_t)due;
+        t.tv_nsec = (long)((due - (double)t.tv_sec) * 1e9);
+      }
       n += (size_t)snprintf(out + n, left, "%010ld.%09ld", (long)t.tv_sec, t.tv_nsec);
       p += 5;
     } else if (!strncmp(p, "{fill}", 6)) {
@@ -247,11 +256,19 @@ static void request(client *c, const char *route, const char *template) {
   package(c, 4, b, k);
 }
 
+static void ask(client *c) {
+  request(c, o.route, o.msg);
+  c->sent_at[c->msg_id & id_mask] = due > 0 ? due : now();
+  c->in_flight++;
+  asked++;
+  room_sent[c->room]++;
+  want += (uint64_t)(o.clients / o.rooms + (c->room < o.clients % o.rooms));
+}
+
 static void fire(client *c) {
   while (c->left && c->in_flight < o.in_flight) {
-    request(c, o.route, o.msg);
+    ask(c);
     c->left--;
-    c->in_flight++;
   }
   if (c->nout) flush(c);
 }
@@ -260,7 +277,11 @@ static void fire(client *c) {
 
 static int has_500(const uint8_t *p, size_t n) { return memmem(p, n, "\"code\":500", 10) != NULL; }
 
-static void answered(client *c, const uint8_t *p, size_t n) {
+static void keep_sample(double sent) {
+  if (sent > 0 && nsamples < SAMPLES) samples[nsamples++] = (float)(now() - sent);
+}
+
+static void answered(client *c, uint32_t id, const uint8_t *p, size_t n) {
   if (has_500(p, n)) {
     if (errors++ < 3) fprintf(stderr, "load: %.*s\n", (int)n, p);
   }
@@ -269,6 +290,7 @@ static void answered(client *c, const uint8_t *p, size_t n) {
     ready++;
     return;
   }
+  if (!strcmp(o.mode, "echo") && answers % sample_every == 0) keep_sample(c->sent_at[id & id_mask]);
   answers++;
   c->in_flight--;
 }
@@ -276,22 +298,23 @@ static void answered(client *c, const uint8_t *p, size_t n) {
 /* The time of sending stands behind the first quote and digit of the content. */
 static void sample(const uint8_t *p, size_t n) {
   const uint8_t *q = memmem(p, n, "\"content\":\"", 11);
-  if (!q || nsamples >= SAMPLES) return;
-  double sent = strtod((const char *)q + 11, NULL);
-  if (sent > 0) samples[nsamples++] = (float)(now() - sent);
+  if (q) keep_sample(strtod((const char *)q + 11, NULL));
 }
 
 static void message(client *c, const uint8_t *p, size_t n) {
   int type = n ? (p[0] >> 1) & 7 : -1;
   size_t at = 1;
+  uint32_t id = 0;
   if (type == 2) {
-    while (at < n && p[at] & 128) at++;
+    for (int shift = 0; at < n && p[at] & 128; at++, shift += 7)
+      id |= (uint32_t)(p[at] & 127) << shift;
+    if (at < n) id |= (uint32_t)p[at] << (7 * (at - 1));
     at++;
-    if (at < n) answered(c, p + at, n - at);
+    if (at < n) answered(c, id, p + at, n - at);
   } else if (type == 3 && n > 2 && (size_t)p[1] + 2 <= n) {
     if (strlen(o.push) != p[1] || memcmp(p + 2, o.push, p[1]) != 0) return;
     c->got++;
-    if ((deliveries++ & 15) == 0) sample(p + 2 + p[1], n - 2 - p[1]);
+    if (deliveries++ % sample_every == 0) sample(p + 2 + p[1], n - 2 - p[1]);
   }
 }
 
@@ -390,15 +413,15 @@ static void parse(client *c) {
 static void readable(client *c) {
   for (;;) {
     room_for(&c->in, &c->capin, c->nin + 8192);
-    size_t asked = c->capin - c->nin;
-    ssize_t n = recv(c->fd, c->in + c->nin, asked, 0);
+    size_t space = c->capin - c->nin;
+    ssize_t n = recv(c->fd, c->in + c->nin, space, 0);
     if (n <= 0) {
       if (n == 0 || errno != EAGAIN) drop(c);
       return;
     }
     c->nin += (size_t)n;
     parse(c);
-    if (c->st == DEAD || (size_t)n < asked) return;
+    if (c->st == DEAD || (size_t)n < space) return;
   }
 }
 
@@ -458,14 +481,16 @@ static void heartbeats(void) {
     beats--;
     if (c->st == DEAD || c->st < ENTERING) continue;
     package(c, 3, NULL, 0);
+    beats_sent++;
     flush(c);
   }
 }
 
-static void turn(int ms) {
+static void turn_for(double seconds) {
   static struct epoll_event ev[1024];
+  struct timespec t = {.tv_nsec = seconds > 0 ? (long)(seconds * 1e9) : 0};
   heartbeats();
-  int n = epoll_wait(epfd, ev, 1024, ms);
+  int n = epoll_pwait2(epfd, ev, 1024, &t, NULL);
   for (int i = 0; i < n; i++) {
     client *c = ev[i].data.ptr;
     if (c->st == DEAD) continue;
@@ -479,12 +504,16 @@ static void turn(int ms) {
   }
 }
 
+static void turn(int ms) { turn_for(ms / 1e3); }
+
 static void progress(const char *what, double done, double of, double t0) {
   static double next;
   double t = now();
   if (o.quiet || t < next) return;
   next = t + 0.5;
-  fprintf(stderr, "\r%s %.0f of %.0f (%.0f/s)   ", what, done, of, t > t0 ? done / (t - t0) : 0);
+  double rate = t > t0 ? done / (t - t0) : 0;
+  if (what[0] == 's') fprintf(stderr, "\r%.1f %s %.0f (%.0f/s)   ", of, what, done, rate);
+  else fprintf(stderr, "\r%s %.0f of %.0f (%.0f/s)   ", what, done, of, rate);
 }
 
 static int by_size(const void *a, const void *b) {
@@ -493,7 +522,9 @@ static int by_size(const void *a, const void *b) {
 }
 
 static double percentile(double p) {
-  return nsamples ? (double)samples[(size_t)(nsamples * p)] * 1e3 : 0;
+  if (!nsamples) return 0;
+  size_t i = (size_t)((double)nsamples * p);
+  return (double)samples[i < nsamples ? i : nsamples - 1] * 1e3;
 }
 
 static int connect_all(usage *before, usage *after, double *took) {
@@ -510,31 +541,33 @@ static int connect_all(usage *before, usage *after, double *took) {
   return ready == o.clients;
 }
 
-static void report(const char *what, double took, uint64_t done, uint64_t want, usage a, usage b,
+static void report(const char *what, double took, uint64_t done, uint64_t all, usage a, usage b,
                    double cpu) {
   qsort(samples, nsamples, sizeof *samples, by_size);
   double each = done ? (double)done : 1;
   if (!o.quiet) fprintf(stderr, "\r%60s\r", "");
   if (o.json) {
-    printf(
-      "{\"what\":\"%s\",\"done\":%llu,\"want\":%llu,\"seconds\":%.4f,\"rate\":%.1f,\"server_us\":%."
-      "4f,"
-      "\"client_us\":%.4f,\"rss\":%.0f,\"rss_before\":%.0f,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f,"
-      "\"errors\":%llu,\"kicks\":%llu,\"dead\":%d}\n",
-      what, (unsigned long long)done, (unsigned long long)want, took, (double)done / took,
-      (b.cpu - a.cpu) * 1e6 / each, cpu * 1e6 / each, b.rss, a.rss, percentile(.5), percentile(.99),
-      percentile(.9999), (unsigned long long)errors, (unsigned long long)kicks, dead);
+    printf("{\"what\":\"%s\",\"done\":%llu,\"want\":%llu,\"seconds\":%.4f,\"rate\":%.1f,", what,
+           (unsigned long long)done, (unsigned long long)all, took, (double)done / took);
+    printf("\"server_us\":%.4f,\"client_us\":%.4f,\"rss\":%.0f,\"rss_before\":%.0f,",
+           (b.cpu - a.cpu) * 1e6 / each, cpu * 1e6 / each, b.rss, a.rss);
+    printf("\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f,\"quantiles\":[", percentile(.5),
+           percentile(.99), percentile(1));
+    for (int i = 0; i <= 100; i++) printf("%s%.3f", i ? "," : "", percentile(i / 100.));
+    printf("],\"errors\":%llu,\"kicks\":%llu,\"dead\":%d,\"beats\":%llu}\n",
+           (unsigned long long)errors, (unsigned long long)kicks, dead,
+           (unsigned long long)beats_sent);
     return;
   }
   printf("%s: %llu of %llu in %.2f s = %.0f/s", what, (unsigned long long)done,
-         (unsigned long long)want, took, (double)done / took);
+         (unsigned long long)all, took, (double)done / took);
   if (o.pids)
     printf(", server CPU %.3f us each, memory %.1f MiB", (b.cpu - a.cpu) * 1e6 / each,
            b.rss / 1048576);
   printf(", generator CPU %.3f us each", cpu * 1e6 / each);
   if (nsamples)
-    printf(", latency ms p50 %.2f p99 %.2f p99.99 %.2f", percentile(.5), percentile(.99),
-           percentile(.9999));
+    printf(", latency ms p50 %.2f p90 %.2f p99 %.2f p99.9 %.2f max %.2f", percentile(.5),
+           percentile(.9), percentile(.99), percentile(.999), percentile(1));
   printf(", errors %llu, kicks %llu, lost %d\n", (unsigned long long)errors,
          (unsigned long long)kicks, dead);
 }
@@ -544,27 +577,58 @@ static void fire_all(int senders) {
     if (clients[i].st == READY) fire(&clients[i]);
 }
 
+/* The requests that are due by now, each from a sender taken at random. */
+static void fire_due(int senders, double *next) {
+  for (double t = now(); *next <= t && !dead;) {
+    client *c = NULL;
+    for (int k = 0, at = (int)(random() % senders); k < senders && !c; k++)
+      if (clients[(at + k) % senders].in_flight < o.in_flight) c = &clients[(at + k) % senders];
+    if (!c) return; /* all wait for answers; what is late counts as latency */
+    due = *next;
+    ask(c);
+    flush(c);
+    *next += 2 * (double)random() / RAND_MAX / (double)o.rate;
+  }
+}
+
+static int senders_of(int fan) {
+  int n = fan ? o.rooms : o.clients;
+  if (o.senders) n = o.senders;
+  return n < o.clients ? n : o.clients;
+}
+
 static int run(void) {
-  int fan = !strcmp(o.mode, "fan"), senders = fan ? o.rooms : o.clients, wrong = 0;
-  uint32_t per = (uint32_t)(o.count / senders);
-  uint64_t want = fan ? (uint64_t)per * (uint64_t)o.clients : (uint64_t)per * (uint64_t)senders;
-  for (int i = 0; i < senders; i++) clients[i].left = per;
-  double c0 = own_cpu(), t0 = now();
+  int fan = !strcmp(o.mode, "fan"), senders = senders_of(fan), wrong = 0;
+  uint64_t all = 0, *goal = fan ? &want : &asked, *got = fan ? &deliveries : &answers;
+  for (int i = 0; i < senders && !o.rate; i++) {
+    clients[i].left = o.duration ? UINT32_MAX : (uint32_t)(o.count / senders);
+    all += clients[i].left;
+  }
+  if (o.rate && !o.duration) all = (uint64_t)o.count;
+  double c0 = own_cpu(), t0 = now(), next = t0;
   usage a = server_usage();
-  for (;;) {
-    uint64_t done = fan ? deliveries : answers;
-    if (done >= want || dead || now() - t0 > (double)o.seconds) break;
-    fire_all(senders);
-    turn(50);
-    progress(fan ? "delivered" : "answered", (double)done, (double)want, t0);
+  for (int more = 1;;) {
+    double t = now();
+    if (more && (o.duration ? t - t0 >= (double)o.duration : asked >= all)) {
+      more = 0;
+      for (int i = 0; i < senders; i++) clients[i].left = 0;
+    }
+    if (dead || t - t0 > (double)(o.seconds + o.duration)) break;
+    if (!more && answers >= asked && *got >= *goal) break;
+    if (more && o.rate) fire_due(senders, &next);
+    else fire_all(senders);
+    double wait = more && o.rate ? next - now() : 0.05;
+    turn_for(wait > 0.05 ? 0.05 : wait);
+    if (o.duration) progress(fan ? "s, delivered" : "s, answered", (double)*got, t - t0, t0);
+    else progress(fan ? "delivered" : "answered", (double)*got, (double)*goal, t0);
   }
   double took = now() - t0, cpu = own_cpu() - c0;
   usage b = server_usage();
   for (double end = now() + 0.3; now() < end;) turn(20); /* a surplus shows here */
-  for (int i = 0; i < o.clients && fan; i++) wrong += clients[i].got != per;
-  report(o.mode, took, fan ? deliveries : answers, want, a, b, cpu);
+  for (int i = 0; i < o.clients && fan; i++) wrong += clients[i].got != room_sent[clients[i].room];
+  report(o.mode, took, *got, *goal, a, b, cpu);
   if (wrong) fprintf(stderr, "load: %d clients did not get every push exactly once\n", wrong);
-  return wrong || errors || kicks || dead || (fan ? deliveries : answers) != want;
+  return wrong || errors || kicks || dead || answers != asked || *got != *goal;
 }
 
 static int sit(usage before) {
@@ -574,13 +638,32 @@ static int sit(usage before) {
   return ready != o.clients || errors || dead;
 }
 
-static void usage_text(void) {
-  puts(
-    "options: --host IP --port N --clients N --rooms N --mode fan|echo|idle --in-flight N --count "
-    "N\n"
-    "  --size BYTES --seconds N --stay N --tcp --pid PID,... --enter ROUTE --enter-message TEXT\n"
-    "  --route ROUTE --message TEXT --push ROUTE --json --quiet\n"
-    "messages are templates: {uid} {room} {now} {fill}; --enter '' enters nothing");
+static void usage_text(FILE *f) {
+  fputs(
+    "Loads a server with clients of the real protocol and says what it did.\n\n"
+    "  --host IP --port N     where it listens; 127.0.0.1, 3050\n"
+    "  --tcp                  raw TCP instead of WebSocket\n"
+    "  --clients N --rooms N  clients, spread over so many rooms; 100, 1\n"
+    "  --mode fan             senders ask, all of the sender's room must get the push (the "
+    "default)\n"
+    "         echo            all ask, each must be answered\n"
+    "         idle            all connect and stay, --stay seconds\n"
+    "  --senders N            who asks; one per room in mode fan, all in mode echo\n"
+    "  --in-flight N          requests of one sender that wait for answers, at most; 8\n"
+    "  --rate N               requests a second in all; left out: as fast as answers come\n"
+    "  --count N              requests in all; 1000\n"
+    "  --duration S           ask for so long instead\n"
+    "  --seconds S            give up when that takes longer; 60\n"
+    "  --enter ROUTE --enter-message TEXT\n"
+    "                         the first request of each client; '' asks nothing\n"
+    "  --route ROUTE --message TEXT --push ROUTE\n"
+    "                         the requests, and the route of the pushes that are counted\n"
+    "  --size BYTES           of {now}{fill} together; 64\n"
+    "  --pid PID,...          processes of the server: shows their CPU time and memory\n"
+    "  --json --quiet         one JSON object a line; no progress line\n\n"
+    "Messages are templates: {uid} {room} {now} (seconds; in \"content\" it gives the latency of\n"
+    "pushes) {fill}. Exit status 0 when all got in and got what they should, once; else 1.\n",
+    f);
 }
 
 static int options(int argc, char **argv) {
@@ -600,11 +683,14 @@ static int options(int argc, char **argv) {
     {"--port", NULL, &o.port, NULL},
     {"--clients", NULL, &o.clients, NULL},
     {"--rooms", NULL, &o.rooms, NULL},
+    {"--senders", NULL, &o.senders, NULL},
     {"--in-flight", NULL, &o.in_flight, NULL},
     {"--size", NULL, &o.size, NULL},
     {"--count", NULL, NULL, &o.count},
     {"--seconds", NULL, NULL, &o.seconds},
     {"--stay", NULL, NULL, &o.stay},
+    {"--rate", NULL, NULL, &o.rate},
+    {"--duration", NULL, NULL, &o.duration},
   };
   for (int i = 1; i < argc; i++) {
     size_t k = 0;
@@ -623,14 +709,20 @@ static int options(int argc, char **argv) {
   if (!strcmp(o.mode, "echo") && !strcmp(o.route, "chat.chatHandler.send"))
     o.route = "connector.entryHandler.echo";
   return o.clients < 1 || o.rooms < 1 || o.rooms > o.clients || o.in_flight < 1 || o.size < 0 ||
-             o.size > 50000 || o.count < 1 || o.port < 1 || o.port > 65535 || o.seconds < 1
+             o.size > 50000 || o.in_flight > 10000 || o.rate < 0 || o.duration < 0 ||
+             o.senders < 0 || o.count < 1 || o.port < 1 || o.port > 65535 || o.seconds < 1
            ? -1
            : 0;
 }
 
 int main(int argc, char **argv) {
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--help") != 0) continue;
+    usage_text(stdout);
+    return 0;
+  }
   if (options(argc, argv) != 0) {
-    usage_text();
+    usage_text(stderr);
     return 2;
   }
   struct rlimit rl = {1 << 20, 1 << 20};
@@ -640,6 +732,12 @@ int main(int argc, char **argv) {
   }
   clients = must(calloc((size_t)o.clients, sizeof *clients));
   samples = must(malloc(SAMPLES * sizeof *samples));
+  room_sent = must(calloc((size_t)o.rooms, sizeof *room_sent));
+  for (id_mask = 1; id_mask < 2 * (uint32_t)o.in_flight;) id_mask *= 2;
+  double *sent_at = must(calloc((size_t)o.clients * id_mask, sizeof *sent_at));
+  for (int i = 0; i < o.clients; i++) clients[i].sent_at = sent_at + (size_t)i * id_mask;
+  id_mask--;
+  if (o.rate) sample_every = 1;
   fill = must(calloc(1, (size_t)o.size + 1));
   memset(fill, 'x', o.size > 20 ? (size_t)o.size - 20 : 0);
   epfd = epoll_create1(0);
