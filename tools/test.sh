@@ -8,7 +8,8 @@ set -u
 cd "$(dirname "$0")/.."
 
 export POMELUA_BUILD=${BUILD:-build}
-unset MAKEFLAGS MFLAGS MAKELEVEL # of the make that runs this
+# A spec that runs make means a plain one, not that which runs this.
+unset MAKEFLAGS MFLAGS MAKELEVEL BUILD CFLAGS SAN
 what=${1:-}
 passed=0 failed=0 skipped=0
 log=$(mktemp)
@@ -24,6 +25,7 @@ preload=() limit=${SPEC_SECONDS:-120}
 if nm -D "$POMELUA_BUILD/lib/pomelua/core.so" 2>/dev/null | grep -q __asan_init; then
   preload=(env "LD_PRELOAD=$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0)
   limit=$((limit * 3))
+  ulimit -s 65536 # frames are larger there
 fi
 
 # Adds what busted counted in $log; a run that did not get that far is a failure.
