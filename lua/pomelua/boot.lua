@@ -1,6 +1,7 @@
 -- boot: a server's thread calls it once, in a fresh state: the surroundings of
 -- scripts are set up, app.lua runs. What goes wrong is one line for the program.
 local errors = require "pomelua.errors"
+local files = require "pomelua.files"
 local json = require "pomelua.json"
 local lifecycle = require "pomelua.lifecycle"
 local log = require "pomelua.log"
@@ -27,15 +28,15 @@ local function surround(one)
   end
 end
 
-local function run_app(one, path)
-  local chunk, message = loadfile(path)
+local function run_app(one)
+  local chunk, message = files.load(one.base, "app.lua")
   if not chunk then return lifecycle.fail(one, message) end
   chunk()
   if one.state ~= "new" then return end
   -- It may start later, from a callback.
   one.app:setTimeout(START_WAIT, function()
     if one.state == "new" then
-      lifecycle.fail(one, path .. ": app:start() has not been called")
+      lifecycle.fail(one, "app.lua: app:start() has not been called")
     end
   end)
 end
@@ -50,6 +51,9 @@ return function(node, text)
   surround(one)
   -- The program's last line says what failed; the traceback is for who asks for it.
   local owner = { name = "app.lua", level = "debug" }
-  function owner.failed(_, err) lifecycle.fail(one, errors.text(err)) end
-  task.run(one, owner, run_app, one, given.base .. "/app.lua")
+  function owner.failed(_, err)
+    local message = errors.text(err)
+    lifecycle.fail(one, message:find("app.lua", 1, true) and message or "app.lua: " .. message)
+  end
+  task.run(one, owner, run_app, one)
 end

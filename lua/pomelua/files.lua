@@ -83,4 +83,16 @@ function files.read(path)
   return text
 end
 
+---Loads a Lua file of an app. Its errors name it as it is called inside of the app:
+---Lua cuts long names, which full paths are.
+---@param base string
+---@param name string path inside base
+---@return function|nil chunk
+---@return string|nil message
+function files.load(base, name)
+  local text, message = files.read(base .. "/" .. name)
+  if not text then return nil, message end
+  return loadstring(text, "@" .. name)
+end
+
 return files

@@ -33,10 +33,11 @@ local steps = {
 ---@return table|nil hooks functions by name, empty without a file
 ---@return string|nil message
 function lifecycle.load(base, stype, app)
-  local path = base .. "/app/servers/" .. stype .. "/lifecycle.lua"
-  if not files.exists(path) then return {} end
-  local module, message = loader.load_file(path, app)
-  if not module then return module == nil and nil or {}, message end
+  local path = "app/servers/" .. stype .. "/lifecycle.lua"
+  if not files.exists(base .. "/" .. path) then return {} end
+  local module, message = loader.load_file(base, path, app)
+  if module == nil then return nil, message end
+  if not module then return {} end
   for name, fn in pairs(module) do
     if steps[name] and type(fn) ~= "function" then
       return nil, ("%s: %s must be a function, got a %s"):format(path, name, type(fn))

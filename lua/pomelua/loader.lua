@@ -1,7 +1,7 @@
 -- loader: a server type's handlers and remotes become a set for the registry, or
 -- an error. It swaps nothing.
 --
--- Files are loaded with loadfile and called, not required, so that what they do
+-- Files are loaded and called, not required, so that what they do
 -- while they load may wait.
 local files = require "pomelua.files"
 local errors = require "pomelua.errors"
@@ -9,22 +9,23 @@ local errors = require "pomelua.errors"
 local loader = {}
 
 ---Loads one file: a table, or a factory that is called with the app and builds one.
----@param path string
+---@param base string the app's folder
+---@param name string path inside base
 ---@param app table
 ---@return table|false|nil module false: the file gives nothing, which is allowed
 ---@return string|nil message names the file, and the line where Lua knows it
-function loader.load_file(path, app)
-  local chunk, message = loadfile(path)
+function loader.load_file(base, name, app)
+  local chunk, message = files.load(base, name)
   if not chunk then return nil, message end
   local ok, value = pcall(chunk)
   if ok and type(value) == "function" then ok, value = pcall(value, app) end
   if not ok then
     local text = errors.text(value)
-    return nil, text:find(path, 1, true) and text or path .. ": " .. text
+    return nil, text:find(name, 1, true) and text or name .. ": " .. text
   end
   if not value then return false end
   if type(value) ~= "table" then
-    return nil, path .. ": must return a table or a function that builds one, got a "
+    return nil, name .. ": must return a table or a function that builds one, got a "
       .. type(value)
   end
   return value
@@ -53,21 +54,21 @@ function loader.reachable(module)
   return map
 end
 
--- Calls each(module name, module) for the files of a folder. A folder that is not
--- there has none.
-local function modules(folder, app, warnings, each)
-  local names = files.list(folder)
+-- Calls each(module name, module, path) for the files of a folder inside base. A
+-- folder that is not there has none.
+local function modules(base, folder, app, warnings, each)
+  local names = files.list(base .. "/" .. folder)
   if not names then return true end
   local count = 0
   for _, file in ipairs(names) do
-    local base = file:match("^(.+)%.[lL][uU][aA]$")
-    if base then
+    local stem = file:match("^(.+)%.[lL][uU][aA]$")
+    if stem then
       local path = folder .. "/" .. file
-      local module, message = loader.load_file(path, app)
+      local module, message = loader.load_file(base, path, app)
       if module == nil then return nil, message end
       if module then
         local name = rawget(module, "name")
-        if type(name) ~= "string" or name == "" then name = base end
+        if type(name) ~= "string" or name == "" then name = stem end
         if name:find(".", 1, true) or name:sub(1, 1) == "_" then
           return nil, ("%s: %q cannot be the name of a module: it has a dot or starts with _")
             :format(path, name)
@@ -90,7 +91,7 @@ end
 ---@return string|nil message one line
 function loader.load(base, stype, app)
   local set = { handlers = {}, remotes = {}, services = {}, warnings = {} }
-  local root = base .. "/app/servers/" .. stype
+  local root = "app/servers/" .. stype
   local seen = {}
   local function each(kind, put)
     return function(name, module, path)
@@ -105,12 +106,12 @@ function loader.load(base, stype, app)
       return true
     end
   end
-  local ok, message = modules(root .. "/handler", app, set.warnings,
+  local ok, message = modules(base, root .. "/handler", app, set.warnings,
     each("handler", function(name, method, entry)
       set.handlers[stype .. "." .. name .. "." .. method] = entry
     end))
   if not ok then return nil, message end
-  ok, message = modules(root .. "/remote", app, set.warnings,
+  ok, message = modules(base, root .. "/remote", app, set.warnings,
     each("remote", function(name, method, entry)
       set.services[name] = true
       set.remotes[name .. "." .. method] = entry

@@ -48,7 +48,7 @@ local function run_app(self)
   local one, failed = self.half, nil
   local owner = { name = "app.lua", failed = function(_, err) failed = errors.text(err) end }
   task.run(one, owner, function()
-    local chunk, message = loadfile(one.base .. "/app.lua")
+    local chunk, message = files.load(one.base, "app.lua")
     if not chunk then error(message, 0) end
     chunk()
   end)
