@@ -119,11 +119,14 @@ static int l_leave(lua_State *L) {
   return 1;
 }
 
-/* channel:getMembers() -> {uid, …} by frontend, in the order in which they joined */
+/* channel:getMembers() -> {uid, …} by frontend, in the order in which they joined; a JSON
+ * array also when it is empty */
 static int l_get_members(lua_State *L) {
   pml_channel *c = live(L, 1);
   int n = 0;
   lua_newtable(L);
+  luaL_getmetatable(L, PML_JSON_ARRAY);
+  lua_setmetatable(L, -2);
   if (!c) return 1;
   for (pml_group *g = pml_channel_first(c); g; g = pml_group_next(c, g)) {
     pml_slice uids = pml_buf_slice(pml_group_uids(g));

@@ -3,6 +3,7 @@
 local core = require "pomelua.core"
 local current = require "pomelua.current"
 local errors = require "pomelua.errors"
+local json = require "pomelua.json"
 local session = require "pomelua.session"
 local task = require "pomelua.task"
 
@@ -50,7 +51,7 @@ local function sent(server, what, cb, push, message, name)
   if not push then
     refuse(server, what, owner, cb, errors.new(message, name))
   elseif cb and push == true then
-    task.defer(server, owner, call_fails, cb, {})
+    task.defer(server, owner, call_fails, cb, json.array())
   elseif cb then
     server.pushes[push] = { cb = cb, owner = owner }
   end
@@ -242,7 +243,7 @@ function channel.pushed(server, push, message, fails)
   if not record then return end
   server.pushes[push] = nil
   task.run(server, record.owner, call_both, record.cb, message and errors.new(message) or nil,
-    fails or {})
+    json.array(fails))
 end
 
 return channel
