@@ -135,9 +135,10 @@ static void forward_end(int status, pml_buf *body, void *ud) {
   int good = status == 0 && body && body->len > PML_FRAME_ROOM;
   if (!good) {
     n->counts.forward_fails++;
+    /* When its client is gone as well, nobody misses the answer. */
     if (status != PML_ECLOSED)
-      pml_log_write(&n->log, PML_ERROR, "%s: no answer from server %s: %.*s", f->route, f->to,
-                    status == 1 && body ? (int)body->len : 64,
+      pml_log_write(&n->log, s ? PML_ERROR : PML_DEBUG, "%s: no answer from server %s: %.*s",
+                    f->route, f->to, status == 1 && body ? (int)body->len : 64,
                     status == 1 && body ? (const char *)body->data : pml_err_name(status));
   }
   if (s) {
