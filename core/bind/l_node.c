@@ -287,6 +287,15 @@ static int l_stopped(lua_State *L) {
   return 0;
 }
 
+/* node:controlled(call, text): the answer to entries.control */
+static int l_controlled(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  pml_id call = pml_lua_id(L, 2);
+  const char *text = luaL_checkstring(L, 3);
+  if (lua->member) pml_program_answer(lua->member, call, text);
+  return 0;
+}
+
 /* node:shutdown(status): ends the whole program in order */
 static int l_shutdown(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
@@ -472,6 +481,7 @@ static const luaL_Reg methods[] = {
   {"listening", l_listening},
   {"stopped", l_stopped},
   {"shutdown", l_shutdown},
+  {"controlled", l_controlled},
   {"timer", l_timer},
   {"cancel", l_cancel},
   {"answer", l_answer},

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "bind/call.h"
+#include "bind/l_control.h"
 #include "bind/lua_node.h"
 #include "bind/vm.h"
 
@@ -11,7 +12,8 @@
 
 /* What all servers' states have in common. */
 typedef struct {
-  const char *path; /* package.path */
+  pml_lua_control control; /* first: the operator's functions find it */
+  const char *path;        /* package.path */
   pml_budget *budget;
 } common;
 
@@ -130,6 +132,7 @@ static int l_run(lua_State *L) {
   }
   lua_getglobal(L, "package");
   common c = {.path = text(L, lua_gettop(L), "path", NULL)};
+  pml_lua_control_read(L, 1, &c.control, &o);
   o.ud = &c;
   o.count = lua_objlen(L, 2);
   pml_program_server *servers = lua_newuserdata(L, (o.count + 1) * sizeof *servers);
@@ -143,6 +146,7 @@ static int l_run(lua_State *L) {
   if (!c.budget) return luaL_error(L, "run: no thread for the scripts' budget");
   lua_pushinteger(L, pml_program_run(&o));
   pml_budget_free(c.budget);
+  pml_lua_control_end(&c.control);
   return 1;
 }
 

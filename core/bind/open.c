@@ -2,6 +2,7 @@
 
 #include "bind/call.h"
 #include "bind/l_codec.h"
+#include "bind/l_control.h"
 #include "bind/l_json.h"
 #include "bind/l_node.h"
 #include "bind/l_program.h"
@@ -19,5 +20,6 @@ int luaopen_pomelua_core(lua_State *L) {
   pml_lua_open_channel(L);
   pml_open_virtual(L);
   pml_open_program(L);
+  pml_open_control(L);
   return 1;
 }

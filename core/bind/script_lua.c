@@ -6,7 +6,7 @@
 
 static const char *const names[PML_ENTRIES] = {
   "message", "forwarded", "call",   "answered", "pushed",  "handshake", "route",
-  "closed",  "timer",     "filter", "start",    "started", "stop",
+  "closed",  "timer",     "filter", "start",    "started", "stop",      "control",
 };
 
 /* Pushes the entry; NULL when scripts did not set it, or call each other too deep. */
@@ -191,6 +191,14 @@ static void on_stop(void *ud, const char *reason) {
   if (done && lua->member) pml_program_stopped(lua->member);
 }
 
+static void on_control(void *ud, pml_id id, pml_slice text) {
+  lua_State *L = begin(ud, PML_ON_CONTROL);
+  if (!L) return;
+  lua_pushnumber(L, (lua_Number)id);
+  lua_pushlstring(L, (const char *)text.p, text.n);
+  call(ud, PML_ON_CONTROL, 2, 0);
+}
+
 void pml_script_lua_set(pml_lua *lua) {
   pml_script s = {
     .on_message = on_message,
@@ -206,6 +214,7 @@ void pml_script_lua_set(pml_lua *lua) {
     .on_start = on_start,
     .on_started = on_started,
     .on_stop = on_stop,
+    .on_control = on_control,
     .ud = lua,
   };
   pml_node_set_script(lua->node, &s);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "loop/mailbox.h"
 #include "loop/timer.h"
+#include "net/control.h"
 #include "net/web.h"
 #include "node/inside.h"
 
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STOP_MS 10000 /* from the signal to the end */
@@ -26,29 +28,34 @@ typedef enum {
   LISTENING,
   STOPPED,
   SHUTDOWN,
-  ENDED, /* to main */
+  ENDED,
+  TOLD, /* to main */
   JOIN,
   START,
   ALL_UP,
   STOP,
+  TELL,
   END /* to a server */
 } word;
 
 typedef struct {
   pml_mail mail;
   word what;
-  int number; /* SHUTDOWN: status */
+  int number;  /* SHUTDOWN: status */
+  pml_id call; /* TELL, TOLD */
   pml_program_member *member;
   char text[];
 } note;
 
 struct pml_program_member {
   pml_program *program;
-  const pml_program_server *server;
+  pml_program_server server; /* strings owned */
   pthread_t thread;
-  int running;         /* main's */
-  int seen[ENDED + 1]; /* main's: which words came */
-  pml_mailbox *box;    /* set before the thread runs on */
+  int running;        /* main's */
+  int alone;          /* main's: started or stopped apart from the others */
+  int failed;         /* main's */
+  int seen[TOLD + 1]; /* main's: which words came */
+  pml_mailbox *box;   /* set before the thread runs on */
   /* the thread's own */
   pml_loop *loop;
   pml_node *node;
@@ -58,25 +65,33 @@ struct pml_program_member {
 
 struct pml_program {
   const pml_program_options *o;
-  pml_program_member *m;
+  pml_program_member **m;
+  size_t count;
   pml_loop *loop;
   pml_mailbox *box;
   pml_hub *hub;
   pml_log log;
   pml_timer deadline;
-  uv_signal_t term, interrupt;
+  uv_signal_t term, interrupt, hup;
   pml_web *web;
-  int stopping, ending, status, failed;
+  pml_control *control;
+  int up, stopping, ending, status, failed;
 };
 
 /* --- words -------------------------------------------------------------------- */
 
-static void tell(pml_mailbox *box, pml_program_member *m, word what, int number, const char *text) {
+static void tell_call(pml_mailbox *box, pml_program_member *m, word what, pml_id call, int number,
+                      const char *text) {
   size_t n = strlen(text);
   note *k = pml_alloc(sizeof *k + n + 1);
-  *k = (note){.mail = {NULL, sizeof *k + n}, .what = what, .number = number, .member = m};
+  *k = (note){
+    .mail = {NULL, sizeof *k + n}, .what = what, .number = number, .call = call, .member = m};
   memcpy(k->text, text, n + 1);
   if (pml_mailbox_post(box, &k->mail) != 0) pml_free(k); /* the other side has ended */
+}
+
+static void tell(pml_mailbox *box, pml_program_member *m, word what, int number, const char *text) {
+  tell_call(box, m, what, 0, number, text);
 }
 
 static void drop_note(pml_mail *mail, void *ud) {
@@ -94,6 +109,10 @@ void pml_program_listening(pml_program_member *m, const char *l) {
 void pml_program_stopped(pml_program_member *m) { tell(m->program->box, m, STOPPED, 0, ""); }
 void pml_program_shutdown(pml_program_member *m, int s) {
   tell(m->program->box, m, SHUTDOWN, s, "");
+}
+
+void pml_program_answer(pml_program_member *m, pml_id call, const char *text) {
+  tell_call(m->program->box, m, TOLD, call, 0, text);
 }
 
 /* --- a server's thread ----------------------------------------------------------- */
@@ -125,6 +144,11 @@ static void member_mail(pml_mail *mail, void *ud) {
   case ALL_UP:
     if (m->node->script.on_started) m->node->script.on_started(m->node->script.ud);
     break;
+  case TELL:
+    if (m->node->script.on_control)
+      m->node->script.on_control(m->node->script.ud, k->call, pml_slice_str(k->text));
+    else pml_program_answer(m, k->call, "");
+    break;
   case STOP: pml_node_drain(m->node, k->text, DRAIN_MS, stop_script, m); break;
   case END: /* words that come later are too late */
     if (!m->ending) pml_node_shut(m->node, member_shut, m);
@@ -139,13 +163,13 @@ static void *member_main(void *ud) {
   pml_program_member *m = ud;
   const pml_program_options *o = m->program->o;
   pml_node_options no = {
-    .id = m->server->id, .type = m->server->type, .frontend = m->server->frontend};
+    .id = m->server.id, .type = m->server.type, .frontend = m->server.frontend};
   void *state = NULL;
   char *err = NULL;
-  pml_log_init(&no.log, m->server->id, o->level, o->json);
+  pml_log_init(&no.log, m->server.id, o->level, o->json);
   pml_task_init(&m->start, start_now);
   m->node = pml_node_new(m->loop, &no);
-  if (o->load(m->node, m, m->server->boot, &state, &err, o->ud) != 0) {
+  if (o->load(m->node, m, m->server.boot, &state, &err, o->ud) != 0) {
     pml_program_failed(m, err ? err : "cannot load");
     pml_free(err);
   }
@@ -162,14 +186,14 @@ static void *member_main(void *ud) {
 /* --- main's thread ------------------------------------------------------------------ */
 
 static int all(pml_program *p, word what) {
-  for (size_t i = 0; i < p->o->count; i++)
-    if (p->m[i].running && !p->m[i].seen[what]) return 0;
+  for (size_t i = 0; i < p->count; i++)
+    if (p->m[i]->running && !p->m[i]->seen[what]) return 0;
   return 1;
 }
 
 static void tell_all(pml_program *p, word what, const char *text) {
-  for (size_t i = 0; i < p->o->count; i++)
-    if (p->m[i].running) tell(p->m[i].box, &p->m[i], what, 0, text);
+  for (size_t i = 0; i < p->count; i++)
+    if (p->m[i]->running) tell(p->m[i]->box, p->m[i], what, 0, text);
 }
 
 static void end_all(pml_program *p) {
@@ -226,16 +250,37 @@ static int open_web(pml_program *p) {
 
 static void all_up(pml_program *p) {
   if (open_web(p) != 0) return;
+  p->up = 1;
   p->o->say("ready", p->o->ud);
   tell_all(p, ALL_UP, "");
 }
 
-static void main_mail(pml_mail *mail, void *ud) {
-  pml_program *p = ud;
-  note *k = (note *)(void *)mail;
-  pml_program_member *m = k->member;
-  int again = m->seen[k->what]; /* a step is taken once, whatever scripts say */
-  m->seen[k->what] = 1;
+/* One of several servers is up, has ended, or could not start. */
+static void server_changed(pml_program *p, pml_program_member *m, int up, const char *text) {
+  if (p->o->control.on_server) p->o->control.on_server(p, m->server.id, up, text, p->o->ud);
+}
+
+/* The steps of a server that is started or stopped apart from the others. */
+static void step_alone(pml_program *p, pml_program_member *m, note *k) {
+  switch (k->what) {
+  case LOADED: tell(m->box, m, JOIN, 0, ""); break;
+  case JOINED: tell(m->box, m, START, 0, ""); break;
+  case LISTENING:
+    say_lines(p, k->text);
+    tell(m->box, m, ALL_UP, 0, "");
+    server_changed(p, m, 1, NULL);
+    break;
+  case FAILED:
+    if (!m->failed) server_changed(p, m, 0, k->text);
+    m->failed = 1;
+    tell(m->box, m, END, 0, "");
+    break;
+  case STOPPED: tell(m->box, m, END, 0, ""); break;
+  default: break;
+  }
+}
+
+static void step(pml_program *p, pml_program_member *m, note *k, int again) {
   switch (k->what) {
   case LOADED:
     if (!again && !p->stopping && all(p, LOADED)) tell_all(p, JOIN, "");
@@ -247,23 +292,105 @@ static void main_mail(pml_mail *mail, void *ud) {
     say_lines(p, k->text);
     if (!again && !p->stopping && all(p, LISTENING)) all_up(p);
     break;
-  case FAILED: fail(p, m->server->id, k->text); break;
-  case SHUTDOWN:
-    if (!p->failed) p->status = k->number;
-    stop_all(p, "shutdown");
-    break;
+  case FAILED: fail(p, m->server.id, k->text); break;
   case STOPPED:
     if (p->stopping && all(p, STOPPED)) end_all(p);
     break;
-  case ENDED:
-    pthread_join(m->thread, NULL);
-    m->running = 0;
-    if (p->stopping && !p->ending && all(p, STOPPED)) end_all(p);
-    if (all(p, ENDED)) pml_loop_stop(p->loop);
-    break;
   default: break;
   }
+}
+
+static void member_ended(pml_program *p, pml_program_member *m) {
+  pthread_join(m->thread, NULL);
+  m->running = 0;
+  if (!p->stopping && !m->failed) server_changed(p, m, 0, NULL);
+  if (p->stopping && !p->ending && all(p, STOPPED)) end_all(p);
+  if (all(p, ENDED)) pml_loop_stop(p->loop);
+}
+
+static void main_mail(pml_mail *mail, void *ud) {
+  pml_program *p = ud;
+  note *k = (note *)(void *)mail;
+  pml_program_member *m = k->member;
+  int again = m->seen[k->what]; /* a step is taken once, whatever scripts say */
+  m->seen[k->what] = 1;
+  if (k->what == TOLD) {
+    if (p->o->control.on_told) p->o->control.on_told(p, k->call, k->text, p->o->ud);
+  } else if (k->what == SHUTDOWN) {
+    if (!p->failed) p->status = k->number;
+    stop_all(p, "shutdown");
+  } else if (k->what == ENDED) {
+    member_ended(p, m);
+  } else if (m->alone && !p->stopping) {
+    if (!again || k->what == FAILED) step_alone(p, m, k);
+  } else {
+    step(p, m, k, again);
+  }
   pml_free(k);
+}
+
+/* --- the operator ---------------------------------------------------------------------- */
+
+static pml_program_member *find(pml_program *p, const char *id) {
+  for (size_t i = 0; i < p->count; i++)
+    if (p->m[i]->running && strcmp(p->m[i]->server.id, id) == 0) return p->m[i];
+  return NULL;
+}
+
+int pml_program_tell(pml_program *p, const char *server, pml_id call, const char *text) {
+  pml_program_member *m = find(p, server);
+  if (!m) return PML_ENOENT;
+  tell_call(m->box, m, TELL, call, 0, text);
+  return 0;
+}
+
+void pml_program_write(pml_program *p, pml_id client, pml_slice text) {
+  if (p->control) pml_control_write(p->control, client, text);
+}
+
+void pml_program_hang_up(pml_program *p, pml_id client) {
+  if (p->control) pml_control_end(p->control, client);
+}
+
+void pml_program_stop(pml_program *p) { stop_all(p, "shutdown"); }
+
+int pml_program_stop_server(pml_program *p, const char *server, int now) {
+  pml_program_member *m = find(p, server);
+  if (!m || p->stopping) return PML_ENOENT;
+  m->alone = 1;
+  m->seen[STOPPED] = 0;
+  tell(m->box, m, now ? END : STOP, 0, "shutdown");
+  return 0;
+}
+
+static void on_control_line(pml_id client, pml_slice line, void *ud) {
+  pml_program *p = ud;
+  if (p->o->control.on_line) p->o->control.on_line(p, client, line, p->o->ud);
+}
+
+static void on_control_gone(pml_id client, void *ud) {
+  pml_program *p = ud;
+  if (p->o->control.on_gone) p->o->control.on_gone(p, client, p->o->ud);
+}
+
+static void open_control(pml_program *p) {
+  pml_control_events ev = {on_control_line, on_control_gone, p};
+  char err[512];
+  if (!p->o->control_path) return;
+  const char *slash = strrchr(p->o->control_path, '/');
+  if (slash) { /* the folder is ours: the app's own may be read by others */
+    char *dir = pml_strndup(p->o->control_path, (size_t)(slash - p->o->control_path));
+    mkdir(dir, 0700);
+    pml_free(dir);
+  }
+  if (pml_control_open(p->loop, p->o->control_path, &ev, &p->control, err, sizeof err) != 0)
+    pml_log_write(&p->log, PML_WARN, "no control socket: %s", err);
+}
+
+static void on_hup(uv_signal_t *h, int signum) {
+  pml_program *p = h->data;
+  (void)signum;
+  if (p->o->control.on_hup && !p->stopping) p->o->control.on_hup(p, p->o->ud);
 }
 
 static void on_signal(uv_signal_t *h, int signum) {
@@ -292,30 +419,60 @@ static void raise_file_limit(pml_program *p) {
                   (unsigned long long)want.rlim_cur);
 }
 
-/* Threads start with every signal blocked: signals are main's. */
-static int start_threads(pml_program *p) {
+/* A thread starts with every signal blocked: signals are main's. */
+static int start_thread(pml_program *p, const pml_program_server *server, int alone) {
   sigset_t every, before;
-  int rc = 0;
+  pml_program_member *m = pml_alloc0(sizeof *m);
+  p->m = pml_realloc(p->m, (p->count + 1) * sizeof *p->m);
+  p->m[p->count++] = m;
+  m->program = p;
+  m->alone = alone;
+  m->server = *server;
+  m->server.id = pml_strdup(server->id);
+  m->server.type = pml_strdup(server->type);
+  m->server.boot = pml_strdup(server->boot);
+  m->loop = pml_loop_new();
+  m->box = m->loop ? pml_mailbox_new(m->loop, MAILS_PER_TURN, MAIL_LIMIT, member_mail, m) : NULL;
   sigfillset(&every);
   pthread_sigmask(SIG_BLOCK, &every, &before);
-  for (size_t i = 0; i < p->o->count && rc == 0; i++) {
-    pml_program_member *m = &p->m[i];
-    m->program = p;
-    m->server = &p->o->servers[i];
-    m->loop = pml_loop_new();
-    m->box = m->loop ? pml_mailbox_new(m->loop, MAILS_PER_TURN, MAIL_LIMIT, member_mail, m) : NULL;
-    rc = m->box ? pthread_create(&m->thread, NULL, member_main, m) : -1;
-    m->running = rc == 0;
-  }
+  int rc = m->box ? pthread_create(&m->thread, NULL, member_main, m) : -1;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return rc;
+  m->running = rc == 0;
+  return rc == 0 ? 0 : PML_EIO;
+}
+
+int pml_program_start_server(pml_program *p, const pml_program_server *server) {
+  if (p->stopping) return PML_ECLOSED;
+  return find(p, server->id) ? PML_EEXIST : start_thread(p, server, 1);
+}
+
+static int start_threads(pml_program *p) {
+  for (size_t i = 0; i < p->o->count; i++) {
+    int rc = start_thread(p, &p->o->servers[i], 0);
+    if (rc != 0) return rc;
+  }
+  return 0;
+}
+
+static void free_members(pml_program *p) {
+  for (size_t i = 0; i < p->count; i++) {
+    pml_program_member *m = p->m[i];
+    if (m->box) pml_mailbox_unref(m->box);
+    pml_free((char *)(uintptr_t)m->server.id);
+    pml_free((char *)(uintptr_t)m->server.type);
+    pml_free((char *)(uintptr_t)m->server.boot);
+    pml_free(m);
+  }
+  pml_free(p->m);
 }
 
 static void watch_signals(pml_program *p) {
   signal(SIGPIPE, SIG_IGN);
   uv_signal_init(pml_loop_uv(p->loop), &p->term);
   uv_signal_init(pml_loop_uv(p->loop), &p->interrupt);
-  p->term.data = p->interrupt.data = p;
+  uv_signal_init(pml_loop_uv(p->loop), &p->hup);
+  p->term.data = p->interrupt.data = p->hup.data = p;
+  if (p->o->control.on_hup) uv_signal_start(&p->hup, on_hup, SIGHUP);
   uv_signal_start(&p->term, on_signal, SIGTERM);
   uv_signal_start(&p->interrupt, on_signal, SIGINT);
 }
@@ -323,7 +480,6 @@ static void watch_signals(pml_program *p) {
 int pml_program_run(const pml_program_options *o) {
   pml_program p = {.o = o};
   pml_log_init(&p.log, "", o->level, o->json);
-  p.m = pml_alloc0((o->count + 1) * sizeof *p.m);
   p.loop = pml_loop_new();
   p.hub = pml_hub_new();
   p.box = p.loop ? pml_mailbox_new(p.loop, MAILS_PER_TURN, MAIL_LIMIT, main_mail, &p) : NULL;
@@ -334,18 +490,19 @@ int pml_program_run(const pml_program_options *o) {
   raise_file_limit(&p);
   pml_timer_init(&p.deadline, too_late);
   watch_signals(&p);
+  open_control(&p);
   if (start_threads(&p) != 0) fail(&p, "", "cannot start a server's thread");
   if (!all(&p, ENDED)) pml_loop_run(p.loop);
   if (p.web) pml_web_close(p.web);
+  if (p.control) pml_control_close(p.control);
   pml_timer_stop(p.loop, &p.deadline);
   uv_close((uv_handle_t *)&p.term, NULL);
   uv_close((uv_handle_t *)&p.interrupt, NULL);
+  uv_close((uv_handle_t *)&p.hup, NULL);
   pml_mailbox_close(p.box, drop_note, NULL);
   pml_mailbox_unref(p.box);
   pml_loop_free(p.loop);
   pml_hub_unref(p.hub);
-  for (size_t i = 0; i < o->count; i++)
-    if (p.m[i].box) pml_mailbox_unref(p.m[i].box);
-  pml_free(p.m);
+  free_members(&p);
   return p.status;
 }

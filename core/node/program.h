@@ -22,6 +22,19 @@ typedef struct {
   const char *boot; /* passed to load */
 } pml_program_server;
 
+/* What the operator asks for over the control socket is answered on the main thread, by
+ * functions of this struct; all may be NULL. Texts are borrowed. */
+typedef struct {
+  void (*on_line)(pml_program *p, pml_id client, pml_slice line, void *ud); /* a line from a tool */
+  void (*on_gone)(pml_program *p, pml_id client, void *ud);                 /* the tool went */
+  /* A server's answer to pml_program_tell; text NULL: the server ended before it. */
+  void (*on_told)(pml_program *p, pml_id call, const char *text, void *ud);
+  /* A server that was added, stopped or restarted alone: text NULL when it is now up (or
+   * ended), else what went wrong. */
+  void (*on_server)(pml_program *p, const char *id, int up, const char *text, void *ud);
+  void (*on_hup)(pml_program *p, void *ud); /* SIGHUP */
+} pml_program_control;
+
 typedef struct {
   const pml_program_server *servers;
   size_t count;
@@ -38,6 +51,8 @@ typedef struct {
   void *ud;
   const char *web_host, *web_root; /* web_root NULL: no static files */
   int web_port;
+  const char *control_path; /* NULL: no control socket; a warning when it cannot be opened */
+  pml_program_control control;
 } pml_program_options;
 
 /* Runs until the end; returns the exit status. */
@@ -51,5 +66,23 @@ void pml_program_listening(pml_program_member *m, const char *lines);
 void pml_program_stopped(pml_program_member *m);
 /* Ends the whole program in order, with that status. */
 void pml_program_shutdown(pml_program_member *m, int status);
+/* The answer to script on_control. */
+void pml_program_answer(pml_program_member *m, pml_id call, const char *text);
+
+/* On the main thread, from the functions of pml_program_control. */
+
+/* Asks a server's scripts (on_control). PML_ENOENT: there is no such server now. on_told comes
+ * later. */
+int pml_program_tell(pml_program *p, const char *server, pml_id call, const char *text);
+/* Answers a tool; hangs up. */
+void pml_program_write(pml_program *p, pml_id client, pml_slice text);
+void pml_program_hang_up(pml_program *p, pml_id client);
+/* Stops the program in order, as SIGTERM does. */
+void pml_program_stop(pml_program *p);
+/* Stops one server: in order, or (now) without asking its scripts. PML_ENOENT. on_server comes
+ * later. */
+int pml_program_stop_server(pml_program *p, const char *server, int now);
+/* Starts one more server. Copies. PML_EEXIST; PML_EIO: no thread. on_server comes later. */
+int pml_program_start_server(pml_program *p, const pml_program_server *server);
 
 #endif

@@ -42,6 +42,8 @@ typedef struct pml_script {
   void (*on_start)(void *ud);                    /* every server is loaded */
   void (*on_started)(void *ud);                  /* every server is up */
   void (*on_stop)(void *ud, const char *reason); /* go down, then pml_node_stopped */
+  /* What an operator asks of this server; answered by pml_program_answer. */
+  void (*on_control)(void *ud, pml_id call, pml_slice text);
   void *ud;
 } pml_script;
 

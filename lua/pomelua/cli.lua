@@ -1,8 +1,10 @@
 -- cli: the command line. main returns the exit status: 0 good, 1 the app is wrong,
 -- 2 the command line is.
 local config = require "pomelua.config"
+local control = require "pomelua.control"
 local core = require "pomelua.core"
 local files = require "pomelua.files"
+local tools = require "pomelua.cli.tools"
 
 local cli = {}
 
@@ -10,7 +12,14 @@ local HELP = [[
 Usage: pomelua <command> [options]
 
 Commands:
-  start [DIR]   runs the servers of the app in DIR, the current folder when left out
+  start [DIR]      runs the servers of the app in DIR, the current folder when left out
+  list             shows the servers of the program that runs in this folder
+  reload [MODULE]  loads changed scripts in every server
+  add KEY=VALUE    starts one more server
+  stop [ID]        stops the program in order, or some servers
+  kill [ID]        ends servers without their lifecycle
+  restart ID       stops servers and starts them again
+  console [ID]     a Lua prompt inside a server
 
 Options:
   --help        this text; after a command, what that command takes
@@ -84,7 +93,16 @@ function cli.parse_start(args)
   return options
 end
 
--- The entries that run here, each with what its thread is told.
+-- An entry with what its thread is told.
+local function member_of(base, env, servers, only, entry)
+  local boot, message = core.encode({
+    base = base, env = env, server = entry, servers = servers, only = only,
+  }, "config/servers.json")
+  if not boot then return nil, message end
+  return { id = entry.id, type = entry.serverType, frontend = entry.frontend or false, boot = boot }
+end
+
+-- The entries that run here.
 local function members(base, env, servers, only)
   local wanted = {}
   for _, id in ipairs(only or {}) do wanted[id] = true end
@@ -92,13 +110,9 @@ local function members(base, env, servers, only)
   for _, entry in ipairs(servers) do
     if not only or wanted[entry.id] then
       wanted[entry.id] = nil
-      local boot, message = core.encode({
-        base = base, env = env, server = entry, servers = servers, only = only,
-      }, "config/servers.json")
-      if not boot then return nil, message end
-      list[#list + 1] = {
-        id = entry.id, type = entry.serverType, frontend = entry.frontend or false, boot = boot,
-      }
+      local member, message = member_of(base, env, servers, only, entry)
+      if not member then return nil, message end
+      list[#list + 1] = member
     end
   end
   local id = next(wanted)
@@ -127,10 +141,27 @@ function cli.prepare(options)
   local list
   list, message = members(base, env, servers, options.only)
   if not list then return nil, message end
-  return {
+  local run = {
     servers = list, level = options.level or "info", json = options.json or false,
-    web = not options.only and web or nil, name = base:match("[^/]*$"),
+    web = not options.only and web or nil, name = base:match("[^/]*$"), entries = servers,
   }
+  -- One more server, for `pomelua add`: it is known to all from then on.
+  function run.member(entry, running)
+    local checked, wrong = config.added(entry)
+    if not checked then return nil, wrong end
+    for i, known in ipairs(servers) do
+      if known.id == checked.id then
+        if running[known.id] then return nil, ("a server %s is running"):format(known.id) end
+        table.remove(servers, i)
+        break
+      end
+    end
+    servers[#servers + 1] = checked
+    return member_of(base, env, servers, options.only, checked)
+  end
+  run.control = control.new(run)
+  run.control.path = ("%s/.pomelua/%d.sock"):format(base, core.pid())
+  return run
 end
 
 local function start(args)
@@ -146,7 +177,8 @@ local function start(args)
   return core.run(run)
 end
 
-local commands = { start = start }
+local commands = tools.commands()
+commands.start = start
 
 ---@param args string[] without the program's name
 ---@return number status

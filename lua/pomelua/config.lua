@@ -212,6 +212,24 @@ function config.servers(base, env)
   return checked(check_servers, name, whole, env)
 end
 
+local function check_added(entry)
+  local where = "add"
+  if type(entry) ~= "table" then fail(where, nil, "a server is KEY=VALUE ...") end
+  if type(entry.serverType) ~= "string" or not entry.serverType:match("^[%w_%-]+$") then
+    fail(where, "serverType", "missing, or not made of letters, digits, _ and -")
+  end
+  check_entry(where, "server", entry)
+  return entry
+end
+
+---Checks one server that is added to a running program.
+---@param entry table as in servers.json, with its serverType
+---@return table|nil entry
+---@return string|nil message
+function config.added(entry)
+  return checked(check_added, entry)
+end
+
 local function web_has_env(whole)
   return whole.port == nil and whole.root == nil and whole.host == nil
 end

@@ -1,5 +1,6 @@
 -- dispatch: the functions that C calls. Each starts a task, or resumes one, and
 -- returns; nothing here waits.
+local admin = require "pomelua.admin"
 local backend_session = require "pomelua.backend_session"
 local channel = require "pomelua.channel"
 local handshake = require "pomelua.handshake"
@@ -104,6 +105,7 @@ local function entries(server)
 
   function e.start() lifecycle.start(server) end
   function e.started() lifecycle.started(server) end
+  function e.control(call, text) admin.asked(server, call, text) end
   function e.stop(reason) lifecycle.stop(server, reason) end
 
   return e

@@ -24,8 +24,11 @@ local mt = { __name = "pomelua.server", __index = methods }
 
 local server = {}
 
-local function index(self, entries)
+---The servers of the app, also those that do not run here.
+---@param entries table[] entries of servers.json with their serverType
+function methods:index(entries)
   local known = {}
+  self.by_type, self.by_id = {}, {}
   for _, entry in ipairs(entries) do
     local stype = entry.serverType
     self.by_type[stype] = self.by_type[stype] or {}
@@ -49,12 +52,12 @@ function server.new(node, options)
     info = info, id = info.id, type = info.serverType, frontend = info.frontend and true or false,
     by_type = {}, by_id = {}, timers = {}, user_timers = {}, last_timer = 0, closers = {},
     state = "new", hooks = {}, bad_bodies = 0, decode_body = json.decode_body,
-    contexts = {},
+    contexts = {}, started_at = node:now(),
   }, mt)
   current.only = current.only == nil and not options.shared and self or false
   task.init(self)
   self:use_settings(assert(settings.read({}, info)))
-  index(self, options.servers or { info })
+  self:index(options.servers or { info })
   self.event = event.new(self)
   self.registry = registry.new()
   self.router = router.new(self)

@@ -49,6 +49,7 @@ local known = {
     forwardTimeout = number("forwardTimeout", 1), -- for a message at another server
     awaitTimeout = number(nil, 1),
     maxInFlight = number("maxInFlight", 1),       -- requests per session
+    console = of "boolean", -- whether `pomelua console` may run Lua here
     budget = number("budget", 0, 86400000),       -- milliseconds that a script may compute; 0: any
     reloadHandlers = later "this version does not watch files",
     enableForwardLog = later "this version writes no forward log",
@@ -192,6 +193,7 @@ function settings.read(values, entry)
     rpc_ms = proxy.timeout or 5000,
     push_ms = channel.pushTimeout or 3000,
     broadcast_filter = channel.broadcastFilter,
+    console = server.console or false,
   }
 end
 

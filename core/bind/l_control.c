@@ -1,0 +1,233 @@
+#include "bind/l_control.h"
+
+#include "base/err.h"
+#include "bind/call.h"
+#include "bind/lua_node.h"
+#include "node/ask.h"
+
+#include <unistd.h>
+
+#define TNAME "pomelua.program"
+
+/* --- what Lua asks of the program -------------------------------------------------- */
+
+static pml_program *check(lua_State *L) {
+  pml_program **p = luaL_checkudata(L, 1, TNAME);
+  if (!*p) luaL_error(L, "the program has ended");
+  return *p;
+}
+
+static int result(lua_State *L, int rc, const char *message) {
+  if (rc) return pml_lua_fail(L, rc, message);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* program:tell(serverId, call, text) -> true | nil, message, "NOENT": hooks.told comes later */
+static int l_tell(lua_State *L) {
+  pml_program *p = check(L);
+  const char *server = luaL_checkstring(L, 2);
+  pml_id call = pml_lua_id(L, 3);
+  return result(L, pml_program_tell(p, server, call, luaL_checkstring(L, 4)),
+                "there is no such server");
+}
+
+/* program:write(client, text): a line for a tool */
+static int l_write(lua_State *L) {
+  pml_program *p = check(L);
+  size_t n;
+  pml_id client = pml_lua_id(L, 2);
+  const char *text = luaL_checklstring(L, 3, &n);
+  pml_program_write(p, client, pml_slice_of(text, n));
+  return 0;
+}
+
+/* program:hangUp(client) */
+static int l_hang_up(lua_State *L) {
+  pml_program *p = check(L);
+  pml_program_hang_up(p, pml_lua_id(L, 2));
+  return 0;
+}
+
+/* program:stop(): as SIGTERM */
+static int l_stop(lua_State *L) {
+  pml_program_stop(check(L));
+  return 0;
+}
+
+/* program:stopServer(id, now) -> true | nil, message, "NOENT": hooks.server comes later */
+static int l_stop_server(lua_State *L) {
+  pml_program *p = check(L);
+  int rc = pml_program_stop_server(p, luaL_checkstring(L, 2), lua_toboolean(L, 3));
+  return result(L, rc, "there is no such server");
+}
+
+/* program:startServer{id=, type=, frontend=, boot=} -> true | nil, message, NAME: hooks.server
+ * comes later */
+static int l_start_server(lua_State *L) {
+  pml_program *p = check(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  lua_getfield(L, 2, "id");
+  lua_getfield(L, 2, "type");
+  lua_getfield(L, 2, "boot");
+  lua_getfield(L, 2, "frontend");
+  pml_program_server s = {
+    .id = luaL_checkstring(L, 3),
+    .type = luaL_checkstring(L, 4),
+    .boot = luaL_checkstring(L, 5),
+    .frontend = lua_toboolean(L, 6),
+  };
+  int rc = pml_program_start_server(p, &s);
+  return result(L, rc, rc == PML_EEXIST ? "a server of that id is running" : "no thread for it");
+}
+
+static const luaL_Reg methods[] = {
+  {"tell", l_tell},
+  {"write", l_write},
+  {"hangUp", l_hang_up},
+  {"stop", l_stop},
+  {"stopServer", l_stop_server},
+  {"startServer", l_start_server},
+  {NULL, NULL},
+};
+
+/* --- what the program tells Lua ------------------------------------------------------- */
+
+/* Pushes the hook and the program; 0 when scripts have no such hook. */
+static int begin(pml_lua_control *c, pml_program *p, const char *name) {
+  lua_State *L = c->L;
+  lua_checkstack(L, 16);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, c->hooks);
+  lua_getfield(L, -1, name);
+  lua_remove(L, -2);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return 0;
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, c->program);
+  *(pml_program **)lua_touserdata(L, -1) = p;
+  return 1;
+}
+
+static void finish(pml_lua_control *c, const char *name, int nargs) {
+  pml_log log;
+  pml_log_init(&log, "", PML_INFO, 0);
+  pml_lua_call(c->L, nargs + 1, 0, &log, name);
+}
+
+static void on_line(pml_program *p, pml_id client, pml_slice line, void *ud) {
+  pml_lua_control *c = ud;
+  if (!begin(c, p, "line")) return;
+  lua_pushnumber(c->L, (lua_Number)client);
+  lua_pushlstring(c->L, (const char *)line.p, line.n);
+  finish(c, "control", 2);
+}
+
+static void on_gone(pml_program *p, pml_id client, void *ud) {
+  pml_lua_control *c = ud;
+  if (!begin(c, p, "gone")) return;
+  lua_pushnumber(c->L, (lua_Number)client);
+  finish(c, "control", 1);
+}
+
+static void on_told(pml_program *p, pml_id call, const char *text, void *ud) {
+  pml_lua_control *c = ud;
+  if (!begin(c, p, "told")) return;
+  lua_pushnumber(c->L, (lua_Number)call);
+  lua_pushstring(c->L, text);
+  finish(c, "control", 2);
+}
+
+static void on_server(pml_program *p, const char *id, int up, const char *text, void *ud) {
+  pml_lua_control *c = ud;
+  if (!begin(c, p, "server")) return;
+  lua_pushstring(c->L, id);
+  lua_pushboolean(c->L, up);
+  lua_pushstring(c->L, text);
+  finish(c, "control", 3);
+}
+
+static void on_hup(pml_program *p, void *ud) {
+  pml_lua_control *c = ud;
+  if (begin(c, p, "hup")) finish(c, "control", 0);
+}
+
+static void make_program(lua_State *L) {
+  pml_program **p = lua_newuserdata(L, sizeof *p);
+  *p = NULL;
+  if (luaL_newmetatable(L, TNAME)) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_setmetatable(L, -2);
+}
+
+void pml_lua_control_read(lua_State *L, int idx, pml_lua_control *c, pml_program_options *o) {
+  *c = (pml_lua_control){L, LUA_NOREF, LUA_NOREF};
+  lua_getfield(L, idx, "control");
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return;
+  }
+  luaL_checktype(L, -1, LUA_TTABLE);
+  lua_getfield(L, -1, "path");
+  o->control_path = luaL_checkstring(L, -1); /* lives in the table */
+  lua_pop(L, 1);
+  c->hooks = luaL_ref(L, LUA_REGISTRYINDEX);
+  make_program(L);
+  c->program = luaL_ref(L, LUA_REGISTRYINDEX);
+  o->control = (pml_program_control){on_line, on_gone, on_told, on_server, on_hup};
+}
+
+void pml_lua_control_end(pml_lua_control *c) {
+  if (c->program == LUA_NOREF) return;
+  lua_rawgeti(c->L, LUA_REGISTRYINDEX, c->program);
+  *(pml_program **)lua_touserdata(c->L, -1) = NULL;
+  lua_pop(c->L, 1);
+  luaL_unref(c->L, LUA_REGISTRYINDEX, c->program);
+  luaL_unref(c->L, LUA_REGISTRYINDEX, c->hooks);
+}
+
+/* --- the tools' side --------------------------------------------------------------------- */
+
+static int ask_line(pml_slice line, void *ud) {
+  lua_State *L = ud;
+  lua_pushlstring(L, (const char *)line.p, line.n);
+  lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+  return memmem(line.p, line.n, "\"done\":true", 11) != NULL;
+}
+
+/* core.ask(path, line, ms) -> {line, …} | nil, message, "NOENT" | "TIMEOUT" | "IO", {line, …}:
+ * blocks */
+static int l_ask(lua_State *L) {
+  size_t n;
+  const char *path = luaL_checkstring(L, 1), *line = luaL_checklstring(L, 2, &n);
+  uint32_t ms = (uint32_t)luaL_checkinteger(L, 3);
+  lua_newtable(L);
+  int rc = pml_ask(path, pml_slice_of(line, n), ms, ask_line, L);
+  if (rc == 0) return 1;
+  int lines = lua_gettop(L);
+  pml_lua_fail(L, rc,
+               rc == PML_ENOENT     ? "nobody listens there"
+               : rc == PML_ETIMEOUT ? "no answer"
+                                    : "the talk broke off");
+  lua_pushvalue(L, lines);
+  return 4;
+}
+
+/* core.pid() -> this process's id */
+static int l_pid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+void pml_open_control(lua_State *L) {
+  lua_pushcfunction(L, l_pid);
+  lua_setfield(L, -2, "pid");
+  lua_pushcfunction(L, l_ask);
+  lua_setfield(L, -2, "ask");
+}

@@ -1,0 +1,85 @@
+-- admin: what a server answers its operator (pomelua.control asks, on behalf of
+-- `pomelua list`, `reload`, `console`, …).
+local core = require "pomelua.core"
+local errors = require "pomelua.errors"
+local json = require "pomelua.json"
+local pretty = require "pomelua.pretty"
+local task = require "pomelua.task"
+
+local admin = {}
+
+local commands = {}
+
+function commands.status(server, _, reply)
+  local counts = server.node:counts()
+  reply {
+    ok = true, type = server.type, state = server.state, port = server.port,
+    generation = server.registry.version, uptime = server.node:now() - server.started_at,
+    memory = collectgarbage("count") * 1024, sessions = counts.sessions, bound = counts.bound,
+    channels = counts.channels, requests = counts.requestsOpen,
+    old = server.old_calls and server:old_calls() or 0,
+  }
+end
+
+function commands.servers(server, request, reply)
+  server:index(request.servers)
+  reply { ok = true }
+end
+
+function commands.reload(server, request, reply)
+  if not server.reload then return reply { ok = false, message = "this server cannot reload" } end
+  server:reload {
+    modules = request.modules, dry = request.dry, force = request.force, cb = reply,
+  }
+end
+
+-- Lua in the server, when it allows that: an expression's values, or a statement.
+function commands.eval(server, request, reply)
+  if not server.checked.console then
+    return reply {
+      ok = false, message = "the console is off: app:set(\"serverConfig\", { console = true })",
+    }
+  end
+  local text = tostring(request.text)
+  local chunk, message = loadstring("return " .. text, "=console")
+  if not chunk then chunk, message = loadstring(text, "=console") end
+  if not chunk then
+    return reply { ok = false, message = message, more = message:find("<eof>", 1, true) and true }
+  end
+  server.console = server.console or setmetatable({ app = server.app }, { __index = _G })
+  setfenv(chunk, server.console)
+  local printed = {}
+  server.console.print = function(...)
+    local parts = {}
+    for i = 1, select("#", ...) do parts[i] = tostring((select(i, ...))) end
+    printed[#printed + 1] = table.concat(parts, "\t")
+  end
+  local function result(ok, ...)
+    local values = {}
+    for i = 1, select("#", ...) do values[i] = pretty((select(i, ...))) end
+    reply {
+      ok = ok, values = json.array(values), printed = json.array(printed),
+      message = not ok and errors.text((...)) or nil,
+    }
+  end
+  result(xpcall(chunk, function(err) return debug.traceback(errors.text(err), 2) end))
+end
+
+---entries.control
+function admin.asked(server, call, text)
+  local request = json.decode(text)
+  local answered = false
+  local function reply(answer)
+    if answered then return end
+    answered = true
+    server.node:controlled(call, (core.encode(answer))
+      or '{"ok":false,"message":"the answer is not JSON"}')
+  end
+  local command = type(request) == "table" and commands[request.command]
+  if not command then return reply { ok = false, message = "no such command" } end
+  local owner = { name = "control " .. request.command }
+  function owner.failed(_, err) reply { ok = false, message = errors.text(err) } end
+  task.run(server, owner, command, server, request, reply)
+end
+
+return admin

@@ -1,0 +1,304 @@
+-- cli.tools: commands that speak to a running program over its control socket.
+local core = require "pomelua.core"
+local files = require "pomelua.files"
+local json = require "pomelua.json"
+
+local tools = {}
+
+local WAIT = 15000 -- for the next line of an answer, ms
+
+local HELP = {
+  list = [[
+Usage: pomelua list [options]
+
+Shows the servers of the program that runs in this folder.
+]],
+  stop = [[
+Usage: pomelua stop [ID...] [options]
+
+Stops the program in order, or only these servers of it.
+]],
+  kill = [[
+Usage: pomelua kill [ID...] [options]
+
+Ends servers without their lifecycle; all of them when no ID is given.
+]],
+  restart = [[
+Usage: pomelua restart ID... [options]
+
+Stops these servers and starts them again.
+]],
+  add = [[
+Usage: pomelua add KEY=VALUE... [options]
+
+Starts one more server in the running program. Keys are those of config/servers.json;
+id and serverType are needed, clientPort too for a frontend:
+  pomelua add id=chat-server-3 serverType=chat host=127.0.0.1 port=6052
+]],
+  reload = [[
+Usage: pomelua reload [MODULE...] [options]
+
+Loads changed scripts in every server, one after the other, up to the first refusal.
+MODULE: chat.chatHandler, app.util.version, …; everything that changed when left out.
+
+Options:
+  --dry-run    only says what would happen
+  --force      also when routes would vanish
+]],
+  console = [[
+Usage: pomelua console [ID] [options]
+
+A Lua prompt inside a running server; the first one when no ID is given. `app` is its app.
+The server must allow it: app:set("serverConfig", { console = true }).
+]],
+}
+
+local COMMON = [[
+
+Options:
+  -d DIR       the app's folder, the current one when left out
+  --pid PID    which program, when several run there
+  --json       the answers as they came, one JSON object per line
+  --help       this text
+]]
+
+local function fail(status, text)
+  io.stderr:write("pomelua: ", text, "\n")
+  return status
+end
+
+local values = { ["-d"] = "dir", ["--directory"] = "dir", ["--pid"] = "pid" }
+local flags = {
+  ["--json"] = "json", ["--help"] = "help", ["-h"] = "help",
+  ["--dry-run"] = "dry", ["--force"] = "force", ["-f"] = "force",
+}
+
+---@return table|nil options dir, pid, json, help, dry, force; the rest by number
+---@return string|nil message
+function tools.parse(args)
+  local options, i = {}, 1
+  while i <= #args do
+    local word = args[i]
+    if values[word] then
+      i = i + 1
+      if not args[i] then return nil, word .. " needs a value" end
+      options[values[word]] = args[i]
+    elseif flags[word] then
+      options[flags[word]] = true
+    elseif word:sub(1, 1) == "-" then
+      return nil, "unknown option " .. word
+    else
+      options[#options + 1] = word
+    end
+    i = i + 1
+  end
+  return options
+end
+
+-- The sockets of the programs that live in a folder.
+local function sockets(dir, pid)
+  local base = files.absolute(dir)
+  if not base then return nil, dir .. ": there is no such folder" end
+  local live = {}
+  for _, name in ipairs(files.list(base .. "/.pomelua") or {}) do
+    local number = name:match("^(%d+)%.sock$")
+    if number and (not pid or number == pid) then
+      local path = base .. "/.pomelua/" .. name
+      local answer, _, code = core.ask(path, '{"command":"ping"}', 2000)
+      if answer or code == "TIMEOUT" then live[#live + 1] = { pid = number, path = path } end
+    end
+  end
+  return live
+end
+
+local function find(options)
+  local dir = options.dir or "."
+  local live, message = sockets(dir, options.pid)
+  if not live then return nil, message end
+  if #live == 0 then return nil, "no pomelua runs in " .. dir end
+  if #live > 1 then
+    local pids = {}
+    for i, one in ipairs(live) do pids[i] = one.pid end
+    return nil, ("several programs run in %s: choose by --pid (%s)"):format(
+      dir, table.concat(pids, ", "))
+  end
+  return live[1].path
+end
+
+-- Asks; each(reply) for every line. Whether the last said so, and the message.
+local function ask(options, question, each)
+  local path, message = find(options)
+  if not path then return nil, message end
+  local lines, failed, _, got = core.ask(path, assert(core.encode(question)), WAIT)
+  local ok, text = lines ~= nil, failed
+  for _, line in ipairs(lines or got or {}) do
+    local reply = json.decode(line)
+    if options.json then
+      io.stdout:write(line, "\n")
+    elseif type(reply) == "table" and not reply.done then
+      each(reply)
+    end
+    if type(reply) == "table" and reply.done then ok, text = reply.ok, reply.message end
+  end
+  return ok, text
+end
+
+local function finish(ok, message)
+  if not ok then return fail(1, message or "it did not work") end
+  if message then io.stdout:write(message, "\n") end
+  return 0
+end
+
+local function plain(reply)
+  local text = reply.message or (reply.ok and "ok" or "failed")
+  io.stdout:write(reply.id and reply.id .. ": " or "", text, "\n")
+end
+
+local commands = {}
+
+local function row(...)
+  io.stdout:write((("%-22s %-11s %8s %8s %6s %5s %9s %10s"):format(...):gsub("%s+$", "")), "\n")
+end
+
+function commands.list(options)
+  local rows = {}
+  local ok, message = ask(options, { command = "list" }, function(reply)
+    rows[#rows + 1] = reply
+  end)
+  if not ok then return finish(ok, message) end
+  if options.json then return 0 end
+  row("serverId", "serverType", "sessions", "channels", "gen", "old", "memory", "uptime")
+  table.sort(rows, function(a, b)
+    local x, y = a.status or {}, b.status or {}
+    if x.type ~= y.type then return tostring(x.type) < tostring(y.type) end
+    return a.id < b.id
+  end)
+  for _, one in ipairs(rows) do
+    local s = one.status
+    if s then
+      row(one.id, s.type, s.sessions, s.channels, s.generation, s.old,
+        ("%.1f MiB"):format(s.memory / 2 ^ 20), ("%d s"):format(s.uptime / 1000))
+    else
+      row(one.id, "no answer", "", "", "", "", "", "")
+    end
+  end
+  return 0
+end
+
+function commands.stop(options)
+  local ids = {}
+  for i, id in ipairs(options) do ids[i] = id end
+  local ok, message = ask(options, { command = "stop", ids = ids }, plain)
+  return finish(ok, message)
+end
+
+function commands.kill(options)
+  local ids = {}
+  for i, id in ipairs(options) do ids[i] = id end
+  return finish(ask(options, { command = "kill", ids = ids }, plain))
+end
+
+function commands.restart(options)
+  if #options == 0 then return fail(2, "restart: name the servers") end
+  local ids = {}
+  for i, id in ipairs(options) do ids[i] = id end
+  return finish(ask(options, { command = "restart", ids = ids }, plain))
+end
+
+function commands.add(options)
+  local entry = {}
+  for _, word in ipairs(options) do
+    local key, value = word:match("^([^=]+)=(.*)$")
+    if not key then return fail(2, ("add: %q is not KEY=VALUE"):format(word)) end
+    if value == "true" or value == "false" then
+      entry[key] = value == "true"
+    else
+      entry[key] = tonumber(value) or value
+    end
+  end
+  return finish(ask(options, { command = "add", entry = entry }, plain))
+end
+
+function commands.reload(options)
+  local modules = {}
+  for i, name in ipairs(options) do modules[i] = name end
+  return finish(ask(options, {
+    command = "reload", modules = #modules > 0 and modules or nil,
+    dry = options.dry, force = options.force,
+  }, plain))
+end
+
+local function evaluate(options, id, text)
+  local reply
+  local ok, message = ask(options, { command = "eval", id = id, text = text },
+    function(one) reply = one end)
+  if reply then return reply end
+  return { ok = false, message = not ok and message or "no answer" }
+end
+
+local function first_server(options)
+  local id
+  local ok, message = ask({ dir = options.dir, pid = options.pid }, { command = "list" },
+    function(reply) id = id or reply.id end)
+  if not ok or not id then return nil, message or "no server runs" end
+  return id
+end
+
+local function show(reply)
+  for _, line in ipairs(reply.printed or {}) do io.stdout:write(line, "\n") end
+  if not reply.ok then
+    io.stdout:write(reply.message or "failed", "\n")
+  else
+    for _, text in ipairs(reply.values or {}) do io.stdout:write(text, "\n") end
+  end
+end
+
+function commands.console(options)
+  local id = options[1]
+  if not id then
+    local first, message = first_server(options)
+    if not first then return fail(1, message) end
+    id = first
+  end
+  local probe = evaluate(options, id, "nil")
+  if not probe.ok then return fail(1, probe.message) end
+  io.stdout:write(("pomelua console in %s; an empty line or end of file leaves\n"):format(id))
+  local text = nil
+  while true do
+    io.stdout:write(text and ">> " or "> ")
+    io.stdout:flush()
+    local line = io.stdin:read("*l")
+    if not line or (line == "" and not text) then break end
+    text = text and text .. "\n" .. line or line
+    local reply = evaluate(options, id, text)
+    if not (reply.more and line ~= "") then
+      show(reply)
+      text = nil
+    end
+  end
+  return 0
+end
+
+---The commands by name: functions of their arguments that give the exit status.
+---@return table<string, fun(args: string[]): number>
+function tools.commands()
+  local list = {}
+  for name, run in pairs(commands) do
+    list[name] = function(args)
+      local options, message = tools.parse(args)
+      if not options then
+        return fail(2, ("%s: %s (see: pomelua %s --help)"):format(name, message, name))
+      end
+      if options.help then
+        local text = HELP[name]
+        io.stdout:write(text, (text:find("\nOptions:\n", 1, true)
+          and COMMON:gsub("^\nOptions:\n", "") or COMMON))
+        return 0
+      end
+      return run(options)
+    end
+  end
+  return list
+end
+
+return tools
