@@ -1,0 +1,551 @@
+-- `pomelua start` as a shell sees it: lines, exit status, signals, files.
+
+local cjson = require "cjson"
+local core = require "pomelua.core"
+local net = require "spec.support.net"
+local tree = require "spec.support.tree"
+
+local APP = [[
+local pomelua = require "pomelua"
+local app = pomelua.createApp()
+app:configure("all", "connector", function()
+  app:set("connectorConfig", { distinctHost = true })
+end)
+app:start()
+]]
+
+local ENTRY = [[
+return function(app)
+  local Handler = {}
+  function Handler:echo(msg) return { code = 200, content = msg.content } end
+  function Handler:exit() os.exit(3) end
+  return Handler
+end
+]]
+
+local SERVERS = [[
+{
+  "development": {
+    "connector": [
+      {"id": "connector-1", "host": "127.0.0.1", "clientPort": 0, "frontend": true}
+    ],
+    "chat": [{"id": "chat-1", "host": "127.0.0.1"}]
+  },
+  "production": {
+    "gate": [{"id": "gate-1", "host": "127.0.0.1"}]
+  }
+}
+]]
+
+local folders = {}
+
+-- An app's folder; `files` are added to, or take the place of, a small good app's.
+local function app(files)
+  local all = {
+    ["app.lua"] = APP,
+    ["config/servers.json"] = SERVERS,
+    ["app/servers/connector/handler/entryHandler.lua"] = ENTRY,
+  }
+  for path, text in pairs(files or {}) do all[path] = text or nil end
+  local base = tree.new(all)
+  folders[#folders + 1] = base
+  return base
+end
+
+local function program(args, env)
+  return net.spawn(net.built("pomelua"), args, { env = env })
+end
+
+local function start(base, ...)
+  return program { "start", base, "--log-level", "error", ... }
+end
+
+-- Runs it to its end.
+local function run(args, env)
+  local p = program(args, env)
+  local code = assert(p:waitExit(20000))
+  return { code = code, out = p.out, err = p.err }
+end
+
+-- Starts an app that must not come up: its one line on stderr.
+local function failure(base, ...)
+  local p = start(base, ...)
+  local code = assert(p:waitExit(20000))
+  assert.are.equal(1, code, p.err)
+  assert.is_nil(p.out:find("ready", 1, true))
+  assert.is_truthy(p.err:match("^[^\n]*\n$"), "not one line: " .. p.err)
+  return (p.err:match("^pomelua: (.*)\n$"):gsub(base:gsub("%p", "%%%0"), "BASE"))
+end
+
+local function up(base, ...)
+  local p = program { "start", base, ... }
+  assert(p:waitLine("^ready$", 20000))
+  return p, p.out:match("listening on 127%.0%.0%.1:(%d+)\n")
+end
+
+-- The next package from the server: type, body.
+local function package(client)
+  local head = assert(client:receive(4))
+  local a, b, c = head:byte(2, 4)
+  local n = (a * 256 + b) * 256 + c
+  return head:byte(1), n > 0 and assert(client:receive(n)) or ""
+end
+
+local function connected(port)
+  local client = assert(net.connect(port))
+  client:send(core.write_package(1, '{"sys":{"type":"spec","version":"1"}}'))
+  assert.are.equal(1, (package(client)))
+  client:send(core.write_package(2, ""))
+  return client
+end
+
+local function request(client, id, route, body)
+  client:send(core.write_package(4, core.write_message {
+    type = 0, id = id, route = route, body = body,
+  }))
+end
+
+after_each(function()
+  net.closeAll()
+  for _, base in ipairs(folders) do tree.remove(base) end
+  folders = {}
+end)
+
+describe("pomelua", function()
+  it("tells its commands and options with --help", function()
+    local got = run { "--help" }
+    assert.are.equal(0, got.code)
+    assert.is_truthy(got.out:find("Usage: pomelua <command>", 1, true))
+    assert.is_truthy(got.out:find("\n  start ", 1, true))
+    assert.are.equal("", got.err)
+  end)
+
+  it("tells what a command takes with COMMAND --help, for each command", function()
+    local commands = run({ "--help" }).out:match("\nCommands:\n(.-)\n\n")
+    local seen = {}
+    for name in ("\n" .. commands):gmatch("\n  (%l+)") do
+      seen[name] = true
+      local got = run { name, "--help" }
+      assert.are.equal(0, got.code, name)
+      assert.is_truthy(got.out:find("Usage: pomelua " .. name, 1, true), got.out)
+      assert.are.equal("", got.err)
+      assert.are.equal(got.out, run({ "help", name }).out)
+    end
+    assert.is_true(seen.start)
+    local start_help = run({ "start", "--help" }).out
+    for _, option in ipairs { "--env", "--only", "--log-level", "--log-json", "--help" } do
+      assert.is_truthy(start_help:find("\n  " .. option, 1, true), option)
+    end
+  end)
+
+  it("prints one line with --version", function()
+    local got = run { "--version" }
+    assert.are.equal(0, got.code)
+    assert.is_truthy(got.out:match("^pomelua %d+%.%d+%.%d+[%w.%-]*\n$"))
+  end)
+
+  it("answers a wrong command line with one line and status 2", function()
+    for _, args in ipairs {
+      { "--bogus" }, { "fly" }, { "start", "--bogus" }, { "start", "--env" }, { "start", "a", "b" },
+      { "start", "--log-level", "loud" }, { "start", "--log-json=yes" },
+    } do
+      local got = run(args)
+      assert.are.equal(2, got.code, table.concat(args, " "))
+      assert.is_truthy(got.err:match("^pomelua: [^\n]+\n$"), got.err)
+      assert.are.equal("", got.out)
+    end
+  end)
+
+  it("prints the help on stderr when nothing is asked of it", function()
+    local got = run {}
+    assert.are.equal(2, got.code)
+    assert.is_truthy(got.err:find("Usage:", 1, true))
+  end)
+end)
+
+describe("pomelua start", function()
+  it("prints a line per listener, and ready when all servers are up", function()
+    local p = up(app())
+    assert.is_truthy(p.out:match("^connector%-1 listening on 127%.0%.0%.1:%d+\nready\n$"), p.out)
+  end)
+
+  it("answers clients as soon as it is ready", function()
+    local _, port = up(app())
+    local client = connected(port)
+    request(client, 5, "connector.entryHandler.echo", '{"content":"hi"}')
+    local kind, body = package(client)
+    local message = core.read_message(body)
+    assert.are.equal(4, kind)
+    assert.are.equal(5, message.id)
+    assert.are.same({ code = 200, content = "hi" }, cjson.decode(message.body))
+  end)
+
+  it("takes the environment from --env, or from NODE_ENV", function()
+    local base = app()
+    local p = up(base, "--env", "production")
+    assert.are.equal("ready\n", p.out)
+    p = program({ "start", base }, { NODE_ENV = "production" })
+    assert(p:waitLine("^ready$"))
+    assert.are.equal("ready\n", p.out)
+  end)
+
+  it("runs only the servers of --only", function()
+    local p = up(app(), "--only", "chat-1")
+    assert.are.equal("ready\n", p.out)
+  end)
+
+  it("writes the log as one JSON object per line with --log-json", function()
+    local base = app {
+      ["app.lua"] = APP .. 'print("say \\"hi\\"\\n\\1\\t", 1, nil)\n',
+    }
+    local p = up(base, "--log-json")
+    p:kill("sigterm")
+    assert.are.equal(0, p:waitExit())
+    local seen = 0
+    for line in p.err:gmatch("([^\n]*)\n") do
+      local entry = cjson.decode(line)
+      assert.are.equal("string", type(entry.time))
+      assert.is_truthy(({ debug = 1, info = 1, warn = 1, error = 1 })[entry.level])
+      assert.are.equal("string", type(entry.server))
+      if entry.msg == 'say "hi"\n\1\t\t1\tnil' then seen = seen + 1 end
+    end
+    assert.are.equal(2, seen) -- one by each server
+  end)
+
+  it("leaves out of the log what is below --log-level", function()
+    local p = start(app { ["app.lua"] = APP .. 'print("quiet")\n' })
+    assert(p:waitLine("^ready$"))
+    p:kill("sigterm")
+    assert.are.equal(0, p:waitExit())
+    assert.are.equal("", p.err)
+  end)
+end)
+
+describe("an app that cannot start ends with one line and status 1:", function()
+  it("no such folder", function()
+    local p = program { "start", "/nonexistent/app" }
+    assert.are.equal(1, (p:waitExit()))
+    assert.are.equal("pomelua: /nonexistent/app: there is no such folder\n", p.err)
+  end)
+
+  it("a folder without app.lua", function()
+    assert.are.equal("BASE: there is no app.lua in this folder",
+      failure(app { ["app.lua"] = false }))
+  end)
+
+  it("no servers.json", function()
+    assert.are.equal("config/servers.json: there is no such file in BASE",
+      failure(app { ["config/servers.json"] = false }))
+  end)
+
+  it("a config file that is not JSON, with the line", function()
+    local line = failure(app {
+      ["config/servers.json"] = '{\n  "development": {\n    chat\n  }\n}\n',
+    })
+    assert.is_truthy(line:match("^config/servers%.json:3: .+"), line)
+  end)
+
+  it("a wrong value in a config file, with its key", function()
+    local line = failure(app { ["config/servers.json"] =
+      '{"development": {"connector": [{"id": "c", "frontend": true, "clientPort": 70000}]}}' })
+    assert.is_truthy(line:find("config/servers.json: development.connector[0].clientPort", 1, true),
+      line)
+    assert.is_truthy(line:find("70000", 1, true), line)
+  end)
+
+  it("an environment that the file does not have", function()
+    local line = failure(app(), "--env", "staging")
+    assert.are.equal('config/servers.json: no environment "staging" '
+      .. "(there are: development, production)", line)
+  end)
+
+  it("a server of --only that the file does not have", function()
+    assert.are.equal('--only: config/servers.json has no server "chat-9"',
+      failure(app(), "--only", "chat-1,chat-9"))
+  end)
+
+  it("a wrong setting", function()
+    local line = failure(app { ["app.lua"] = APP:gsub("distinctHost = true", 'heartbeat = "3"') })
+    assert.are.equal('connector-1: connectorConfig.heartbeat: must be a number, got "3"', line)
+  end)
+
+  it("a port in use", function()
+    local _, port = up(app())
+    local line = failure(app { ["config/servers.json"] = SERVERS:gsub('"clientPort": 0',
+      '"clientPort": ' .. port) })
+    assert.is_truthy(line:match("^connector%-1: cannot listen on 127%.0%.0%.1:" .. port
+      .. ": .*in use"), line)
+    assert.is_nil(line:find("listen.*listen"), line) -- said once
+  end)
+
+  it("a web port in use", function()
+    local _, port = up(app())
+    local line = failure(app { ["web/index.html"] = "hi", ["config/web.json"] =
+      '{"host": "127.0.0.1", "port": ' .. port .. "}" })
+    assert.is_truthy(line:match("^config/web%.json: .*" .. port), line)
+  end)
+
+  it("app.lua with a syntax error", function()
+    local line = failure(app { ["app.lua"] = APP .. "local x = = 1\n" })
+    assert.is_truthy(line:match("^[%w-]+: app%.lua:7: unexpected symbol"), line)
+  end)
+
+  it("app.lua that raises", function()
+    local line = failure(app { ["app.lua"] = APP .. 'error("no licence")\n' })
+    assert.is_truthy(line:match("^[%w-]+: app%.lua:7: no licence$"), line)
+  end)
+
+  it("app.lua that raises what is not a text", function()
+    local line = failure(app { ["app.lua"] = APP .. "error({ code = 4 })\n" })
+    assert.is_truthy(line:match("^[%w-]+: app%.lua: "), line)
+  end)
+
+  it("app.lua that requires what is not there", function()
+    local line = failure(app { ["app.lua"] = APP .. 'require "app.nowhere"\n' })
+    assert.is_truthy(line:match("^[%w-]+: app%.lua:7: module 'app%.nowhere' not found"), line)
+  end)
+
+  it("a handler with a syntax error", function()
+    local path = "app/servers/chat/handler/chatHandler.lua"
+    local line = failure(app { [path] = "return function(app)\n  local x = = 1\nend\n" })
+    assert.is_truthy(line:match("^chat%-1: " .. path .. ":2: unexpected symbol"), line)
+  end)
+
+  it("a remote with a syntax error", function()
+    local path = "app/servers/chat/remote/chatRemote.lua"
+    local line = failure(app { [path] = "return {\n" })
+    assert.is_truthy(line:match("^chat%-1: " .. path .. ":%d: "), line)
+  end)
+
+  it("a handler file that raises while it is loaded", function()
+    local path = "app/servers/chat/handler/chatHandler.lua"
+    assert.are.equal("chat-1: " .. path .. ":2: no table",
+      failure(app { [path] = 'local a = 1\nerror("no table" .. string.rep("", a))\n' }))
+  end)
+
+  it("a handler factory that raises", function()
+    local path = "app/servers/chat/handler/chatHandler.lua"
+    local line = failure(app { [path] = "return function(app)\n  return app.rooms.list\nend\n" })
+    assert.is_truthy(line:match("^chat%-1: " .. path .. ":2: attempt to index"), line)
+  end)
+
+  it("a handler file that returns a number", function()
+    local path = "app/servers/chat/handler/chatHandler.lua"
+    local line = failure(app { [path] = "return 5\n" })
+    assert.is_truthy(line:match("^chat%-1: " .. path .. ": must return a table"), line)
+  end)
+
+  it("a lifecycle.lua with a syntax error", function()
+    local path = "app/servers/chat/lifecycle.lua"
+    local line = failure(app { [path] = "return {\n  beforeStartup = \n}\n" })
+    assert.is_truthy(line:match("^chat%-1: " .. path .. ":3: unexpected symbol"), line)
+  end)
+
+  it("beforeStartup that fails", function()
+    local path = "app/servers/chat/lifecycle.lua"
+    assert.are.equal("chat-1: beforeStartup: no database", failure(app { [path] =
+      'return { beforeStartup = function(app, cb) cb("no database") end }\n' }))
+  end)
+
+  it("beforeStartup that raises", function()
+    local path = "app/servers/chat/lifecycle.lua"
+    assert.are.equal("chat-1: beforeStartup: " .. path .. ":1: no database", failure(app { [path] =
+      'return { beforeStartup = function(app, cb) error("no database") end }\n' }))
+  end)
+end)
+
+describe("a program that is told to stop", function()
+  local LIFECYCLE = [[
+local pomelua = require "pomelua"
+return {
+  beforeShutdown = function(app, cb)
+    pomelua.sleep(20)
+    print("closed the books")
+    cb()
+  end,
+}
+]]
+
+  for _, signal in ipairs { "sigterm", "sigint" } do
+    it("kicks its clients, runs beforeShutdown and ends with 0: " .. signal, function()
+      local p, port = up(app { ["app/servers/chat/lifecycle.lua"] = LIFECYCLE })
+      local tcp, ws = connected(port), net.connectWs(port)
+      ws:sendFrame(2, core.write_package(1, '{"sys":{"type":"spec","version":"1"}}'))
+      ws:receiveFrame()
+      ws:sendFrame(2, core.write_package(2, ""))
+      -- Its answer says that both clients have arrived.
+      ws:sendFrame(2, core.write_package(4, core.write_message {
+        type = 0, id = 1, route = "connector.entryHandler.echo", body = "{}",
+      }))
+      ws:receiveFrame()
+      request(tcp, 1, "connector.entryHandler.echo", "{}")
+      package(tcp)
+      p:kill(signal)
+      local kind, body = package(tcp)
+      assert.are.equal(5, kind)
+      assert.are.same({ reason = "shutdown" }, cjson.decode(body))
+      assert.are.equal(core.write_package(5, body), ws:receiveFrame().payload)
+      assert.are.equal(8, ws:receiveFrame().op)
+      assert.is_true(tcp:waitClosed())
+      assert.is_nil(tcp.error)
+      tcp:close()
+      ws:close()
+      assert.are.equal(0, (p:waitExit()))
+      assert.is_truthy(p.err:find("closed the books", 1, true), p.err)
+    end)
+  end
+
+  it("writes first what it has queued for a client", function()
+    local p, port = up(app { ["app/servers/connector/handler/entryHandler.lua"] = [[
+      return { big = function() print("big") return { text = ("x"):rep(3000000) } end }
+    ]] })
+    local client = connected(port)
+    request(client, 1, "connector.entryHandler.big", "{}")
+    client:pause()
+    assert(p:waitLine("connector%-1 big", nil, "err"))
+    p:kill("sigterm")
+    assert(p:waitLine("SIGTERM: stopping", nil, "err"))
+    client:resume()
+    local kind, body = package(client)
+    assert.are.equal(4, kind)
+    assert.is_true(#body > 3000000)
+    assert.are.equal(5, (package(client)))
+    client:close()
+    assert.are.equal(0, (p:waitExit()))
+  end)
+
+  it("ends at once with a second signal", function()
+    local p = up(app { ["app/servers/chat/lifecycle.lua"] =
+      "return { beforeShutdown = function(app, cb) end }\n" })
+    p:kill("sigterm")
+    assert(p:waitLine("SIGTERM: stopping", nil, "err"))
+    p:kill("sigterm")
+    assert.are.equal(128 + 15, (p:waitExit(2000)))
+  end)
+
+  it("does not wait for ever for a beforeShutdown", function()
+    local p = up(app { ["app/servers/chat/lifecycle.lua"] =
+      "return { beforeShutdown = function(app, cb) end }\n" })
+    p:kill("sigterm")
+    assert.are.equal(0, (p:waitExit(5000)))
+    assert.is_truthy(p.err:find("beforeShutdown did not end within 3000 ms", 1, true))
+  end)
+
+  it("by os.exit(3) in a handler does all that, and ends with 3", function()
+    local p, port = up(app { ["app/servers/chat/lifecycle.lua"] = LIFECYCLE })
+    local client = connected(port)
+    request(client, 1, "connector.entryHandler.exit", "{}")
+    local kind, body = package(client)
+    assert.are.equal(5, kind)
+    assert.are.same({ reason = "shutdown" }, cjson.decode(body))
+    client:close()
+    assert.are.equal(3, (p:waitExit()))
+    assert.is_truthy(p.err:find("closed the books", 1, true), p.err)
+  end)
+
+  it("by os.exit in app.lua ends with that status", function()
+    local p = program { "start", app { ["app.lua"] = "os.exit(7)\n" } }
+    assert.are.equal(7, (p:waitExit()))
+  end)
+
+  it("by app:stop() ends with 0", function()
+    local p = program { "start", app {
+      ["app.lua"] = APP .. "app:setTimeout(1, function() app:stop() end)\n",
+    } }
+    assert.are.equal(0, (p:waitExit()))
+  end)
+end)
+
+describe("clusterCount", function()
+  -- Two ports in a row that are free now.
+  local function pair_of_ports()
+    local uv = require "luv"
+    for _ = 1, 50 do
+      local a, b = uv.new_tcp(), uv.new_tcp()
+      a:bind("127.0.0.1", 0)
+      local port = a:getsockname().port
+      local ok = port < 65535 and b:bind("127.0.0.1", port + 1) == 0
+      a:close()
+      b:close()
+      uv.run("nowait")
+      if ok then return port end
+    end
+    error("no two free ports in a row")
+  end
+
+  it("stands for that many servers, ports counted on by ++", function()
+    local port = pair_of_ports()
+    local p = up(app { ["config/servers.json"] = ([[{"connector": [
+      {"clusterCount": 2, "host": "127.0.0.1", "clientPort": "%d++", "frontend": true}
+    ]}]]):format(port) })
+    for i = 1, 2 do
+      assert.is_truthy(p.out:find(("cluster-server-connector-%d listening on 127.0.0.1:%d\n")
+        :format(i, port + i - 1), 1, true), p.out)
+      connected(port + i - 1)
+    end
+  end)
+end)
+
+describe("config/web.json", function()
+  local p, port
+
+  local function get(target, method)
+    local client = assert(net.connect(port))
+    client:send((method or "GET") .. " " .. target .. " HTTP/1.1\r\nHost: localhost\r\n"
+      .. "Content-Length: 0\r\nConnection: close\r\n\r\n")
+    assert.is_true(client:waitClosed())
+    local head, body = client:pending():match("^(.-\r\n)\r\n(.*)$")
+    return tonumber(head:match("^HTTP/1%.1 (%d+)")), head, body
+  end
+
+  before_each(function()
+    p = up(app {
+      ["config/web.json"] = '{"development": {"host": "127.0.0.1", "port": 0, "root": "web"}}',
+      ["web/index.html"] = "<p>the page</p>",
+      ["web/js/client.js"] = "var a = 1;",
+      ["web/.secret"] = "key",
+      ["webby/other.txt"] = "beside",
+    })
+    port = p.out:match("web page at http://127%.0%.0%.1:(%d+)/\nready\n")
+  end)
+
+  it("serves the files of a folder and nothing else", function()
+    assert.is_truthy(port, p.out)
+    local status, head, body = get("/")
+    assert.are.equal(200, status)
+    assert.is_truthy(head:find("\r\nContent-Type: text/html", 1, true), head)
+    assert.are.equal("<p>the page</p>", body)
+    status, head, body = get("/js/client.js?v=1")
+    assert.are.equal(200, status)
+    assert.is_truthy(head:find("\r\nContent-Type: text/javascript", 1, true), head)
+    assert.are.equal("var a = 1;", body)
+
+    local tag = head:match("\r\nETag: (%b\"\")")
+    assert.is_truthy(tag, head)
+    local client = assert(net.connect(port))
+    client:send("GET /js/client.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: " .. tag
+      .. "\r\nConnection: close\r\n\r\n")
+    assert.is_true(client:waitClosed())
+    assert.is_truthy(client:pending():match("^HTTP/1.1 304 "))
+
+    for _, target in ipairs {
+      "/nothing.html", "/../config/servers.json", "/js/../../config/servers.json",
+      "/%2e%2e/config/servers.json", "/..%2fconfig/servers.json", "/%2e%2e%2fapp.lua",
+      "/../webby/other.txt", "/.secret", "//etc/passwd", "/js/%00", "/..\\app.lua",
+    } do
+      status, head, body = get(target)
+      assert.is_true(status == 404 or status == 400, target .. ": " .. head)
+      assert.is_nil(body:find("frontend", 1, true))
+    end
+
+    for _, method in ipairs { "POST", "PUT", "DELETE" } do
+      status, head = get("/", method)
+      assert.are.equal(405, status)
+      assert.is_truthy(head:find("\r\nAllow: GET, HEAD\r\n", 1, true), head)
+    end
+    status, head, body = get("/", "HEAD")
+    assert.are.equal(200, status)
+    assert.is_truthy(head:find("\r\nContent-Length: 15\r\n", 1, true), head)
+    assert.are.equal("", body)
+  end)
+end)
