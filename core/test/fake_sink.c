@@ -1,0 +1,39 @@
+#include "test/fake_sink.h"
+
+#include "test/test.h"
+#include "wire/frame.h"
+
+static void on_send(pml_sink *s, pml_buf *frame) {
+  fake_sink *f = (fake_sink *)(void *)s;
+  CHECK(f->frames < FAKE_FRAMES);
+  f->frame[f->frames++] = pml_buf_ref(frame);
+}
+
+static void on_close(pml_sink *s, const char *reason) {
+  fake_sink *f = (fake_sink *)(void *)s;
+  if (f->closes++ == 0) snprintf(f->reason, sizeof f->reason, "%s", reason ? reason : "-");
+}
+
+static void on_address(pml_sink *s, char ip[46], int *port) {
+  (void)s;
+  snprintf(ip, 46, "10.0.0.1");
+  *port = 7;
+}
+
+pml_session *fake_sink_open(fake_sink *f, pml_sessions *t) {
+  *f = (fake_sink){.sink = {on_send, on_close, on_address}};
+  pml_session *s = pml_sessions_open(t, &f->sink);
+  CHECK(s != NULL);
+  s->ready = 1;
+  return s;
+}
+
+pml_slice fake_sink_body(const fake_sink *f, int i) {
+  CHECK(i < f->frames);
+  return pml_frame_body(f->frame[i]);
+}
+
+void fake_sink_clear(fake_sink *f) {
+  for (int i = 0; i < f->frames; i++) pml_buf_unref(f->frame[i]);
+  f->frames = f->closes = 0;
+}

@@ -1,0 +1,346 @@
+#include "node/frontend.h"
+
+#include "test/net.h"
+#include "test/virtual.h"
+
+static pml_slice message(uint8_t *buf, int type, uint32_t id, const char *route, const char *body) {
+  pml_message_view m = {.type = (uint8_t)type, .id = id, .route = pml_slice_str(route)};
+  pml_writer w = {0};
+  CHECK_EQ(pml_message_write_head(&w, &m), 0);
+  pml_writer_put(&w, body, strlen(body));
+  size_t n = w.len;
+  memcpy(buf, pml_writer_at(&w, 0), n);
+  pml_writer_drop(&w);
+  return pml_slice_of(buf, n);
+}
+
+static int say(virtual_node *v, pml_session *s, int type, uint32_t id, const char *route,
+               const char *body) {
+  uint8_t buf[512];
+  return pml_frontend_data(v->node, s, message(buf, type, id, route, body));
+}
+
+static void expect_error(fake_sink *f, uint32_t id) {
+  pml_message_view m;
+  CHECK_EQ(f->frames, 1);
+  CHECK_EQ(pml_message_read(fake_sink_body(f, 0), &m), 0);
+  CHECK_EQ(m.type, PML_MSG_RESPONSE);
+  CHECK_EQ(m.id, id);
+  CHECK_BYTES(m.body.p, m.body.n, "{\"code\":500}");
+  fake_sink_clear(f);
+}
+
+static void open_front(virtual_node *v) {
+  virtual_open(v, "f1", "connector", 1);
+  pml_directory_add(pml_node_directory(v->node), "f1", "connector", 1);
+  pml_directory_add(pml_node_directory(v->node), "chat-1", "chat", 0);
+  virtual_peer(v, "chat-1", 1);
+}
+
+TEST(frontend_hands_its_own_messages_to_the_scripts) {
+  virtual_node v;
+  fake_sink f;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  CHECK_EQ(pml_sessions_bind(pml_node_sessions(v.node), s, virtual_uid("ann")), 0);
+  CHECK_EQ(say(&v, s, PML_MSG_REQUEST, 7, "connector.a.b", "{}"), 0);
+  CHECK_EQ(say(&v, s, PML_MSG_NOTIFY, 0, "connector.a.b", ""), 0);
+  CHECK_EQ(say(&v, s, PML_MSG_PUSH, 0, "connector.a.b", "x"), 0);
+  CHECK_EQ(say(&v, s, PML_MSG_RESPONSE, 1, "", "x"), 0);
+  fake_script_expect(&v.script, "message request uid=ann type=0 id=7 route=connector.a.b body={}\n"
+                                "message notify uid=ann type=1 id=0 route=connector.a.b body=\n"
+                                "message notify uid=ann type=1 id=0 route=connector.a.b body=x\n");
+  CHECK_EQ(f.frames, 0);
+  virtual_close(&v); /* with a request open */
+}
+
+TEST(frontend_refuses_what_no_server_takes) {
+  virtual_node v;
+  fake_sink f;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  const char *const routes[] = {"", "a", "a.b", "a.b.c.d", "lobby.a.b", "connector", "chat..x"};
+  for (uint32_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+    CHECK_EQ(say(&v, s, PML_MSG_REQUEST, i + 1, routes[i], "{}"), 0);
+    expect_error(&f, i + 1);
+    CHECK_EQ(say(&v, s, PML_MSG_NOTIFY, 0, routes[i], "{}"), 0);
+  }
+  CHECK_EQ(f.frames, 0);
+  CHECK_EQ(pml_frontend_data(v.node, s, pml_slice_of("\0\1\5a", 4)), PML_EPROTO);
+  CHECK_EQ(pml_frontend_data(v.node, s, (pml_slice){0}), PML_EPROTO);
+  fake_script_expect(&v.script, "");
+  virtual_close(&v);
+}
+
+TEST(frontend_kicks_who_asks_for_a_constructor) {
+  virtual_node v;
+  fake_sink f;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  CHECK_EQ(say(&v, s, PML_MSG_REQUEST, 1, "chat.a.constructor", "{}"), 0);
+  CHECK_EQ(f.closes, 1);
+  CHECK_EQ(f.frames, 0);
+  CHECK(strcmp(f.reason, "attack") == 0);
+  fake_script_expect(&v.script, "");
+  virtual_close(&v);
+}
+
+TEST(frontend_shares_the_answer_it_passes_on) {
+  virtual_node v;
+  virtual_record r;
+  fake_sink f;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  CHECK_EQ(say(&v, s, PML_MSG_REQUEST, 3, "chat.a.b", "\xff\xfe"), 0);
+  CHECK_EQ(s->in_flight, 1);
+  CHECK(virtual_take(&v, &r));
+  CHECK_EQ(r.env.kind, PML_ENV_FORWARD);
+  CHECK_EQ(r.env.ms, 11000);
+  CHECK_EQ(r.env.session, s->id);
+  CHECK_BYTES(r.body->data, r.body->len, "\xff\xfe");
+  pml_envelope env = {.kind = PML_ENV_ANSWER, .call = r.env.call};
+  pml_buf *head = pml_envelope_write(&env), *frame = pml_frame_of(PML_PKG_DATA, "\4\3{}", 4);
+  pml_transport_record_deliver(pml_node_transport(v.node), "chat-1", head, frame, NULL);
+  CHECK_EQ(f.frames, 1);
+  CHECK(f.frame[0] == frame);
+  CHECK_EQ(s->in_flight, 0);
+  /* A second one finds nothing. */
+  pml_transport_record_deliver(pml_node_transport(v.node), "chat-1", head, frame, NULL);
+  CHECK_EQ(f.frames, 1);
+  pml_buf_unref(head);
+  pml_buf_unref(frame);
+  virtual_drop(&r);
+  fake_sink_clear(&f);
+  virtual_close(&v);
+}
+
+TEST(frontend_gives_500_for_an_answer_that_is_no_frame) {
+  virtual_node v;
+  virtual_record r;
+  fake_sink f;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  const char *const bodies[] = {"", "short", "0123456789abc"};
+  for (uint32_t i = 0; i < 3; i++) {
+    say(&v, s, PML_MSG_REQUEST, i + 1, "chat.a.b", "{}");
+    CHECK(virtual_take(&v, &r));
+    virtual_answer(&v, "chat-1", r.env.call, 0, bodies[i]);
+    expect_error(&f, i + 1);
+    virtual_drop(&r);
+  }
+  say(&v, s, PML_MSG_REQUEST, 9, "chat.a.b", "{}");
+  CHECK(virtual_take(&v, &r));
+  virtual_answer(&v, "chat-1", r.env.call, 1, "not now");
+  expect_error(&f, 9);
+  CHECK(strstr(v.log, "chat.a.b: no answer from server chat-1: not now"));
+  virtual_drop(&r);
+  virtual_close(&v);
+}
+
+TEST(frontend_forgets_forwards_of_a_session_that_went) {
+  virtual_node v;
+  fake_sink f, g;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  say(&v, s, PML_MSG_REQUEST, 1, "chat.a.b", "{}");
+  pml_close_reason why = {.kind = PML_CLOSE_NIL};
+  pml_frontend_closed(v.node, s, &why);
+  pml_session *next = fake_sink_open(&g, pml_node_sessions(v.node));
+  virtual_peer(&v, "chat-1", 0);
+  CHECK_EQ(g.frames, 0);
+  CHECK_EQ(next->in_flight, 0);
+  fake_script_expect(&v.script, ""); /* nobody watched it */
+  virtual_close(&v);
+}
+
+TEST(frontend_tells_watchers_with_what_the_session_was) {
+  virtual_node v;
+  fake_sink f[4];
+  open_front(&v);
+  pml_sessions *t = pml_node_sessions(v.node);
+  const pml_close_reason why[4] = {{.kind = PML_CLOSE_TEXT, .text = "slow"},
+                                   {.kind = PML_CLOSE_CODE, .code = 1006},
+                                   {.kind = PML_CLOSE_FLAG, .code = 1},
+                                   {.kind = PML_CLOSE_NIL}};
+  for (int i = 0; i < 4; i++) {
+    pml_session *s = fake_sink_open(&f[i], t);
+    s->wants_closed = 1;
+    if (i < 2) CHECK_EQ(pml_sessions_bind(t, s, virtual_uid("ann")), 0);
+    if (i == 0) s->settings = pml_buf_from("{\"a\":1}", 7);
+    pml_id id = s->id;
+    pml_frontend_closed(v.node, s, &why[i]);
+    CHECK(v.script.session == id && pml_sessions_get(t, id) == NULL);
+  }
+  fake_script_expect(&v.script, "closed uid=ann settings={\"a\":1} slow\n"
+                                "closed uid=ann settings= code 1006\n"
+                                "closed uid=- settings= flag 1\n"
+                                "closed uid=- settings= nil 0\n");
+  CHECK_EQ(pml_sessions_count(t), 0);
+  virtual_close(&v);
+}
+
+TEST(frontend_asks_the_scripts_for_routed_types) {
+  virtual_node v;
+  virtual_record r;
+  fake_sink f;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  pml_frontend_set_routed(v.node, "chat", 1);
+  say(&v, s, PML_MSG_REQUEST, 2, "chat.a.b", "x");
+  fake_script_expect(&v.script, "route type=chat id=2 route=chat.a.b body=x\n");
+  CHECK(!virtual_take(&v, &r));
+  CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, "chat-1"), 0);
+  CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, "chat-1"), PML_ECLOSED);
+  CHECK(virtual_take(&v, &r));
+  CHECK_BYTES(r.body->data, r.body->len, "x");
+  virtual_drop(&r);
+  say(&v, s, PML_MSG_REQUEST, 3, "chat.a.b", "x");
+  CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, "f1"), PML_ENOENT);
+  expect_error(&f, 3);
+  say(&v, s, PML_MSG_REQUEST, 4, "chat.a.b", "x");
+  CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, NULL), PML_ENOENT);
+  expect_error(&f, 4);
+  CHECK_EQ(s->in_flight, 1); /* the forward */
+  say(&v, s, PML_MSG_REQUEST, 5, "chat.a.b", "x");
+  say(&v, s, PML_MSG_NOTIFY, 0, "chat.a.b", "x");
+  virtual_close(&v); /* with messages waiting */
+}
+
+TEST(frontend_runs_out_of_places_for_waiting_messages) {
+  virtual_node v;
+  fake_sink f;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  pml_frontend_set_routed(v.node, "default", 1);
+  uint32_t places = (1 << PML_SLOT_BITS) - 1;
+  for (uint32_t i = 1; i <= places; i++) say(&v, s, PML_MSG_REQUEST, i, "chat.a.b", "x");
+  CHECK_EQ(f.frames, 0);
+  CHECK_EQ(s->in_flight, places);
+  say(&v, s, PML_MSG_REQUEST, 99, "chat.a.b", "x");
+  expect_error(&f, 99);
+  CHECK_EQ(s->in_flight, places);
+  pml_loop_advance(v.loop, 11000);
+  CHECK_EQ(f.frames, places);
+  CHECK_EQ(s->in_flight, 0);
+  fake_sink_clear(&f);
+  virtual_close(&v);
+}
+
+TEST(frontend_has_no_handshake_without_a_socket) {
+  virtual_node v;
+  fake_sink f;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  CHECK_EQ(pml_frontend_handshake(v.node, s->id, 200, pml_slice_str("{}")), PML_ENOENT);
+  CHECK_EQ(pml_frontend_handshake(v.node, 12345, 200, pml_slice_str("{}")), PML_ENOENT);
+  virtual_close(&v);
+}
+
+/* --- over sockets ----------------------------------------------------------------- */
+
+static void shut(void *ud) { *(int *)ud = 1; }
+
+typedef struct {
+  pml_loop *loop;
+  pml_node *node;
+  fake_script script;
+  int port;
+} real;
+
+static void real_open(real *r) {
+  pml_node_options o = {.id = "f1", .type = "connector", .frontend = 1};
+  char err[256];
+  pml_log_init(&o.log, "f1", PML_SILENT, 0);
+  r->loop = pml_loop_new();
+  r->node = pml_node_new(r->loop, &o);
+  fake_script_set(&r->script, r->node);
+  CHECK_EQ(pml_node_listen(r->node, "127.0.0.1", 0, &r->port, err, sizeof err), 0);
+}
+
+static void real_close(real *r) {
+  int done = 0;
+  pml_node_shut(r->node, shut, &done);
+  UNTIL(r->loop, done);
+  pml_node_free(r->node);
+  pml_loop_free(r->loop);
+}
+
+static void greet(real *r, net_client *c) {
+  net_send_hex(c, "010000027b7d");
+  UNTIL(r->loop, strstr(r->script.text, "handshake"));
+  fake_script_expect(&r->script, "handshake {}\n");
+  pml_slice answer = pml_slice_str("{\"code\":200}");
+  CHECK_EQ(pml_frontend_handshake(r->node, r->script.session, 200, answer), 0);
+  UNTIL(r->loop, c->n >= 4 + answer.n);
+  CHECK(c->in[0] == PML_PKG_HANDSHAKE && memcmp(c->in + 4, answer.p, answer.n) == 0);
+  net_drop(c);
+  net_send_hex(c, "02000000");
+}
+
+TEST(frontend_serves_a_client_from_handshake_to_kick) {
+  real r;
+  uint8_t buf[64];
+  real_open(&r);
+  net_client *c = net_connect(r.loop, r.port, 1);
+  greet(&r, c);
+  pml_slice m = message(buf, PML_MSG_REQUEST, 1, "connector.a.b", "{}");
+  uint8_t head[4];
+  pml_package_write_head(head, PML_PKG_DATA, m.n);
+  net_send(c, head, 4);
+  net_send(c, m.p, m.n);
+  UNTIL(r.loop, r.script.calls == 2);
+  fake_script_expect(&r.script, "message request uid=- type=0 id=1 route=connector.a.b body={}\n");
+  pml_session *s = pml_sessions_get(pml_node_sessions(r.node), r.script.session);
+  CHECK(s && s->ready);
+  s->wants_closed = 1;
+  char ip[46];
+  int port = 0;
+  s->sink->address(s->sink, ip, &port);
+  CHECK(strcmp(ip, "127.0.0.1") == 0 && port > 0);
+  s->sink->close(s->sink, "bye");
+  UNTIL(r.loop, net_ended(c));
+  CHECK_BYTES(c->in + 4, c->n - 4, "{\"reason\":\"bye\"}");
+  CHECK_EQ(c->in[0], PML_PKG_KICK);
+  net_close(r.loop, c);
+  UNTIL(r.loop, r.script.calls == 3);
+  fake_script_expect(&r.script, "closed uid=- settings= bye\n");
+  real_close(&r);
+}
+
+TEST(frontend_tells_how_a_client_went) {
+  real r;
+  real_open(&r);
+  net_client *c = net_connect(r.loop, r.port, 1);
+  greet(&r, c);
+  pml_sessions_get(pml_node_sessions(r.node), r.script.session)->wants_closed = 1;
+  net_close(r.loop, c);
+  UNTIL(r.loop, r.script.calls == 2);
+  fake_script_expect(&r.script, "closed uid=- settings= flag 0\n");
+  c = net_connect(r.loop, r.port, 1);
+  greet(&r, c);
+  pml_sessions_get(pml_node_sessions(r.node), r.script.session)->wants_closed = 1;
+  net_send_hex(c, "0400000100"); /* a message that is cut */
+  UNTIL(r.loop, net_ended(c));
+  UNTIL(r.loop, r.script.calls == 4);
+  fake_script_expect(&r.script, "closed uid=- settings= protocol\n");
+  net_close(r.loop, c);
+  real_close(&r);
+}
+
+TEST(frontend_closes_a_client_for_whom_there_is_no_place) {
+  real r;
+  net_client *c[1 << PML_SLOT_BITS];
+  int n = (1 << PML_SLOT_BITS) - 1;
+  real_open(&r);
+  for (int i = 0; i < n; i++) {
+    c[i] = net_connect(r.loop, r.port, 1);
+    greet(&r, c[i]);
+  }
+  c[n] = net_connect(r.loop, r.port, 1);
+  net_send_hex(c[n], "010000027b7d");
+  UNTIL(r.loop, net_ended(c[n]));
+  fake_script_expect(&r.script, "");
+  for (int i = 0; i <= n; i++) net_close(r.loop, c[i]);
+  UNTIL(r.loop, pml_sessions_count(pml_node_sessions(r.node)) == 0);
+  real_close(&r);
+}
