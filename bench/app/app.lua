@@ -4,7 +4,9 @@ local pomelua = require "pomelua"
 local app = pomelua.createApp()
 
 app:configure("production|development", "connector", function()
-  app:set("connectorConfig", { heartbeat = 30, distinctHost = true })
+  app:set("connectorConfig", {
+    heartbeat = tonumber(os.getenv("BENCH_HEARTBEAT")) or 30, distinctHost = true,
+  })
 end)
 
 app:start()

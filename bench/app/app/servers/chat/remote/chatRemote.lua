@@ -1,3 +1,5 @@
+local measure = require "app.measure"
+
 return function(app)
   local Remote = {}
   local channels = app:get("channelService")
@@ -13,6 +15,19 @@ return function(app)
       channel:leave(uid, sid)
       if channel:getUserAmount() == 0 then channel:destroy() end
     end
+    cb()
+  end
+
+  function Remote:memory(cb)
+    measure.memory(app:getServerId())
+    cb()
+  end
+
+  function Remote:push(sid, members, times, cb)
+    local channel = channels:createChannel("measured")
+    for i = 0, members - 1 do channel:add("user" .. i, sid) end
+    measure.push("there " .. members, channel, times)
+    channel:destroy()
     cb()
   end
 
