@@ -17,6 +17,18 @@ void pml_log_init(pml_log *log, const char *server, pml_level level, int json) {
   log->json = json;
 }
 
+/* Bytes of the UTF-8 character at s, 0 when there is none: old forms, surrogates and what is
+ * above U+10FFFF included. */
+static size_t character(const unsigned char *s, size_t n) {
+  size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+  if (len > n || s[0] > 0xf4) return 0;
+  for (size_t i = 1; i < len; i++)
+    if ((s[i] & 0xc0) != 0x80) return 0;
+  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0;
+  if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
+  return len;
+}
+
 static void put_escaped(pml_writer *w, const char *s, size_t n, int json) {
   char hex[8];
   for (size_t i = 0; i < n; i++) {
@@ -34,7 +46,14 @@ static void put_escaped(pml_writer *w, const char *s, size_t n, int json) {
       int k = snprintf(hex, sizeof hex, json ? "\\u%04x" : "\\x%02x", c);
       pml_writer_put(w, hex, (size_t)k);
     } else {
-      pml_writer_byte(w, c);
+      size_t len = character((const unsigned char *)s + i, n - i);
+      if (len) {
+        pml_writer_put(w, s + i, len);
+        i += len - 1;
+      } else {
+        int k = snprintf(hex, sizeof hex, json ? "\\ufffd" : "\\x%02x", c);
+        pml_writer_put(w, hex, (size_t)k);
+      }
     }
   }
 }

@@ -4,8 +4,8 @@
  *   2026-11-23T18:17:46.123Z info  chat-1 listening on 127.0.0.1:3050
  *   {"time":"…","level":"info","server":"chat-1","msg":"…"}      with json
  *
- * Control characters in a line are escaped (a line break of a traceback is
- * kept, indented, in text form). The format never comes from outside. */
+ * Control characters, and bytes that are no UTF-8, are escaped (a line break of a
+ * traceback is kept, indented, in text form). The format never comes from outside. */
 #ifndef PML_BASE_LOG_H
 #define PML_BASE_LOG_H
 

@@ -1,0 +1,112 @@
+#include "base/log.h"
+#include "test/test.h"
+
+#include <unistd.h>
+
+typedef struct {
+  int read, kept;
+} capture;
+
+static capture begin(void) {
+  int ends[2];
+  CHECK_EQ(pipe(ends), 0);
+  capture c = {ends[0], dup(STDERR_FILENO)};
+  dup2(ends[1], STDERR_FILENO);
+  close(ends[1]);
+  return c;
+}
+
+/* Stderr is what it was again; out gets what was written meanwhile. */
+static void end(capture c, char *out, size_t size) {
+  dup2(c.kept, STDERR_FILENO);
+  close(c.kept);
+  size_t have = 0;
+  ssize_t n;
+  while (have + 1 < size && (n = read(c.read, out + have, size - 1 - have)) > 0) have += (size_t)n;
+  out[have] = '\0';
+  close(c.read);
+}
+
+TEST(log_line_has_time_level_and_server) {
+  char out[1000];
+  pml_log log;
+  pml_log_init(&log, "chat-1", PML_INFO, 0);
+  capture c = begin();
+  pml_log_write(&log, PML_INFO, "listening on %s:%d", "127.0.0.1", 3050);
+  end(c, out, sizeof out);
+  CHECK(strcmp(out + 24, " info  chat-1 listening on 127.0.0.1:3050\n") == 0);
+
+  pml_log_init(&log, "", PML_INFO, 0);
+  c = begin();
+  pml_log_write(&log, PML_ERROR, "no");
+  end(c, out, sizeof out);
+  CHECK(strcmp(out + 24, " error pomelua no\n") == 0);
+}
+
+TEST(log_lines_below_the_level_are_not_written) {
+  char out[1000];
+  pml_log log;
+  pml_log_init(&log, "a", PML_WARN, 0);
+  capture c = begin();
+  pml_log_write(&log, PML_DEBUG, "1");
+  pml_log_write(&log, PML_INFO, "2");
+  pml_log_text(&log, PML_INFO, "3", 1);
+  pml_log_write(&log, PML_WARN, "4");
+  end(c, out, sizeof out);
+  CHECK(strcmp(out + 24, " warn  a 4\n") == 0);
+
+  pml_log_init(&log, "a", PML_SILENT, 0);
+  c = begin();
+  pml_log_write(&log, PML_ERROR, "5");
+  end(c, out, sizeof out);
+  CHECK_EQ(out[0], 0);
+}
+
+TEST(log_text_cannot_fake_a_line) {
+  char out[1000];
+  const char text[] = "a\nb\r\033[2J\0\"\\\x7f\t\n\n";
+  pml_log log;
+  pml_log_init(&log, "s", PML_INFO, 0);
+  capture c = begin();
+  pml_log_text(&log, PML_INFO, text, sizeof text - 1);
+  end(c, out, sizeof out);
+  CHECK(strcmp(out + 24, " info  s a\n  b\\x0d\\x1b[2J\\x00\"\\\\x7f\t\n") == 0);
+
+  pml_log_init(&log, "s", PML_INFO, 1);
+  c = begin();
+  pml_log_text(&log, PML_INFO, text, sizeof text - 1);
+  end(c, out, sizeof out);
+  CHECK_EQ(memcmp(out, "{\"time\":\"", 9), 0);
+  CHECK(strcmp(out + 9 + 24, "\",\"level\":\"info\",\"server\":\"s\",\"msg\":\""
+                             "a\\nb\\u000d\\u001b[2J\\u0000\\\"\\\\\\u007f\\u0009\"}\n") == 0);
+}
+
+TEST(log_line_may_be_long) {
+  char text[3000], out[4000];
+  memset(text, 'x', sizeof text);
+  text[sizeof text - 1] = '\0';
+  pml_log log;
+  pml_log_init(&log, "s", PML_INFO, 0);
+  capture c = begin();
+  pml_log_write(&log, PML_INFO, "%s", text);
+  end(c, out, sizeof out);
+  CHECK_EQ(strlen(out), 24 + strlen(" info  s ") + strlen(text) + 1);
+  CHECK_EQ(memcmp(out + 33, text, strlen(text)), 0);
+}
+
+static void keep(pml_level level, const char *text, void *ud) {
+  snprintf(ud, 100, "%d %s", level, text);
+}
+
+TEST(log_may_go_elsewhere) {
+  char out[100] = "", err[100];
+  pml_log log;
+  pml_log_init(&log, "s", PML_INFO, 1);
+  log.on_line = keep;
+  log.ud = out;
+  capture c = begin();
+  pml_log_write(&log, PML_WARN, "\"%d\"", 7);
+  end(c, err, sizeof err);
+  CHECK(strcmp(out, "2 \"7\"") == 0);
+  CHECK_EQ(err[0], 0);
+}
