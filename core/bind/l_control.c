@@ -5,8 +5,6 @@
 #include "bind/lua_node.h"
 #include "node/ask.h"
 
-#include <unistd.h>
-
 #define TNAME "pomelua.program"
 
 /* --- what Lua asks of the program -------------------------------------------------- */
@@ -219,15 +217,7 @@ static int l_ask(lua_State *L) {
   return 4;
 }
 
-/* core.pid() -> this process's id */
-static int l_pid(lua_State *L) {
-  lua_pushinteger(L, getpid());
-  return 1;
-}
-
 void pml_open_control(lua_State *L) {
-  lua_pushcfunction(L, l_pid);
-  lua_setfield(L, -2, "pid");
   lua_pushcfunction(L, l_ask);
   lua_setfield(L, -2, "ask");
 }

@@ -6,6 +6,7 @@
 #include "bind/l_json.h"
 #include "bind/l_node.h"
 #include "bind/l_program.h"
+#include "bind/l_system.h"
 #include "bind/l_virtual.h"
 #include "bind/lua_node.h"
 
@@ -21,5 +22,6 @@ int luaopen_pomelua_core(lua_State *L) {
   pml_open_virtual(L);
   pml_open_program(L);
   pml_open_control(L);
+  pml_open_system(L);
   return 1;
 }

@@ -4,6 +4,8 @@ local config = require "pomelua.config"
 local control = require "pomelua.control"
 local core = require "pomelua.core"
 local files = require "pomelua.files"
+local init = require "pomelua.cli.init"
+local run_test = require "pomelua.cli.test"
 local tools = require "pomelua.cli.tools"
 
 local cli = {}
@@ -12,6 +14,8 @@ local HELP = [[
 Usage: pomelua <command> [options]
 
 Commands:
+  init DIR         writes a small game
+  test [DIR]       runs the specs of a game
   start [DIR]      runs the servers of the app in DIR, the current folder when left out
   list             shows the servers of the program that runs in this folder
   reload [MODULE]  loads changed scripts in every server
@@ -178,7 +182,7 @@ local function start(args)
 end
 
 local commands = tools.commands()
-commands.start = start
+commands.init, commands.start, commands.test = init, start, run_test
 
 ---@param args string[] without the program's name
 ---@return number status

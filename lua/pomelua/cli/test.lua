@@ -1,0 +1,111 @@
+-- cli.test: `pomelua test` runs busted on a game's specs with the framework on the path.
+local core = require "pomelua.core"
+local files = require "pomelua.files"
+
+local HELP = [[
+Usage: pomelua test [DIR] [--jit on|off] [--watch] [-- BUSTED ARGUMENTS]
+
+Runs the specs of the game in DIR, the current folder when left out, with busted on LuaJIT.
+
+Options:
+  --jit off   with the compiler off
+  --watch     again whenever a script changes
+]]
+
+local function fail(status, text)
+  io.stderr:write("pomelua: ", text, "\n")
+  return status
+end
+
+local function quoted(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function parse(args)
+  local options = { rest = {} }
+  local i = 1
+  while i <= #args do
+    local word = args[i]
+    if word == "--" then
+      for k = i + 1, #args do options.rest[#options.rest + 1] = args[k] end
+      break
+    elseif word == "--watch" or word == "--help" or word == "-h" then
+      options[word == "--watch" and "watch" or "help"] = true
+    elseif word == "--jit" then
+      i = i + 1
+      if args[i] ~= "on" and args[i] ~= "off" then return nil, "--jit is on or off" end
+      options.jit = args[i]
+    elseif word:sub(1, 1) == "-" or options.dir then
+      return nil, "cannot read " .. word
+    else
+      options.dir = word
+    end
+    i = i + 1
+  end
+  return options
+end
+
+-- Where busted finds the framework: its Lua files, and core.so beside the program.
+local function paths()
+  local lua = assert(package.searchpath("pomelua.cli.test", package.path))
+    :match("^(.*)/pomelua/cli/test%.lua$")
+  local dir = core.exe():match("^(.*)/") or "."
+  return ("%s/?.lua;%s/?/init.lua;;"):format(lua, lua),
+    ("%s/lib/?.so;%s/../lib/lua/5.1/?.so;;"):format(dir, dir)
+end
+
+local function command(base, options)
+  local path, cpath = paths()
+  local words = {
+    "cd", quoted(base), "&&", "LUA_PATH=" .. quoted(path), "LUA_CPATH=" .. quoted(cpath),
+    "busted", "--lua=luajit",
+  }
+  if options.jit == "off" then
+    local helper = path:match("^(.-)/%?") .. "/pomelua/test/jit_off.lua"
+    words[#words + 1] = "--helper=" .. quoted(helper)
+  end
+  for _, word in ipairs(options.rest) do words[#words + 1] = quoted(word) end
+  return table.concat(words, " ")
+end
+
+-- What tells whether a script has changed: every file's path, time and size.
+local function picture(dir, list)
+  for _, name in ipairs(files.list(dir) or {}) do
+    local path = dir .. "/" .. name
+    if files.is_folder(path) then
+      picture(path, list)
+    elseif name:match("%.lua$") or name:match("%.json$") then
+      list[#list + 1] = path .. " " .. tostring(core.stamp(path))
+    end
+  end
+  return list
+end
+
+local function seen(base)
+  return table.concat(picture(base, {}), "\n")
+end
+
+---@param args string[]
+---@return number status
+return function(args)
+  local options, message = parse(args)
+  if not options then return fail(2, ("test: %s (see: pomelua test --help)"):format(message)) end
+  if options.help then
+    io.stdout:write(HELP)
+    return 0
+  end
+  local base = files.absolute(options.dir or ".")
+  if not base then return fail(1, ("test: there is no folder %s"):format(options.dir)) end
+  local status = core.execute(command(base, options))
+  local before = options.watch and seen(base)
+  while options.watch do
+    core.pause(300)
+    local now = seen(base)
+    if now ~= before then
+      before = now
+      io.stdout:write("\n")
+      status = core.execute(command(base, options))
+    end
+  end
+  return status
+end

@@ -1,0 +1,28 @@
+-- Requests to connector.entryHandler.<method>: where players come in.
+return function(app)
+  local Handler = {}
+
+  -- The player has gone: the table is told.
+  local function leave(session)
+    app.rpc.table.tableRemote.leave(session, session.uid, app:getServerId(), nil)
+  end
+
+  --- Sits down at the table.
+  ---@param msg table {name}
+  function Handler:enter(msg, session, next)
+    local name = msg.name
+    if type(name) ~= "string" or not name:match("^%w+$") or #name > 16 then
+      return { code = 400, message = "a name has 1 to 16 letters and digits" }
+    end
+    session:bind(name, function(err)
+      if err then return next(err) end
+      session:on("closed", leave)
+      app.rpc.table.tableRemote.join(session, name, app:getServerId(), function(failed, players)
+        if failed then return next(failed) end
+        next(nil, { code = 200, players = players })
+      end)
+    end)
+  end
+
+  return Handler
+end
