@@ -51,8 +51,6 @@ for _, transport in ipairs(pomelo.transports) do
 
     after_each(pomelo.closeAll)
 
-    teardown(function() net.closeAll() end)
-
     describe("of an app without settings", function()
       setup(function() start { config = "handshake = false or nil" } end)
       teardown(function() server:stop() end)

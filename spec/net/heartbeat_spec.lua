@@ -28,8 +28,6 @@ describe("over TCP and WebSocket,", function()
   local server
 
   after_each(pomelo.closeAll)
-  teardown(function() net.closeAll() end)
-
   local function connect(transport, hello)
     return pomelo.connect(server.port, transport, hello)
   end

@@ -76,7 +76,7 @@ for _, transport in ipairs(pomelo.transports) do
 
     setup(function() server = talk.start(options) end)
     after_each(pomelo.closeAll)
-    teardown(function() net.closeAll() end)
+    teardown(function() server:stop() end)
 
     local function connect(hello) return pomelo.connect(server.port, transport, hello) end
 

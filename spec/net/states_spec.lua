@@ -13,7 +13,7 @@ for _, transport in ipairs(pomelo.transports) do
 
     setup(function() server = talk.start { config = "heartbeat = 30" } end)
     after_each(pomelo.closeAll)
-    teardown(function() net.closeAll() end)
+    teardown(function() server:stop() end)
 
     local function open() return assert(pomelo.open(server.port, transport)) end
 
@@ -191,7 +191,6 @@ for _, transport in ipairs(pomelo.transports) do
         return assert(client:request("connector.entryHandler.counts")).sessions == 1
       end))
       client:close()
-      server:stop()
     end)
   end)
 end

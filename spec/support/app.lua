@@ -72,7 +72,8 @@ function Server:terminate()
 end
 
 ---Ends it with SIGTERM and asserts that it ended well: status 0, and no error in the
----log but those that match one of `patterns`.
+---log but those that match one of `patterns`. Everything else that the spec has open is
+---closed as well, so that a failure here leaves nothing behind.
 ---@param patterns string[]?
 function Server:stop(patterns)
   if self.stopped then return end
@@ -80,7 +81,7 @@ function Server:stop(patterns)
   self:terminate()
   local code, signal = self.process:waitExit(app.patience)
   local list = self:complaints(patterns or {})
-  self.process:close()
+  net.closeAll()
   tree.remove(self.dir)
   assert(code == 0, ("status %s, signal %s\n%s"):format(tostring(code), tostring(signal),
     self.process.err:sub(-4000)))
