@@ -1,6 +1,7 @@
 -- A client's message on its way to the server that handles it.
 
 local core = require "pomelua.core"
+local pomelo = require "spec.support.pomelo"
 local probe = require "spec.support.probe"
 
 -- A backend that keeps the bytes of the bodies it was given.
@@ -161,6 +162,23 @@ describe("a message for another server type", function()
   it("is answered with code 500 when nobody answers it in time", function()
     assert.are.same({ code = 500 }, client:run("chat", "return nil"))
     assert(app:logged("chat.probe.run: no answer from server chat-1"))
+  end)
+
+  it("is dropped when it is a notify that cannot be handled", function()
+    for _, route in ipairs {
+      "nowhere.a.b", "gate.probe.run", "chat.probe.nothing", "room.probe.run", "nonsense", "",
+    } do
+      client:notify(route, { how = "an error" })
+    end
+    client:data { type = pomelo.NOTIFY, code = 7 }
+    assert.are.equal(1, client:run("chat", "return 1"))
+  end)
+
+  it("is answered with code 500 when its route is a code that nobody gave out", function()
+    client:data { type = pomelo.REQUEST, id = 9, code = 7 }
+    local m = assert(client:nextMessage())
+    assert.are.equal(9, m.id)
+    assert.are.same({ code = 500 }, m.msg)
   end)
 
   it("is answered with code 500 when its route has not three parts", function()
