@@ -110,3 +110,24 @@ TEST(log_may_go_elsewhere) {
   CHECK(strcmp(out, "2 \"7\"") == 0);
   CHECK_EQ(err[0], 0);
 }
+
+TEST(log_bytes_that_are_not_utf8_are_escaped) {
+  char out[1000];
+  /* whole characters of 2, 3 and 4 bytes; then a stray one, an old form, a surrogate, one above
+   * U+10FFFF, and one that is cut off */
+  const char text[] = "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 \x80 \xc0\xaf \xed\xa0\x80 "
+                      "\xf4\x90\x80\x80 \xe2\x82";
+  pml_log log;
+  pml_log_init(&log, "s", PML_INFO, 0);
+  capture c = begin();
+  pml_log_text(&log, PML_INFO, text, sizeof text - 1);
+  end(c, out, sizeof out);
+  CHECK(strcmp(out + 24, " info  s \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 \\x80 \\xc0\\xaf "
+                         "\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xe2\\x82\n") == 0);
+
+  pml_log_init(&log, "s", PML_INFO, 1);
+  c = begin();
+  pml_log_text(&log, PML_INFO, "\xc3\xa9\x80\xe2\x82", 5);
+  end(c, out, sizeof out);
+  CHECK(strstr(out, "\"msg\":\"\xc3\xa9\\ufffd\\ufffd\\ufffd\"}\n") != NULL);
+}
