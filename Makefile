@@ -93,10 +93,8 @@ install-rock: $(CORESO)
 clean:
 	rm -rf build
 
-# The program looks for its Lua files in ../lua; that is not there for build/asan.
 $(BUILD)/pomelua: $(OBJ) $(BUILD)/obj/main.o
 	$(CC) $(SAN) -pthread -o $@ $^ -Wl,-E $(LIBS)
-	@[ -e $(@D)/../lua ] || ln -s ../lua $(@D)/../lua
 
 $(CORESO): $(PIC)
 	@mkdir -p $(@D)
