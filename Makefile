@@ -71,7 +71,7 @@ fuzz-%: build/fuzz/fuzz_%
 # luacheck, both compilers with -Werror, and the layout of the C files.
 lint: $(BUILD)/test/tests.inc
 	@tools/deps.sh test
-	luacheck -q lua spec examples
+	luacheck -q lua spec examples $(wildcard bench)
 	@tools/lint.sh $(INCS) $(WARN)
 
 # Lays out the C files as .clang-format says.
