@@ -79,6 +79,7 @@ return function(app)
 
   -- To everyone on the connectors.
   function Handler:all(msg)
+    msg.__route__ = nil
     channels:broadcast("connector", "onAll", msg)
     return { code = 200 }
   end
@@ -121,6 +122,9 @@ return function(app)
 
   function Handler:_hidden() return { code = 200 } end
   function Handler:empty() return {} end
+  function Handler:answersNothing(_, _, next) next() end
+  function Handler:answersFalse(_, _, next) next(nil, false) end
+  function Handler:answersEmpty(_, _, next) next(nil, "") end
   function Handler:text() return { text = "a\240\159\152\128x}" } end
   function Handler:fails() error("on purpose") end
 
