@@ -70,6 +70,7 @@ static int l_index(lua_State *L) {
   return 1;
 }
 
+/* tostring(channel) -> "Channel <name> (<id>)" */
 static int l_tostring(lua_State *L) {
   handle *h = check(L, 1);
   lua_getfenv(L, 1);
