@@ -5,6 +5,7 @@
 #define WORTH 8u                /* bytes of a list: below it, looking up is as fast */
 #define SEEN_MAX 1024u          /* lists remembered */
 #define SESSIONS_MAX (1u << 20) /* sessions remembered, all lists together */
+#define BYTES_MAX (32u << 20)   /* of the lists themselves, which nobody else may hold any more */
 
 typedef struct {
   pml_buf *uids;  /* the key: a reference is held, so its address stays its own */
@@ -19,7 +20,7 @@ typedef struct {
 struct pml_resolver {
   entry *all;
   uint64_t clock;
-  size_t sessions;
+  size_t sessions, bytes;
   pml_hash_key key;
 };
 
@@ -39,6 +40,7 @@ static void empty(pml_resolver *r, entry *e) {
 static void drop(pml_resolver *r, entry *e) {
   HASH_DELETE(hh, r->all, e);
   empty(r, e);
+  r->bytes -= e->uids->len;
   pml_buf_unref(e->uids);
   pml_free(e);
 }
@@ -52,9 +54,10 @@ void pml_resolver_free(pml_resolver *r) {
 /* Lists change with every join and leave; those of channels that moved on must not stay. */
 static void make_room(pml_resolver *r) {
   entry *e, *next;
-  if (HASH_COUNT(r->all) < SEEN_MAX && r->sessions < SESSIONS_MAX) return;
+  int full = r->sessions >= SESSIONS_MAX || r->bytes >= BYTES_MAX;
+  if (HASH_COUNT(r->all) < SEEN_MAX && !full) return;
   HASH_ITER (hh, r->all, e, next) {
-    if (r->clock - e->used > SEEN_MAX / 2 || r->sessions >= SESSIONS_MAX) drop(r, e);
+    if (full || r->clock - e->used > SEEN_MAX / 2) drop(r, e);
   }
 }
 
@@ -67,6 +70,7 @@ static entry *find(pml_resolver *r, pml_buf *uids) {
   if (HASH_COUNT(r->all) >= SEEN_MAX) return NULL;
   e = pml_alloc0(sizeof *e);
   e->uids = pml_buf_ref(uids);
+  r->bytes += uids->len;
   HASH_ADD_BYHASHVALUE(hh, r->all, uids, sizeof e->uids, h, e);
   return e;
 }
@@ -100,6 +104,6 @@ const pml_resolved *pml_resolver_get(pml_resolver *r, const pml_sessions *t, pml
     e->times = 0;
     empty(r, e);
   }
-  if (++e->times == 2) resolve(r, t, e);
+  if (e->times < 2 && ++e->times == 2) resolve(r, t, e);
   return e->times >= 2 ? &e->out : NULL;
 }
