@@ -63,6 +63,13 @@ struct pml_program_member {
   int ending;
 };
 
+/* A question that a server has not answered yet. */
+typedef struct {
+  pml_list node;
+  pml_id call;
+  pml_program_member *member;
+} question;
+
 struct pml_program {
   const pml_program_options *o;
   pml_program_member **m;
@@ -75,6 +82,7 @@ struct pml_program {
   uv_signal_t term, interrupt, hup;
   pml_web *web;
   pml_control *control;
+  pml_list questions;
   int up, stopping, ending, status, failed;
 };
 
@@ -300,9 +308,37 @@ static void step(pml_program *p, pml_program_member *m, note *k, int again) {
   }
 }
 
+static void told(pml_program *p, question *q, const char *text) {
+  pml_id call = q->call;
+  pml_list_remove(&q->node);
+  pml_free(q);
+  if (p->o->control.on_told) p->o->control.on_told(p, call, text, p->o->ud);
+}
+
+static void answered(pml_program *p, pml_program_member *m, pml_id call, const char *text) {
+  for (pml_list *i = p->questions.next; i != &p->questions; i = i->next) {
+    question *q = PML_LIST_OBJ(i, question, node);
+    if (q->call != call || q->member != m) continue;
+    told(p, q, text);
+    return;
+  }
+}
+
+/* Who asked a server that has ended hears of it; what they ask anew is for others. */
+static void end_questions(pml_program *p, pml_program_member *m) {
+  pml_list all_of_them;
+  pml_list_move(&all_of_them, &p->questions);
+  for (pml_list *i; (i = pml_list_pop(&all_of_them));) {
+    question *q = PML_LIST_OBJ(i, question, node);
+    if (q->member == m) told(p, q, NULL);
+    else pml_list_append(&p->questions, i);
+  }
+}
+
 static void member_ended(pml_program *p, pml_program_member *m) {
   pthread_join(m->thread, NULL);
   m->running = 0;
+  end_questions(p, m);
   if (!p->stopping && !m->failed) server_changed(p, m, 0, NULL);
   if (p->stopping && !p->ending && all(p, STOPPED)) end_all(p);
   if (all(p, ENDED)) pml_loop_stop(p->loop);
@@ -315,7 +351,7 @@ static void main_mail(pml_mail *mail, void *ud) {
   int again = m->seen[k->what]; /* a step is taken once, whatever scripts say */
   m->seen[k->what] = 1;
   if (k->what == TOLD) {
-    if (p->o->control.on_told) p->o->control.on_told(p, k->call, k->text, p->o->ud);
+    answered(p, m, k->call, k->text);
   } else if (k->what == SHUTDOWN) {
     if (!p->failed) p->status = k->number;
     stop_all(p, "shutdown");
@@ -340,6 +376,9 @@ static pml_program_member *find(pml_program *p, const char *id) {
 int pml_program_tell(pml_program *p, const char *server, pml_id call, const char *text) {
   pml_program_member *m = find(p, server);
   if (!m) return PML_ENOENT;
+  question *q = pml_alloc(sizeof *q);
+  *q = (question){.call = call, .member = m};
+  pml_list_append(&p->questions, &q->node);
   tell_call(m->box, m, TELL, call, 0, text);
   return 0;
 }
@@ -455,6 +494,7 @@ static int start_threads(pml_program *p) {
 }
 
 static void free_members(pml_program *p) {
+  for (pml_list *i; (i = pml_list_pop(&p->questions));) pml_free(PML_LIST_OBJ(i, question, node));
   for (size_t i = 0; i < p->count; i++) {
     pml_program_member *m = p->m[i];
     if (m->box) pml_mailbox_unref(m->box);
@@ -480,6 +520,7 @@ static void watch_signals(pml_program *p) {
 int pml_program_run(const pml_program_options *o) {
   pml_program p = {.o = o};
   pml_log_init(&p.log, "", o->level, o->json);
+  pml_list_init(&p.questions);
   p.loop = pml_loop_new();
   p.hub = pml_hub_new();
   p.box = p.loop ? pml_mailbox_new(p.loop, MAILS_PER_TURN, MAIL_LIMIT, main_mail, &p) : NULL;
