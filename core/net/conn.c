@@ -438,7 +438,8 @@ static void settle(pml_conn *c) {
     s->o.hooks.on_end(c, c->why, c->end_code);
   }
   if (c->closing && !c->dead && !c->q) linger(c);
-  if (c->dead) bury(c);
+  /* What died while it was flushed stands in the list again: it is buried from there. */
+  if (c->dead && !c->dirty) bury(c);
 }
 
 void pml__conn_flush_all(pml_task *t) {

@@ -441,6 +441,26 @@ TEST(conn_reset_is_an_error) {
   net_finish(w.l, w.s);
 }
 
+TEST(conn_that_fails_while_it_is_flushed_is_freed_once) {
+  begin(&w);
+  net_client *c = dial(&w);
+  net_send(c, "\4", 1);
+  UNTIL(w.l, w.n == 1);
+  uv_tcp_close_reset(&c->tcp, net_on_close);
+  send_of(w.c, "x", 1); /* flushed before the reset is read */
+  UNTIL(w.l, c->closed && pml_listener_conns(w.s) == 0);
+  CHECK_EQ(w.ended, 1);
+  CHECK_EQ(w.why, PML_END_ERROR);
+  pml_free(c->in);
+  pml_free(c);
+  c = dial(&w); /* and the listener goes on */
+  net_send(c, "\4", 1);
+  UNTIL(w.l, w.n == 2);
+  send_of(w.c, "answer", 6);
+  UNTIL(w.l, c->n == 10);
+  finish(&w, c);
+}
+
 TEST(conn_queue_is_flushed_to_a_client_that_has_half_closed) {
   begin(&w);
   net_client *c = dial(&w);
