@@ -3,7 +3,9 @@
 local core = require "pomelua.core"
 local errors = require "pomelua.errors"
 local json = require "pomelua.json"
+local generation = require "pomelua.generation"
 local pretty = require "pomelua.pretty"
+local reload = require "pomelua.reload"
 local task = require "pomelua.task"
 
 local admin = {}
@@ -14,10 +16,10 @@ function commands.status(server, _, reply)
   local counts = server.node:counts()
   reply {
     ok = true, type = server.type, state = server.state, port = server.port,
-    generation = server.registry.version, uptime = server.node:now() - server.started_at,
+    generation = server.generation.number, uptime = server.node:now() - server.started_at,
     memory = collectgarbage("count") * 1024, sessions = counts.sessions, bound = counts.bound,
     channels = counts.channels, requests = counts.requestsOpen,
-    old = server.old_calls and server:old_calls() or 0,
+    old = server:generations().calls,
   }
 end
 
@@ -27,9 +29,17 @@ function commands.servers(server, request, reply)
 end
 
 function commands.reload(server, request, reply)
-  if not server.reload then return reply { ok = false, message = "this server cannot reload" } end
   server:reload {
-    modules = request.modules, dry = request.dry, force = request.force, cb = reply,
+    modules = request.modules, dry = request.dry, force = request.force,
+    cb = function(err, result)
+      local answer = result or { gone = err.gone, code = err.code }
+      for _, key in ipairs { "modules", "removed", "gone", "warnings", "unknown" } do
+        if answer[key] then answer[key] = json.array(answer[key]) end
+      end
+      answer.ok = not err
+      answer.message = err and err.message or reload.told(result)
+      reply(answer)
+    end,
   }
 end
 
@@ -46,7 +56,9 @@ function commands.eval(server, request, reply)
   if not chunk then
     return reply { ok = false, message = message, more = message:find("<eof>", 1, true) and true }
   end
-  server.console = server.console or setmetatable({ app = server.app }, { __index = _G })
+  server.console = server.console or setmetatable({
+    app = server.app, require = generation.require_of(server, { requires = {}, names = {} }),
+  }, { __index = _G })
   setfenv(chunk, server.console)
   local printed = {}
   server.console.print = function(...)

@@ -1,5 +1,6 @@
 -- app: the object that app.lua and the scripts see. It only asks the server.
 local errors = require "pomelua.errors"
+local generation = require "pomelua.generation"
 local lifecycle = require "pomelua.lifecycle"
 local timers = require "pomelua.timers"
 
@@ -25,6 +26,31 @@ function app.new(server)
   }, mt)
 end
 
+-- Whether two settings are the same for whoever reads them; functions are not compared.
+local function same(a, b)
+  if type(a) ~= type(b) then return false end
+  if type(a) ~= "table" then return a == b or type(a) == "function" end
+  for key, value in pairs(a) do
+    if not same(value, b[key]) then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then return false end
+  end
+  return true
+end
+
+-- What a reload sets counts when it is in force. app.lua does not set anything again: its
+-- values would take the place of those that the game has meanwhile put there.
+local function set_prepared(self, key, value, attach)
+  local server, gen = self._server, generation.prepared()
+  local unit = generation.loading()
+  if not unit or unit.path ~= server.base .. "/app.lua" then
+    gen.settings[key] = { value, attach }
+  elseif key:find("Config$") and not same(value, self.settings[key]) then
+    server:warn("app.lua: " .. key .. " has changed: it takes effect when the server starts again")
+  end
+end
+
 ---Sets a value that scripts, or the framework, read later. set(key) alone is get.
 ---@param key string
 ---@param value any
@@ -37,17 +63,24 @@ function methods:set(key, ...)
   local n = select("#", ...)
   if n == 0 then return self.settings[key] end
   local value, attach = ...
-  self.settings[key] = value
-  if attach then
-    if methods[key] ~= nil then error("app:set: app." .. key .. " is taken", 2) end
-    rawset(self, key, value)
+  if attach and methods[key] ~= nil then error("app:set: app." .. key .. " is taken", 2) end
+  if generation.prepared() then
+    set_prepared(self, key, value, attach)
+    return self
   end
+  self.settings[key] = value
+  if attach then rawset(self, key, value) end
   return self
 end
 
 ---@param key string also "channelService", "sessionService" (frontends), "backendSessionService"
 ---@return any
-function methods:get(key) return self.settings[key] end
+function methods:get(key)
+  local gen = generation.prepared()
+  local given = gen and gen.settings[key]
+  if given then return given[1] end
+  return self.settings[key]
+end
 
 ---@param key string
 ---@return pomelua.App self
@@ -101,6 +134,7 @@ function methods:start(cb)
   if cb ~= nil and type(cb) ~= "function" then
     error("app:start(cb): the callback must be a function, got " .. type(cb), 2)
   end
+  if generation.prepared() then return end -- app.lua runs again, the server does not start
   if server.state ~= "new" then
     local message = "application has already start."
     if cb then cb(errors.new(message)) else server:warn(message) end

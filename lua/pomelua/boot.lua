@@ -1,9 +1,9 @@
 -- boot: a server's thread calls it once, in a fresh state: the surroundings of
 -- scripts are set up, app.lua runs. What goes wrong is one line for the program.
 local errors = require "pomelua.errors"
-local files = require "pomelua.files"
 local json = require "pomelua.json"
 local lifecycle = require "pomelua.lifecycle"
+local loader = require "pomelua.loader"
 local log = require "pomelua.log"
 local server = require "pomelua.server"
 local task = require "pomelua.task"
@@ -16,22 +16,18 @@ local function exit_status(code)
   return tonumber(code) or 1
 end
 
--- What scripts find in their state. The app's own modules come before ours, so
--- that `require "app.util.version"` is base/app/util/version.lua.
-local function surround(one)
-  local base = one.base
-  package.path = base .. "/?.lua;" .. base .. "/?/init.lua;" .. package.path
+-- What scripts find in their state. The app's own modules are found by generation, not
+-- by package.path.
+local function surround(node)
   print = log.print -- luacheck: ignore
   os.exit = function(code) -- luacheck: ignore
-    one.node:shutdown(exit_status(code))
+    node:shutdown(exit_status(code))
     task.exit()
   end
 end
 
 local function run_app(one)
-  local chunk, message = files.load(one.base, "app.lua")
-  if not chunk then return lifecycle.fail(one, message) end
-  chunk()
+  loader.load_app(one)
   if one.state ~= "new" then return end
   -- It may start later, from a callback.
   one.app:setTimeout(START_WAIT, function()
@@ -45,10 +41,10 @@ end
 ---@param text string JSON: {base, env, server, servers, only}
 return function(node, text)
   local given = assert(json.decode(text))
+  surround(node) -- before the server takes what its scripts see
   local one = server.new(node, {
     base = given.base, env = given.env, info = given.server, servers = given.servers,
   })
-  surround(one)
   -- The program's last line says what failed; the traceback is for who asks for it.
   local owner = { name = "app.lua", level = "debug" }
   function owner.failed(_, err)

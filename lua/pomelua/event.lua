@@ -1,5 +1,6 @@
 -- event: app.event. Each listener runs in a task of its own, so it may wait, and
 -- an error in one is logged and does not keep the others from running.
+local generation = require "pomelua.generation"
 local task = require "pomelua.task"
 
 ---@class pomelua.Event
@@ -13,17 +14,30 @@ function event.new(server)
   return setmetatable({ _server = server, _listeners = {} }, mt)
 end
 
+-- A list is replaced, never changed, so that an emit under way goes on undisturbed.
+local function put(self, listener)
+  local old, list = self._listeners[listener.name] or {}, {}
+  for i = 1, #old do list[i] = old[i] end
+  list[#list + 1] = listener
+  self._listeners[listener.name] = list
+  self._server:listened(listener.name)
+end
+
 local function add(self, name, fn, once)
   if type(name) ~= "string" or type(fn) ~= "function" then
     error("event:on(name, fn): name must be a string and fn a function, got "
       .. type(name) .. " and " .. type(fn), 3)
   end
-  local old, list = self._listeners[name] or {}, {}
-  for i = 1, #old do list[i] = old[i] end
-  list[#list + 1] = { fn = fn, once = once }
-  -- A list is replaced, never changed, so that an emit under way goes on undisturbed.
-  self._listeners[name] = list
-  self._server:listened(name)
+  local unit, gen = generation.loading()
+  local listener = { name = name, fn = fn, once = once }
+  if unit then
+    unit.listeners[#unit.listeners + 1] = listener
+    generation.when_active(gen, function()
+      if not listener.gone then put(self, listener) end
+    end)
+  else
+    put(self, listener)
+  end
   return self
 end
 
@@ -43,6 +57,9 @@ function methods:once(name, fn) return add(self, name, fn, true) end
 ---@param fn function|nil
 ---@return pomelua.Event self
 function methods:off(name, fn)
+  for _, listener in ipairs((generation.loading() or {}).listeners or {}) do
+    if listener.name == name and (fn == nil or listener.fn == fn) then listener.gone = true end
+  end
   local old, list = self._listeners[name] or {}, {}
   local found = fn == nil
   for i = 1, #old do
@@ -59,6 +76,19 @@ end
 methods.addListener = methods.on
 methods.removeListener = methods.off
 methods.removeAllListeners = function(self, name) return self:off(name) end
+
+---Takes away the listeners that a unit has added while it loaded.
+---@param unit pomelua.Unit
+function methods:drop(unit)
+  for _, listener in ipairs(unit.listeners) do
+    listener.gone = true
+    local old, list = self._listeners[listener.name] or {}, {}
+    for i = 1, #old do
+      if old[i] ~= listener then list[#list + 1] = old[i] end
+    end
+    self._listeners[listener.name] = #list > 0 and list or nil
+  end
+end
 
 local function call(listener, args)
   listener.fn(unpack(args, 1, args.n))

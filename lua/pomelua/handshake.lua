@@ -61,7 +61,7 @@ function handshake.asked(server, sid, body)
   if type(msg) ~= "table" or not truthy(msg.sys) then return refuse(server, sid, USE_ERROR) end
   local checked = server.checked
   if not checked.check_client and not checked.handshake then return accept(server, sid, nil) end
-  local owner = { name = "handshake", done = false }
+  local owner = { name = "handshake", done = false, generation = server.generation }
   function owner:failed()
     if self.done then return end
     self.done = true

@@ -1,6 +1,8 @@
 -- require "pomelua": what app.lua and a game's scripts use of the framework.
 local core = require "pomelua.core"
 local current = require "pomelua.current"
+local environment = require "pomelua.environment"
+local generation = require "pomelua.generation"
 local json = require "pomelua.json"
 local log = require "pomelua.log"
 local settings = require "pomelua.settings"
@@ -38,6 +40,35 @@ pomelua.await = task.await
 ---Waits in this coroutine.
 ---@param ms number milliseconds
 pomelua.sleep = task.sleep
+
+-- The file that calls, by its environment.
+local function caller(level)
+  local server = current.server or current.only
+  return server, server and generation.unit_of(getfenv(level + 1))
+end
+
+---Makes a name a global of all scripts of this server; any other global is an error. It
+---outlives reloads: the value is taken only when the name has none yet.
+---@param name string
+---@param value any
+---@return any value what the global has now
+function pomelua.declare(name, value)
+  local server = current.server or current.only
+  if type(name) ~= "string" then
+    error("pomelua.declare(name, value): name must be a string, got " .. type(name), 2)
+  end
+  if not server then error("pomelua.declare: only in the scripts of a server", 2) end
+  return environment.declare(server.globals, name, value)
+end
+
+---The table of the calling file that outlives its reloads. Handlers and remotes get the
+---same one as the second argument of their factory.
+---@return table
+function pomelua.state()
+  local server, unit = caller(2)
+  if not unit then error("pomelua.state: only in the scripts of a server", 2) end
+  return generation.state_of(server, unit.path)
+end
 
 ---Marks a table as a JSON array: an empty one is written as [].
 ---@param t table|nil a new table when left out

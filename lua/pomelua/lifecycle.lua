@@ -9,7 +9,6 @@
 -- A step ends when it calls cb, or when it returns and either takes no cb or
 -- returns something: `return nil, err` is cb(err). Each has a deadline.
 local errors = require "pomelua.errors"
-local files = require "pomelua.files"
 local loader = require "pomelua.loader"
 local settings = require "pomelua.settings"
 local sys_remote = require "pomelua.sys_remote"
@@ -28,23 +27,6 @@ local steps = {
   beforeStartup = START_MS, afterStartup = START_MS, afterStartAll = START_MS,
   beforeShutdown = STOP_MS,
 }
-
----Loads the app's lifecycle.lua.
----@return table|nil hooks functions by name, empty without a file
----@return string|nil message
-function lifecycle.load(base, stype, app)
-  local path = "app/servers/" .. stype .. "/lifecycle.lua"
-  if not files.exists(base .. "/" .. path) then return {} end
-  local module, message = loader.load_file(base, path, app)
-  if module == nil then return nil, message end
-  if not module then return {} end
-  for name, fn in pairs(module) do
-    if steps[name] and type(fn) ~= "function" then
-      return nil, ("%s: %s must be a function, got a %s"):format(path, name, type(fn))
-    end
-  end
-  return module
-end
 
 -- Hooks may be written as functions or as methods; the name of the first parameter tells.
 local function call(module, fn, app, cb, extra)
@@ -69,7 +51,10 @@ function lifecycle.run(server, name, done)
     if watch then timers.stop(server, watch) end
     done(err and errors.of(err) or nil)
   end
-  local owner = { name = "lifecycle " .. name, level = fatal[name] and "debug" or nil }
+  local owner = {
+    name = "lifecycle " .. name, generation = server.generation,
+    level = fatal[name] and "debug" or nil,
+  }
   function owner.failed(_, err) finish(err) end
   local ms = steps[name]
   watch = timers.start(server, ms, { fire = function()
@@ -106,13 +91,12 @@ local function load(server)
   server:use_settings(checked)
   for _, text in ipairs(checked.warnings) do server:warn(text) end
   local set
-  set, message = loader.load(server.base, server.type, server.app)
+  set, message = loader.load(server.generation)
   if not set then return fail(server, message) end
   for _, text in ipairs(set.warnings) do server:warn(text) end
   if server.frontend then loader.add_remote(set, sys_remote.SERVICE, sys_remote.new(server)) end
   server.registry:swap(set)
-  server.hooks, message = lifecycle.load(server.base, server.type, server.app)
-  if not server.hooks then return fail(server, message) end
+  server.hooks = set.hooks
   lifecycle.run(server, "beforeStartup", function(err)
     if err then return fail(server, "beforeStartup: " .. err.message) end
     server.state = "loaded"

@@ -1,122 +1,110 @@
--- loader: a server type's handlers and remotes become a set for the registry, or
--- an error. It swaps nothing.
---
--- Files are loaded and called, not required, so that what they do
--- while they load may wait.
+-- loader: a generation's files become a set for the registry, or an error. It swaps
+-- nothing.
 local files = require "pomelua.files"
-local errors = require "pomelua.errors"
+local generation = require "pomelua.generation"
+local kinds = require "pomelua.kinds"
 
 local loader = {}
 
----Loads one file: a table, or a factory that is called with the app and builds one.
----@param base string the app's folder
----@param name string path inside base
----@param app table
----@return table|false|nil module false: the file gives nothing, which is allowed
----@return string|nil message names the file, and the line where Lua knows it
-function loader.load_file(base, name, app)
-  local chunk, message = files.load(base, name)
-  if not chunk then return nil, message end
-  local ok, value = pcall(chunk)
-  if ok and type(value) == "function" then ok, value = pcall(value, app) end
-  if not ok then
-    local text = errors.text(value)
-    return nil, text:find(name, 1, true) and text or name .. ": " .. text
+loader.reachable = kinds.reachable
+
+-- What a file is used as: a table, or what its factory builds; false: nothing.
+local function build(gen, unit, app)
+  local value = unit.raw
+  if type(value) == "function" then
+    local state = generation.state_of(gen.server, unit.path)
+    local ok, built = generation.within(gen, unit, value, app, state)
+    if not ok then return nil, generation.located(unit.name, built) end
+    value = built
+  elseif value == true then -- the file returned nothing
+    value = nil
   end
-  if not value then return false end
+  if not value then
+    unit.value = false
+    return true
+  end
   if type(value) ~= "table" then
-    return nil, name .. ": must return a table or a function that builds one, got a "
-      .. type(value)
+    return nil, ("%s: must return a table or a function that builds one, got a %s")
+      :format(unit.name, type(value))
   end
-  return value
-end
-
-local function add(map, t)
-  for name, fn in next, t do
-    if type(name) == "string" and type(fn) == "function" and name:sub(1, 1) ~= "_"
-      and name ~= "new" and name ~= "constructor" and map[name] == nil then
-      map[name] = fn
-    end
-  end
-end
-
----What the network may call: the functions of the module's own table and of the
----one table that its metatable's __index may be, read raw; not names that start
----with "_", not `new`, nothing further up.
----@param module table
----@return table<string, function>
-function loader.reachable(module)
-  local map = {}
-  add(map, module)
-  local meta = getmetatable(module)
-  local parent = type(meta) == "table" and rawget(meta, "__index")
-  if type(parent) == "table" then add(map, parent) end
-  return map
-end
-
--- Calls each(module name, module, path) for the files of a folder inside base. A
--- folder that is not there has none.
-local function modules(base, folder, app, warnings, each)
-  local names = files.list(base .. "/" .. folder)
-  if not names then return true end
-  local count = 0
-  for _, file in ipairs(names) do
-    local stem = file:match("^(.+)%.[lL][uU][aA]$")
-    if stem then
-      local path = folder .. "/" .. file
-      local module, message = loader.load_file(base, path, app)
-      if module == nil then return nil, message end
-      if module then
-        local name = rawget(module, "name")
-        if type(name) ~= "string" or name == "" then name = stem end
-        if name:find(".", 1, true) or name:sub(1, 1) == "_" then
-          return nil, ("%s: %q cannot be the name of a module: it has a dot or starts with _")
-            :format(path, name)
-        end
-        local ok, wrong = each(name, module, path)
-        if not ok then return nil, wrong end
-        count = count + 1
-      end
-    end
-  end
-  if count == 0 then warnings[#warnings + 1] = folder .. ": there is no module in it" end
+  unit.value = value
   return true
 end
 
----The handlers and remotes of a server type.
----@param base string the app's folder
----@param stype string
----@param app table given to factories
----@return table|nil set for registry:swap; set.warnings are texts for the log
----@return string|nil message one line
-function loader.load(base, stype, app)
-  local set = { handlers = {}, remotes = {}, services = {}, warnings = {} }
-  local root = "app/servers/" .. stype
-  local seen = {}
-  local function each(kind, put)
-    return function(name, module, path)
-      local key = kind .. " " .. name
-      if seen[key] then
-        return nil, ("%s: the name %q is also that of %s"):format(path, name, seen[key])
-      end
-      seen[key] = path
-      for method, fn in next, loader.reachable(module) do
-        put(name, method, { owner = module, fn = fn })
-      end
-      return true
+-- A file that is not Lua is a unit, too.
+local function read(gen, kind, path)
+  local unit = gen.units[path]
+  if unit then return unit end
+  local value, message = kind.read(gen.sources[path], path)
+  local name = generation.short(gen.server, path)
+  if value == nil then return nil, generation.located(name, message) end
+  unit = {
+    path = path, name = name, generation = gen.number,
+    requires = {}, names = {}, timers = {}, listeners = {}, raw = value, value = value,
+  }
+  gen.units[path] = unit
+  return unit
+end
+
+local function load(gen, kind, path)
+  if kind.read then return read(gen, kind, path) end
+  local unit, message = generation.load(gen, path)
+  if not unit then return nil, message end
+  if kind.build and unit.value == nil then
+    local ok
+    ok, message = build(gen, unit, gen.server.app)
+    if not ok then
+      if gen.state == "active" then gen.units[path] = nil end
+      return nil, message
     end
   end
-  local ok, message = modules(base, root .. "/handler", app, set.warnings,
-    each("handler", function(name, method, entry)
-      set.handlers[stype .. "." .. name .. "." .. method] = entry
-    end))
-  if not ok then return nil, message end
-  ok, message = modules(base, root .. "/remote", app, set.warnings,
-    each("remote", function(name, method, entry)
-      set.services[name] = true
-      set.remotes[name .. "." .. method] = entry
-    end))
-  if not ok then return nil, message end
+  return unit
+end
+
+---Loads app.lua into the server's first generation.
+---@param server table
+function loader.load_app(server)
+  local unit, message = generation.load(server.generation, server.base .. "/app.lua")
+  if not unit then error(message, 0) end
+end
+
+-- A folder that is there and has nothing in it is a mistake more often than not.
+local function look_empty(server, kind, units, warnings)
+  local folder = kind.folder and kind.folder(server)
+  if not folder or not files.is_folder(server.base .. "/" .. folder) then return end
+  for _, unit in ipairs(units) do
+    if unit.value then return end
+  end
+  warnings[#warnings + 1] = folder .. ": there is no module in it"
+end
+
+---Loads every kind of file of a generation: what has been loaded already is used as
+---it is.
+---@param gen pomelua.Generation
+---@return table|nil set for registry:swap; set.warnings are texts for the log, set.hooks
+---the functions of lifecycle.lua
+---@return string|nil message one line
+function loader.load(gen)
+  local server = gen.server
+  local set = {
+    handlers = {}, remotes = {}, services = {}, hooks = {}, warnings = {}, seen = {},
+  }
+  local texts, message = generation.texts(gen)
+  if not texts then return nil, message end
+  for _, kind in ipairs(kinds.list) do
+    local units = {}
+    -- app.lua has run before, in the first generation of a server.
+    local skip = kind.app and gen.state == "active"
+    for _, path in ipairs(skip and {} or kind.files(server, texts)) do
+      local unit, ok
+      unit, message = load(gen, kind, path)
+      if not unit then return nil, message end
+      ok, message = kind.put(set, server, unit)
+      if not ok then return nil, message end
+      units[#units + 1] = unit
+    end
+    look_empty(server, kind, units, set.warnings)
+  end
   return set
 end
 

@@ -17,6 +17,21 @@ function log.write(server, level, text)
   end
 end
 
+---The generation of what runs, when it is not the code that the server started with.
+---@param owner table|nil of a task
+---@return string " [generation 7]", or ""
+function log.stamp(owner)
+  local gen = owner and owner.generation
+  return gen and gen.number > 1 and " [generation " .. gen.number .. "]" or ""
+end
+
+-- A line of a script.
+local function say(level, text)
+  local stamp = log.stamp(current.task and current.task.owner)
+  if stamp ~= "" then text = stamp:sub(2) .. " " .. text end
+  log.write(nil, level, text)
+end
+
 -- A wrong format must not cost the caller its request.
 local function line(format, ...)
   if type(format) ~= "string" then format = tostring(format) end
@@ -29,22 +44,22 @@ local function line(format, ...)
 end
 
 ---@param format string as for string.format; taken as it is when nothing follows
-function log.debug(format, ...) log.write(nil, "debug", line(format, ...)) end
+function log.debug(format, ...) say("debug", line(format, ...)) end
 
 ---@param format string as for string.format; taken as it is when nothing follows
-function log.info(format, ...) log.write(nil, "info", line(format, ...)) end
+function log.info(format, ...) say("info", line(format, ...)) end
 
 ---@param format string as for string.format; taken as it is when nothing follows
-function log.warn(format, ...) log.write(nil, "warn", line(format, ...)) end
+function log.warn(format, ...) say("warn", line(format, ...)) end
 
 ---@param format string as for string.format; taken as it is when nothing follows
-function log.error(format, ...) log.write(nil, "error", line(format, ...)) end
+function log.error(format, ...) say("error", line(format, ...)) end
 
 ---What `print` does in a server: one line of level info.
 function log.print(...)
   local parts = {}
   for i = 1, select("#", ...) do parts[i] = tostring((select(i, ...))) end
-  log.write(nil, "info", table.concat(parts, "\t"))
+  say("info", table.concat(parts, "\t"))
 end
 
 return log

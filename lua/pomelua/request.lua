@@ -15,7 +15,9 @@ local methods = {}
 local mt = { __name = "pomelua.request", __index = methods }
 
 function request.new(server, id, route)
-  return setmetatable({ server = server, id = id, name = route, answered = false }, mt)
+  return setmetatable({
+    server = server, id = id, name = route, answered = false, generation = server.generation,
+  }, mt)
 end
 
 local nothing = {} -- {} on the wire; C only reads it

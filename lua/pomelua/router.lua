@@ -2,6 +2,7 @@
 -- decide; without one it is the CRC-32 of the uid, so that a user stays on a server.
 local core = require "pomelua.core"
 local errors = require "pomelua.errors"
+local generation = require "pomelua.generation"
 local session = require "pomelua.session"
 local task = require "pomelua.task"
 local timers = require "pomelua.timers"
@@ -13,14 +14,29 @@ local mt = { __name = "pomelua.router", __index = methods }
 local router = {}
 
 function router.new(server)
-  return setmetatable({ _server = server, _routes = {} }, mt)
+  return setmetatable({ _server = server, _routes = {}, _units = {} }, mt)
 end
 
 ---@param stype string a server type, or "default" for every type without its own
 ---@param fn fun(session: pomelua.Session, msg: table, app: pomelua.App, cb: function): string|nil
 function methods:set(stype, fn)
-  self._routes[stype] = fn
-  self._server.node:setRouted(stype, true)
+  local unit, gen = generation.loading()
+  local function put()
+    self._routes[stype], self._units[stype] = fn, unit
+    self._server.node:setRouted(stype, true)
+  end
+  if unit then generation.when_active(gen, put) else put() end
+end
+
+---Takes away the route functions that a unit has set.
+---@param unit pomelua.Unit
+function methods:drop(unit)
+  for stype, one in pairs(self._units) do
+    if one == unit then
+      self._routes[stype], self._units[stype] = nil, nil
+      self._server.node:setRouted(stype, false)
+    end
+  end
 end
 
 ---@param stype string
@@ -77,7 +93,7 @@ local function ask(self, fn, stype, param, msg, ms, done)
     end
   end
   local owner = {
-    name = "route function of " .. stype,
+    name = "route function of " .. stype, generation = server.generation,
     failed = function(_, err) choose(errors.of(err)) end,
   }
   task.run(server, owner, function()

@@ -251,7 +251,7 @@ function rpc.called(server, id, from, name, text)
     return
   end
   local self = setmetatable({
-    id = id, name = name, server = server, answered = false,
+    id = id, name = name, server = server, answered = false, generation = server.generation,
   }, called)
   task.run(server, self, run, self, entry, values, n)
 end

@@ -5,10 +5,13 @@ local backend_session_service = require "pomelua.backend_session_service"
 local channel = require "pomelua.channel"
 local current = require "pomelua.current"
 local dispatch = require "pomelua.dispatch"
+local environment = require "pomelua.environment"
 local event = require "pomelua.event"
+local generation = require "pomelua.generation"
 local json = require "pomelua.json"
 local log = require "pomelua.log"
 local registry = require "pomelua.registry"
+local reload = require "pomelua.reload"
 local router = require "pomelua.router"
 local rpc = require "pomelua.rpc"
 local session_service = require "pomelua.session_service"
@@ -51,9 +54,12 @@ function server.new(node, options)
     node = node, base = options.base or ".", env = options.env or "development",
     info = info, id = info.id, type = info.serverType, frontend = info.frontend and true or false,
     by_type = {}, by_id = {}, timers = {}, user_timers = {}, last_timer = 0, closers = {},
-    state = "new", hooks = {}, bad_bodies = 0, decode_body = json.decode_body,
-    contexts = {}, started_at = node:now(),
+    state = "new", bad_bodies = 0, decode_body = json.decode_body,
+    started_at = node:now(),
+    states = {}, reloads = {}, last_generation = 1, hooks = {}, globals = environment.globals(),
   }, mt)
+  self.generation = generation.new(self, 1)
+  self.generation.state = "active"
   current.only = current.only == nil and not options.shared and self or false
   task.init(self)
   self:use_settings(assert(settings.read({}, info)))
@@ -77,16 +83,42 @@ function methods:use_settings(checked)
   self.await_ms = checked.await_ms
 end
 
----The owner for tasks that belong to no request. One per name.
+---The owner for tasks that belong to no request. One per name and generation.
 ---@param name string
 ---@return table
 function methods:context(name)
-  local context = self.contexts[name]
+  local contexts = self.generation.contexts
+  local context = contexts[name]
   if not context then
-    context = { name = name }
-    self.contexts[name] = context
+    context = { name = name, generation = self.generation }
+    contexts[name] = context
   end
   return context
+end
+
+---Loads the files that have changed and puts them into force, between two messages.
+---@param options table|nil modules=, force=, dry=, cb=: see reload.start
+function methods:reload(options) reload.start(self, options) end
+
+---What code is in force, and how much of the old still runs.
+---@return table {generation=, calls= of old generations, by={[generation number]=calls}}
+function methods:generations()
+  local running = reload.running(self)
+  return { generation = self.generation.number, calls = running.calls, by = running.by }
+end
+
+---The unit that loads now, and its generation, when there is one.
+function methods:loading() return generation.loading() end
+
+---Whether a text is Lua. It may wait.
+---@param path string for the message
+---@param text string
+---@return boolean|nil ok
+---@return string|nil message file, line and reason
+function methods:check_syntax(path, text)
+  local chunk, message = load(text, "@" .. generation.short(self, path), "t")
+  if not chunk then return nil, message end
+  return true
 end
 
 -- A listener for the end of sessions: those that are there are watched from now on.

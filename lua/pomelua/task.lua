@@ -40,7 +40,8 @@ end
 
 local function report(server, owner, co, err)
   local text = errors.text(err)
-  log.write(server, owner.level or "error", owner.name .. ": " .. debug.traceback(co, text))
+  log.write(server, owner.level or "error", owner.name .. log.stamp(owner) .. ": "
+    .. debug.traceback(co, text))
   if owner.failed then owner:failed(err) end
 end
 
@@ -187,6 +188,7 @@ local function waiter(what)
     error("pomelua." .. what .. ": only inside a function that the server called,"
       .. " and not in a coroutine of your own", 3)
   end
+  t.waits = (t.waits or 0) + 1
   return t
 end
 

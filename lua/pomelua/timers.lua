@@ -1,6 +1,7 @@
 -- timers: the node's one-shot timers by id, and app:setTimeout and setInterval on
 -- top of them. A record's `fire(server, record)` is called when its time has come.
 local current = require "pomelua.current"
+local generation = require "pomelua.generation"
 local task = require "pomelua.task"
 
 local timers = {}
@@ -34,9 +35,21 @@ end
 
 local function call(run) run() end
 
-local function fire_timeout(server, record)
+-- Whose call it is when a timer fires: that of the request that started it. What a file
+-- started while it was loaded begins a call of its own, of the generation in force.
+local function owner_of(server, record)
+  return record.owner or { name = record.what .. " of " .. record.unit.name,
+    generation = server.generation }
+end
+
+local function forget(server, record)
   server.user_timers[record.id] = nil
-  task.run(server, record.owner, call, record.run)
+  if record.unit then record.unit.timers[record.id] = nil end
+end
+
+local function fire_timeout(server, record)
+  forget(server, record)
+  task.run(server, owner_of(server, record), call, record.run)
 end
 
 local function fire_interval(server, record)
@@ -46,10 +59,10 @@ local function fire_interval(server, record)
   record.due = record.due + record.ms
   if record.due <= now then record.due = now + record.ms end
   if not timers.start(server, record.due - now, record) then
-    server.user_timers[record.id] = nil
+    forget(server, record)
     server:warn("setInterval: too many timers, the interval has ended")
   end
-  task.run(server, record.owner, call, record.run)
+  task.run(server, owner_of(server, record), call, record.run)
 end
 
 local function check(what, ms, run)
@@ -62,14 +75,36 @@ local function check(what, ms, run)
   end
 end
 
+-- A timer of a file that is being loaded belongs to the file, and starts when the file
+-- is in force.
+local function add_to_unit(server, record, unit, gen)
+  record.unit = unit
+  if gen.state == "over" then return end
+  unit.timers[record.id] = record
+  server.user_timers[record.id] = record
+  generation.when_active(gen, function()
+    if server.user_timers[record.id] ~= record then return end
+    record.due = server.node:now() + record.ms
+    if not timers.start(server, record.ms, record) then
+      forget(server, record)
+      error(record.what .. ": too many timers", 0)
+    end
+  end)
+end
+
 local function add(server, what, ms, run, fire)
   local task_now = current.task
   server.last_timer = server.last_timer + 1
   local record = {
-    id = server.last_timer, ms = ms, run = run, fire = fire,
-    owner = task_now and task_now.owner or server:context(what),
+    id = server.last_timer, ms = ms, run = run, fire = fire, what = what,
     due = server.node:now() + ms,
   }
+  local unit, gen = generation.loading()
+  if unit then
+    add_to_unit(server, record, unit, gen)
+    return record.id
+  end
+  record.owner = task_now and task_now.owner or server:context(what)
   if not timers.start(server, ms, record) then error(what .. ": too many timers", 3) end
   server.user_timers[record.id] = record
   return record.id
@@ -97,8 +132,8 @@ end
 function timers.clear(server, id)
   local record = id ~= nil and server.user_timers[id]
   if not record then return false end
-  server.user_timers[id] = nil
-  return timers.stop(server, record)
+  forget(server, record)
+  return timers.stop(server, record) or record.unit ~= nil
 end
 
 return timers

@@ -1,4 +1,7 @@
+local core = require "pomelua.core"
+local current = require "pomelua.current"
 local loader = require "pomelua.loader"
+local server = require "pomelua.server"
 local tree = require "spec.support.tree"
 
 local function names(map)
@@ -43,7 +46,14 @@ describe("load", function()
 
   local function load(files)
     base = tree.new(files)
-    return loader.load(base, "chat", { name = "the app" })
+    local node = core.node { id = "chat-1", type = "chat" }
+    local one = server.new(node, { base = base, info = { id = "chat-1", serverType = "chat" } })
+    one.app.name = "the app"
+    local set, message
+    one:run("spec", function() set, message = loader.load(one.generation) end)
+    node:close()
+    current.only = nil
+    return set, message
   end
 
   it("makes routes of tables and of factories, which get the app", function()

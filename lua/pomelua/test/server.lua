@@ -7,7 +7,7 @@ local errors = require "pomelua.errors"
 local files = require "pomelua.files"
 local json = require "pomelua.json"
 local lifecycle = require "pomelua.lifecycle"
-local modules = require "pomelua.test.modules"
+local loader = require "pomelua.loader"
 local server_half = require "pomelua.server"
 local sessions = require "pomelua.test.sessions"
 local task = require "pomelua.task"
@@ -48,9 +48,7 @@ local function run_app(self)
   local one, failed = self.half, nil
   local owner = { name = "app.lua", failed = function(_, err) failed = errors.text(err) end }
   task.run(one, owner, function()
-    local chunk, message = files.load(one.base, "app.lua")
-    if not chunk then error(message, 0) end
-    chunk()
+    loader.load_app(one)
   end)
   self:settle()
   if failed or one.state ~= "loaded" then return failed or why(one, self.node) end
@@ -79,7 +77,7 @@ function kit.new(options)
   local node = core.node { id = info.id, type = info.serverType, frontend = info.frontend }
   local self = setmetatable({
     node = node, base = base, last_call = 0, answers = {}, results = {}, kept = {},
-    stubs = {}, pushes = {}, kicks = {}, modules = modules.enter(base),
+    stubs = {}, pushes = {}, kicks = {},
   }, mt)
   self.half = server_half.new(node, {
     base = base, env = env, info = info, servers = entries, shared = true,
@@ -102,7 +100,6 @@ function methods:close()
   self.node:close()
   self.node = nil
   if current.server == self.half then current.server, current.task = nil, nil end
-  self.modules:leave()
 end
 
 -- What leaves the server ---------------------------------------------------------
@@ -378,6 +375,20 @@ function methods:tick(ms)
     self.node:advance(math.min(10, due - self.node:now()))
     self:settle()
   end
+end
+
+---Reloads what has changed in the app's folder, as a running server would.
+---@param options table|nil modules=, force=, dry=
+---@return table|nil result {generation=, modules=, removed=, gone=, warnings=, unknown=, running=}
+---@return pomelua.Error|nil err
+function methods:reload(options)
+  local err, result
+  local given = {}
+  for key, value in pairs(options or {}) do given[key] = value end
+  given.cb = function(e, r) err, result = e, r end
+  self.half:reload(given)
+  self:settle()
+  return result, err
 end
 
 ---A client goes (frontends).

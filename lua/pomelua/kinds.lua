@@ -1,0 +1,132 @@
+-- kinds: what an app's folder is made of, kind by kind: which files there are, and
+-- what each of them adds to the set that a generation puts into force. Everything that
+-- reloads is in this list; a new kind of file is one more entry:
+--
+--   name            for messages
+--   files(server, texts) -> paths among the texts, in order
+--   build           whether a function that the file returns is a factory, called with
+--                   (app, state) for the table that is meant
+--   read(text, path) -> value | nil, message   for a file that is not Lua; left out: Lua
+--   put(set, server, unit) -> true | nil, message   adds unit.value
+local kinds = {}
+
+local steps = {
+  beforeStartup = true, afterStartup = true, afterStartAll = true, beforeShutdown = true,
+}
+
+local function sorted(list)
+  table.sort(list)
+  return list
+end
+
+-- The Lua files right in a folder of the server's type.
+local function in_folder(name)
+  return function(server, texts)
+    local prefix = server.base .. "/app/servers/" .. server.type .. "/" .. name .. "/"
+    local list = {}
+    for path in pairs(texts) do
+      if path:sub(1, #prefix) == prefix
+        and path:find("^[^/.][^/]*%.[lL][uU][aA]$", #prefix + 1) then
+        list[#list + 1] = path
+      end
+    end
+    return sorted(list)
+  end
+end
+
+local function single(name_of)
+  return function(server, texts)
+    local path = server.base .. "/" .. name_of(server)
+    return texts[path] and { path } or {}
+  end
+end
+
+local function add(map, t)
+  for name, fn in next, t do
+    if type(name) == "string" and type(fn) == "function" and name:sub(1, 1) ~= "_"
+      and name ~= "new" and name ~= "constructor" and name ~= "migrate" and map[name] == nil then
+      map[name] = fn
+    end
+  end
+end
+
+---What the network may call: the functions of the module's own table and of the
+---one table that its metatable's __index may be, read raw; not names that start
+---with "_", not `new` or `migrate`, nothing further up.
+---@param module table
+---@return table<string, function>
+function kinds.reachable(module)
+  local map = {}
+  add(map, module)
+  local meta = getmetatable(module)
+  local parent = type(meta) == "table" and rawget(meta, "__index")
+  if type(parent) == "table" then add(map, parent) end
+  return map
+end
+
+-- Adds what the network may call, under the module's name.
+local function callable(kind, put)
+  return function(set, server, unit)
+    local module, path = unit.value, unit.name
+    if not module then return true end
+    local name = rawget(module, "name")
+    if type(name) ~= "string" or name == "" then name = path:match("([^/]*)%.%a+$") end
+    if name:find(".", 1, true) or name:sub(1, 1) == "_" then
+      return nil, ("%s: %q cannot be the name of a module: it has a dot or starts with _")
+        :format(path, name)
+    end
+    local key = kind .. " " .. name
+    if set.seen[key] then
+      return nil, ("%s: the name %q is also that of %s"):format(path, name, set.seen[key])
+    end
+    set.seen[key] = path
+    for method, fn in next, kinds.reachable(module) do
+      put(set, server, name, method, { owner = module, fn = fn })
+    end
+    return true
+  end
+end
+
+local function put_handler(set, server, name, method, entry)
+  set.handlers[server.type .. "." .. name .. "." .. method] = entry
+end
+
+local function put_remote(set, _, name, method, entry)
+  set.services[name] = true
+  set.remotes[name .. "." .. method] = entry
+end
+
+local function put_hooks(set, _, unit)
+  for name, fn in pairs(unit.value or {}) do
+    if steps[name] and type(fn) ~= "function" then
+      return nil, ("%s: %s must be a function, got a %s"):format(unit.name, name, type(fn))
+    end
+  end
+  set.hooks = unit.value or {}
+  return true
+end
+
+kinds.list = {
+  { -- its route functions, timers and listeners; it adds nothing to the set
+    name = "app", app = true,
+    files = single(function() return "app.lua" end),
+    put = function() return true end,
+  },
+  {
+    name = "handler", build = true, files = in_folder "handler",
+    folder = function(server) return "app/servers/" .. server.type .. "/handler" end,
+    put = callable("handler", put_handler),
+  },
+  {
+    name = "remote", build = true, files = in_folder "remote",
+    folder = function(server) return "app/servers/" .. server.type .. "/remote" end,
+    put = callable("remote", put_remote),
+  },
+  {
+    name = "lifecycle", build = true,
+    files = single(function(server) return "app/servers/" .. server.type .. "/lifecycle.lua" end),
+    put = put_hooks,
+  },
+}
+
+return kinds
