@@ -4,6 +4,9 @@
 #include "bind/call.h"
 #include "bind/lua_node.h"
 
+/* A filter may broadcast, which asks filters: each takes of the C stack. */
+#define FILTERS_DEEP 16
+
 static const char *const names[PML_ENTRIES] = {
   "message", "forwarded", "call",   "answered", "pushed",  "handshake", "route",
   "closed",  "timer",     "filter", "start",    "started", "stop",      "control",
@@ -150,6 +153,10 @@ static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice p
   if (pml_budget_over(((pml_lua *)ud)->budget)) return 0;
   pml_lua *lua = ud;
   if (lua->entry[PML_ON_FILTER] == LUA_NOREF) return 1;
+  if (lua->filtering >= FILTERS_DEEP) {
+    pml_log_write(pml_node_log(lua->node), PML_ERROR, "filter: it broadcasts, and so on for ever");
+    return 0;
+  }
   lua_State *L = begin(ud, PML_ON_FILTER);
   if (!L) return 0;
   lua_pushnumber(L, (lua_Number)s->id);

@@ -204,6 +204,7 @@ TEST(frontend_asks_the_scripts_for_routed_types) {
   say(&v, s, PML_MSG_REQUEST, 5, "chat.a.b", "x");
   say(&v, s, PML_MSG_NOTIFY, 0, "chat.a.b", "x");
   virtual_close(&v); /* with messages waiting */
+  fake_sink_clear(&f);
 }
 
 TEST(frontend_runs_out_of_places_for_waiting_messages) {
