@@ -6,7 +6,7 @@ describe("a call to another server", function()
   local app, client
 
   setup(function()
-    app = probe.start([[ app:set("proxyConfig", { timeout = 300 }) ]])
+    app = probe.start([[ app:set("proxyConfig", { timeout = 500 }) ]])
   end)
   teardown(function()
     app:finish { "no luck", "the router is lost", "cannot be sent: ", "index local 'a'" }
@@ -170,7 +170,7 @@ describe("a call to another server", function()
   it("fails when nobody answers it in time, and a late answer does not count", function()
     local got = run [==[
       keep.late = 0
-      app.rpc.chat.probe.run(session, "app:setTimeout(400, function() cb(1) end)", function(...)
+      app.rpc.chat.probe.run(session, "app:setTimeout(600, function() cb(1) end)", function(...)
         keep.late = keep.late + 1
         tell(...)
       end)
