@@ -68,6 +68,12 @@ fuzz-%: build/fuzz/fuzz_%
 	build/fuzz/fuzz_$* -max_total_time=$(or $(SECONDS),60) -print_final_stats=1 -timeout=10 \
 	  -artifact_prefix=build/corpus/$*- build/corpus/$* $(wildcard core/fuzz/corpus/$*)
 
+# The table of docs/performance.md, measured here: QUICK=1 in a minute, REPEATS=N, POMELO=0.
+bench:
+	@tools/deps.sh run
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	luajit bench/run.lua $(BUILD)
+
 # luacheck, both compilers with -Werror, and the layout of the C files.
 lint: $(BUILD)/test/tests.inc
 	@tools/deps.sh test
@@ -81,6 +87,7 @@ format:
 # Into DESTDIR/PREFIX: bin/pomelua, the Lua half, and the module for LuaJIT.
 install: all
 	install -D -m 755 $(BUILD)/pomelua $(DESTDIR)$(PREFIX)/bin/pomelua
+	install -D -m 755 $(BUILD)/load $(DESTDIR)$(PREFIX)/share/pomelua/load
 	@$(MAKE) --no-print-directory install-rock LUADIR=$(DESTDIR)$(PREFIX)/share/pomelua/lua \
 	  LIBDIR=$(DESTDIR)$(PREFIX)/lib/lua/5.1
 
@@ -136,6 +143,6 @@ build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all deps run test asan tsan lint format install install-rock clean
+.PHONY: all deps run test asan tsan bench lint format install install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d build/fuzz/*/*.d)

@@ -65,11 +65,13 @@ function plot.svg(o)
   put('<rect width="%d" height="%d" fill="white"/>', W, H)
   put('<text x="%d" y="22" font-size="15" font-weight="bold">%s</text>', LEFT, escape(o.title))
   for _, v in ipairs(ticks(x1, x2, o.log_x)) do
-    put('<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#e5e7eb"/>', px(v), TOP, px(v), H - BOTTOM)
+    put('<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#e5e7eb"/>', px(v), TOP, px(v),
+      H - BOTTOM)
     text(px(v), H - BOTTOM + 16, "middle", ("%.6g"):format(v))
   end
   for _, v in ipairs(ticks(0, y2)) do
-    put('<line x1="%d" y1="%.1f" x2="%d" y2="%.1f" stroke="#e5e7eb"/>', LEFT, py(v), W - RIGHT, py(v))
+    put('<line x1="%d" y1="%.1f" x2="%d" y2="%.1f" stroke="#e5e7eb"/>', LEFT, py(v), W - RIGHT,
+      py(v))
     text(LEFT - 6, py(v) + 4, "end", ("%.6g"):format(v))
   end
   text((LEFT + W - RIGHT) / 2, H - 10, "middle", o.x)

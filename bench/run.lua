@@ -321,7 +321,9 @@ local function measure_push()
       ("measured push here %d ([%%d%%.]+) us.-measured push there %d ([%%d%%.]+) us")
         :format(members, members))
     local here, there = tonumber(got[1]), tonumber(got[2])
-    if members == 1000 then figure("pushMessage, 1,000 local members, without writes", "us", 30, here) end
+    if members == 1000 then
+      figure("pushMessage, 1,000 local members, without writes", "us", 30, here)
+    end
     figure(("pushMessage, %d members on another server"):format(members), "us", nil, there)
   end
   finish(pid)
@@ -478,7 +480,8 @@ end
 
 local function table_text(facts)
   local lines = {
-    "| row | ours, us | compared with, us | ratio | spread | target | | generator, us (busy) | Pomelo 2.2.7, us |",
+    "| row | ours, us | compared with, us | ratio | spread | target | | generator, us (busy) "
+      .. "| Pomelo 2.2.7, us |",
     "|---|---|---|---|---|---|---|---|---|",
   }
   local results = {}

@@ -640,6 +640,7 @@ static int sit(usage before) {
 
 static void usage_text(FILE *f) {
   fputs(
+    "Usage: pomelua bench [options]\n\n"
     "Loads a server with clients of the real protocol and says what it did.\n\n"
     "  --host IP --port N     where it listens; 127.0.0.1, 3050\n"
     "  --tcp                  raw TCP instead of WebSocket\n"
@@ -746,6 +747,7 @@ int main(int argc, char **argv) {
   double took, c0 = own_cpu();
   int all = connect_all(&a, &b, &took);
   report("connect", took, (uint64_t)ready, (uint64_t)o.clients, a, b, own_cpu() - c0);
+  fflush(stdout); /* a program that waits for it reads on */
   if (!all) {
     fprintf(stderr, "load: only %d of %d clients got in, %d connections were lost\n", ready,
             o.clients, dead);

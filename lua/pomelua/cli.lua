@@ -1,5 +1,6 @@
 -- cli: the command line. main returns the exit status: 0 good, 1 the app is wrong,
 -- 2 the command line is.
+local bench = require "pomelua.cli.bench"
 local config = require "pomelua.config"
 local control = require "pomelua.control"
 local core = require "pomelua.core"
@@ -24,6 +25,7 @@ Commands:
   kill [ID]        ends servers without their lifecycle
   restart ID       stops servers and starts them again
   console [ID]     a Lua prompt inside a server
+  bench            loads a server with clients and says what it did
 
 Options:
   --help        this text; after a command, what that command takes
@@ -183,6 +185,7 @@ end
 
 local commands = tools.commands()
 commands.init, commands.start, commands.test = init, start, run_test
+commands.bench = bench
 
 ---@param args string[] without the program's name
 ---@return number status

@@ -3,7 +3,8 @@ return function(app)
 
   function Handler:send(msg, session)
     local channel = app:get("channelService"):getChannel(session:get("rid"), false)
-    channel:pushMessage("onChat", { content = msg.content, from = session.uid, target = msg.target })
+    channel:pushMessage("onChat",
+      { content = msg.content, from = session.uid, target = msg.target })
     return { code = 200 }
   end
 

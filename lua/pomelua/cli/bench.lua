@@ -1,0 +1,18 @@
+-- cli.bench: `pomelua bench` becomes the load generator that is installed beside the program.
+local core = require "pomelua.core"
+local files = require "pomelua.files"
+
+local function generator()
+  local dir = core.exe():match("^(.*)/") or "."
+  local beside, shared = dir .. "/load", dir .. "/../share/pomelua/load"
+  return files.exists(beside) and beside or shared
+end
+
+---@param args string[]
+---@return number status only when it could not begin
+return function(args)
+  local words = { generator(), unpack(args) }
+  local _, message = core.exec(words)
+  io.stderr:write("pomelua: bench: ", words[1], ": ", tostring(message), "\n")
+  return 1
+end
