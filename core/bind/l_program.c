@@ -68,6 +68,8 @@ static int load(pml_node *n, pml_program_member *m, const char *boot, void **out
   s->slot = pml_budget_join(c->budget, L, pml_node_config(n)->budget_ms, pml_node_log(n));
   pml_lua_call_open(L);
   if (probe(L, pml_node_log(n), err) != 0) return -1;
+  if (require(L, "pomelua.core", err) != 0) return -1; /* boot may do without; its node may not */
+  lua_pop(L, 1);
   if (require(L, "pomelua.boot", err) != 0) return -1;
   if (lua_isfunction(L, -1)) spare_folder(L, s->slot);
   pml_lua_node_push(L, n, m)->budget = s->slot;
