@@ -11,12 +11,14 @@ local null = core.null
 ---@field id number|nil C's id of the request; nil for a notify
 ---@field name string the route
 ---@field answered boolean
+---@field generation pomelua.Generation the code that it runs on
 local methods = {}
 local mt = { __name = "pomelua.request", __index = methods }
 
 function request.new(server, id, route)
+  -- Four fields: a fifth would double the table.
   return setmetatable({
-    server = server, id = id, name = route, answered = false, generation = server.generation,
+    generation = server.generation, id = id, name = route, answered = false,
   }, mt)
 end
 
@@ -33,7 +35,7 @@ local function is_object(value)
 end
 
 local function send(self, value)
-  local server = self.server
+  local server = self.generation.server
   local ok, message, name = server.node:answer(self.id, value)
   if ok then return end
   if name == "CLOSED" then
@@ -46,15 +48,18 @@ end
 ---next(err, resp)
 function methods:answer(err, resp)
   if self.answered then
-    return self.server:warn(self.name .. ": answered twice; the second answer is dropped")
+    return self.generation.server:warn(self.name
+      .. ": answered twice; the second answer is dropped")
   end
   self.answered = true
   if not self.id then
-    if truthy(resp) then self.server:warn("try to response to a notify: " .. self.name) end
+    if truthy(resp) then
+      self.generation.server:warn("try to response to a notify: " .. self.name)
+    end
     return
   end
   if not truthy(err) then return send(self, truthy(resp) and resp or nothing) end
-  self.server:info_line(self.name .. ": " .. errors.text(err))
+  self.generation.server:info_line(self.name .. ": " .. errors.text(err))
   if not is_object(resp) then return send(self, { code = 500 }) end
   if not truthy(resp.code) then resp.code = 500 end
   send(self, resp)
@@ -64,7 +69,7 @@ end
 function methods:failed()
   if self.answered then return end
   self.answered = true
-  if self.id then self.server.node:answer(self.id, { code = 500 }) end
+  if self.id then self.generation.server.node:answer(self.id, { code = 500 }) end
 end
 
 ---Ends without an answer.

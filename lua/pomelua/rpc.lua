@@ -198,19 +198,20 @@ end
 function called:failed(err)
   if self.answered then return end
   self.answered = true
-  if self.id then reply_error(self.server, self.id, err) end
+  if self.id then reply_error(self.generation.server, self.id, err) end
 end
 
 local function reply(self, ...)
   if self.answered then
     if self.id then
-      self.server:warn("remote " .. self.name .. ": answered twice; the second answer is dropped")
+      self.generation.server:warn("remote " .. self.name
+        .. ": answered twice; the second answer is dropped")
     end
     return
   end
   self.answered = true
   if not self.id then return end
-  local server = self.server
+  local server = self.generation.server
   local ok, message, code = server.node:reply(self.id, select("#", ...), ...)
   if ok then return end
   if code == "CLOSED" then
@@ -251,7 +252,7 @@ function rpc.called(server, id, from, name, text)
     return
   end
   local self = setmetatable({
-    id = id, name = name, server = server, answered = false, generation = server.generation,
+    generation = server.generation, id = id, name = name, answered = false,
   }, called)
   task.run(server, self, run, self, entry, values, n)
 end
