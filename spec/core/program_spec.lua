@@ -3,6 +3,15 @@
 local core = require "pomelua.core"
 local tree = require "spec.support.tree"
 
+-- A core.so with a sanitizer needs it in the process from the beginning.
+local function sanitizer()
+  for line in io.lines("/proc/self/maps") do
+    local path = line:match("(/%S*/libasan%S*)")
+    if path then return "ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=" .. path end
+  end
+  return ""
+end
+
 -- Runs a boot.lua for servers of these boot texts in a process of its own.
 local function run(boot, texts, more)
   local build = os.getenv("POMELUA_BUILD") or "build"
@@ -17,9 +26,7 @@ local function run(boot, texts, more)
     os.exit(require("pomelua.core").run { servers = { %s }, level = "error", %s })
   ]]):format(base .. "/?.lua;lua/?.lua;" .. package.path, build .. "/lib/?.so;" .. package.cpath,
     table.concat(servers, ", "), more or ""))
-  local preload = os.getenv("LD_PRELOAD")
-  local pipe = io.popen((preload and "LD_PRELOAD=" .. preload or "") ..
-    " luajit " .. base .. "/main.lua 2>&1; echo status=$?")
+  local pipe = io.popen(sanitizer() .. " luajit " .. base .. "/main.lua 2>&1; echo status=$?")
   local out = pipe:read("*a")
   pipe:close()
   tree.remove(base)
