@@ -31,7 +31,7 @@ function app.start(files, opts)
   self.process = net.spawn(net.built("pomelua"), args, { env = opts.env })
   local ok, message = self.process:waitLine("^ready$", app.patience)
   if not ok then
-    self.process:close()
+    net.closeAll()
     tree.remove(dir)
     error(message, 2)
   end
