@@ -41,8 +41,12 @@ struct pml_node {
     pml_task task;
     void (*done)(void *ud); /* NULL: nobody waits */
     void *ud;
-  } drain;            /* node/node: waiting for the last session's end */
-  uint32_t push_mark; /* node/push: number of the last push that left somebody out */
+  } drain; /* node/node: waiting for the last session's end */
+  struct {
+    uint64_t since;      /* when the second began */
+    uint32_t told, held; /* lines of this second, and what was left out */
+  } fuss;                /* node/frontend: clients can make it write, so it writes so much only */
+  uint32_t push_mark;    /* node/push: number of the last push that left somebody out */
   pml_node_counters counts;
 };
 

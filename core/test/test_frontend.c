@@ -72,6 +72,20 @@ TEST(frontend_refuses_what_no_server_takes) {
   virtual_close(&v);
 }
 
+TEST(frontend_writes_so_many_lines_about_its_clients_only) {
+  virtual_node v;
+  fake_sink f;
+  open_front(&v);
+  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
+  for (int i = 0; i < 1000; i++) say(&v, s, PML_MSG_NOTIFY, 0, "lobby.a.b", "");
+  CHECK_EQ(v.lines, 20);
+  pml_loop_advance(v.loop, 1000);
+  say(&v, s, PML_MSG_NOTIFY, 0, "lobby.a.b", "");
+  CHECK_EQ(v.lines, 22);
+  CHECK(strstr(v.log, "lobby.a.b: can not find server info for type:lobby"));
+  virtual_close(&v);
+}
+
 TEST(frontend_kicks_who_asks_for_a_constructor) {
   virtual_node v;
   fake_sink f;

@@ -18,11 +18,13 @@ typedef struct {
   pml_node *node;
   fake_script script;
   char log[4096]; /* the last line of the log */
+  int lines;      /* of it so far */
 } virtual_node;
 
 static inline void virtual_line(pml_level level, const char *text, void *ud) {
   virtual_node *v = ud;
   snprintf(v->log, sizeof v->log, "%d %s", level, text);
+  v->lines++;
 }
 
 static inline void virtual_open(virtual_node *v, const char *id, const char *type, int frontend) {
@@ -31,6 +33,7 @@ static inline void virtual_open(virtual_node *v, const char *id, const char *typ
   o.log.on_line = virtual_line;
   o.log.ud = v;
   v->log[0] = '\0';
+  v->lines = 0;
   v->loop = pml_loop_new_virtual();
   v->node = pml_node_new(v->loop, &o);
   pml_node_use_recorder(v->node);
