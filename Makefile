@@ -8,7 +8,7 @@ CFLAGS ?= -O2 -g
 SAN    ?=
 JOBS   ?= $(shell nproc)
 
-PKGS   := luajit libuv libmicrohttpd libcrypto
+PKGS   := luajit libuv libmicrohttpd libcrypto liburing
 WARN   := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes
 # Recursive on purpose: `make deps` may install what pkg-config is asked for.
 INCS    = -Icore $(shell pkg-config --cflags $(PKGS))
@@ -26,7 +26,7 @@ NETOBJ := $(filter $(foreach l,base wire loop net,$(BUILD)/obj/$(l)/%),$(OBJ))
 CORESO := $(BUILD)/lib/pomelua/core.so
 TOOLS  := $(subst _,-,$(patsubst core/tools/%.c,$(BUILD)/%,$(wildcard core/tools/*.c)))
 RUNNER := $(BUILD)/test/run
-LUAFILES := $(shell find lua/pomelua -name '*.lua' 2>/dev/null)
+LUAFILES := $(shell find lua/pomelua -type f 2>/dev/null)
 
 FUZZSRC := $(filter core/base/% core/wire/% core/model/%,$(SRC))
 FUZZSAN := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
@@ -95,6 +95,7 @@ install: all
 install-rock: $(CORESO)
 	install -D -m 755 $(CORESO) $(LIBDIR)/pomelua/core.so
 	for f in $(LUAFILES); do install -D -m 644 $$f $(LUADIR)/$${f#lua/} || exit 1; done
+	install -D -m 644 examples/chat/web/pomelua.js $(LUADIR)/pomelua/template/web/pomelua.js
 
 # Everything that was built.
 clean:
