@@ -5,6 +5,7 @@ local json = require "pomelua.json"
 local lifecycle = require "pomelua.lifecycle"
 local loader = require "pomelua.loader"
 local log = require "pomelua.log"
+local missing = require "pomelua.missing"
 local server = require "pomelua.server"
 local task = require "pomelua.task"
 
@@ -16,10 +17,21 @@ local function exit_status(code)
   return tonumber(code) or 1
 end
 
+-- math.random begins at the same place in every fresh state.
+local function seed()
+  local file = io.open("/dev/urandom", "rb")
+  local bytes = file and file:read(6) or tostring(os.time())
+  if file then file:close() end
+  local n = 0
+  for i = 1, #bytes do n = n * 256 % 2 ^ 45 + bytes:byte(i) end
+  math.randomseed(n)
+end
+
 -- What scripts find in their state. The app's own modules are found by generation, not
 -- by package.path.
 local function surround(node)
   print = log.print -- luacheck: ignore
+  seed()
   os.exit = function(code) -- luacheck: ignore
     node:shutdown(exit_status(code))
     task.exit()
@@ -51,5 +63,6 @@ return function(node, text)
     local message = errors.text(err)
     lifecycle.fail(one, message:find("app.lua", 1, true) and message or "app.lua: " .. message)
   end
+  for _, warning in ipairs(missing.config(given.base)) do one:warn(warning) end
   task.run(one, owner, run_app, one)
 end

@@ -5,6 +5,7 @@ local environment = require "pomelua.environment"
 local generation = require "pomelua.generation"
 local json = require "pomelua.json"
 local log = require "pomelua.log"
+local missing = require "pomelua.missing"
 local settings = require "pomelua.settings"
 local task = require "pomelua.task"
 
@@ -79,5 +80,7 @@ function pomelua.array(t)
   end
   return json.array(t)
 end
+
+missing.pomelua(pomelua)
 
 return pomelua

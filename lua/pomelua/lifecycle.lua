@@ -14,6 +14,7 @@ local settings = require "pomelua.settings"
 local sys_remote = require "pomelua.sys_remote"
 local task = require "pomelua.task"
 local timers = require "pomelua.timers"
+local watcher = require "pomelua.watcher"
 
 local lifecycle = {}
 
@@ -117,11 +118,12 @@ end
 
 local function listen(server)
   if not server.frontend then return nil end
-  local host = server.checked.distinct_host and server.info.host or "0.0.0.0"
+  -- nil: all addresses, of both families where there are two
+  local host = server.checked.distinct_host and server.info.host or nil
   local port, message = server.node:listen { host = host, port = server.info.clientPort or 0 }
   if not port then return nil, message end
   server.port = port
-  return ("%s listening on %s:%d"):format(server.id, host, port)
+  return ("%s listening on %s:%d"):format(server.id, host or "*", port)
 end
 
 ---entries.start
@@ -134,6 +136,7 @@ function lifecycle.start(server)
     if err then return fail(server, "afterStartup: " .. err.message) end
     server.state = "started"
     server.node:listening(line)
+    watcher.start(server)
     server.event:emit("start_server", server.id)
     if server.on_started then
       task.run(server, server:context("callback of app:start"), function()
@@ -155,6 +158,7 @@ end
 function lifecycle.stop(server)
   if server.state == "stopping" then return end
   server.state = "stopping"
+  watcher.stop(server)
   lifecycle.run(server, "beforeShutdown", function(err)
     if err then server:error("beforeShutdown: " .. err.message) end
     server.node:stopped()

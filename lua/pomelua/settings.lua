@@ -3,7 +3,8 @@
 -- error that names key and value; what this version does not have is said aloud.
 local settings = {}
 
-local MAX = 2 ^ 31
+local MAX = 86400000 -- a day, for what is in milliseconds
+local BYTES = 2 ^ 30
 
 -- kind "number": {config key, node key, least, most}
 local function number(node_key, least, most)
@@ -22,9 +23,9 @@ local known = {
     maxPackageSize = number("packageAfter", 64, 2 ^ 24 - 1),  -- bytes
     maxHandshakeSize = number("packageBefore", 64, 2 ^ 24 - 1),
     handshakeTimeout = number("handshakeTimeout", 1),         -- milliseconds
-    queueSoft = number("queueSoft", 1024),                    -- bytes
+    queueSoft = number("queueSoft", 1024, BYTES),             -- bytes
     queueTime = number("queueTime", 1),                       -- milliseconds
-    queueHard = number("queueHard", 1024),                    -- bytes
+    queueHard = number("queueHard", 1024, BYTES),             -- bytes
     handshake = of "function",
     checkClient = of "function",
     distinctHost = of "boolean",
@@ -48,22 +49,23 @@ local known = {
     timeout = number("handlerTimeout", 1),        -- milliseconds, for a handler
     forwardTimeout = number("forwardTimeout", 1), -- for a message at another server
     awaitTimeout = number(nil, 1),
-    maxInFlight = number("maxInFlight", 1),       -- requests per session
+    maxInFlight = number("maxInFlight", 1, 1000000), -- requests per session
     console = of "boolean", -- whether `pomelua console` may run Lua here
     budget = number("budget", 0, 86400000),       -- milliseconds that a script may compute; 0: any
-    reloadHandlers = later "this version does not watch files",
+    reload = of "boolean",                        -- watch files; true in development
+    reloadHandlers = later "serverConfig.reload is the switch, for all that reloads",
     enableForwardLog = later "this version writes no forward log",
   },
   proxyConfig = {
     timeout = number(nil, 1),
-    maxCalls = number("maxCalls", 1),
+    maxCalls = number("maxCalls", 1, 16000000),
     routerType = later "this version routes by app:route or by uid",
     failMode = later "this version does not repeat calls",
     bufferMsg = anything, -- calls of one turn always travel together
     interval = anything,
   },
   remoteConfig = {
-    reloadRemotes = later "this version does not watch files",
+    reloadRemotes = later "serverConfig.reload is the switch, for all that reloads",
     bufferMsg = anything,
     interval = anything,
   },
@@ -93,11 +95,11 @@ end
 local check = {}
 
 function check.number(rule, value)
-  if type(value) ~= "number" or value ~= value then
-    return "must be a number, got " .. shown(value)
+  if type(value) ~= "number" or value % 1 ~= 0 then
+    return "must be a whole number, got " .. shown(value)
   end
   if value < rule.least or value > rule.most then
-    return ("must be a number from %.0f to %.0f, got %s"):format(rule.least, rule.most, value)
+    return ("must be a whole number from %.0f to %.0f, got %s"):format(rule.least, rule.most, value)
   end
 end
 
@@ -190,6 +192,7 @@ function settings.read(values, entry)
     distinct_host = connector.distinctHost or false,
     single_session = single or nil,
     await_ms = server.awaitTimeout or 30000,
+    reload = server.reload,
     rpc_ms = proxy.timeout or 5000,
     push_ms = channel.pushTimeout or 3000,
     broadcast_filter = channel.broadcastFilter,

@@ -132,7 +132,7 @@ describe("settings", function()
 
   for key, row in pairs {
     ["connectorConfig.heartbeat"] = { { connectorConfig = { heartbeat = "3" } },
-      'must be a number, got "3"' },
+      'must be a whole number, got "3"' },
     ["connectorConfig.handshake"] = { { connectorConfig = { handshake = 1 } },
       "must be a function" },
     ["connectorConfig.connector"] = { { connectorConfig = { connector = "sio" } },

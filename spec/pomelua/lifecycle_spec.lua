@@ -182,7 +182,7 @@ describe("a server", function()
 
   it("fails with the key of a wrong setting", function()
     start({}, nil, { serverConfig = { timeout = "long" } })
-    assert.same({ 'failed serverConfig.timeout: must be a number, got "long"' }, calls)
+    assert.same({ 'failed serverConfig.timeout: must be a whole number, got "long"' }, calls)
   end)
 end)
 
