@@ -1,13 +1,17 @@
-/* main: argv to a Lua state to pomelua.cli, whose result is the exit status. */
+/* main: argv to a Lua state to pomelua.cli, whose result is the exit status. The servers
+ * start the program as `pomelua --check NAME`, too, to have a text parsed. */
 #include "base/mem.h"
 #include "bind/call.h"
+#include "bind/check.h"
 #include "bind/vm.h"
 
 #include <lua.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "--check") == 0) return pml_check_main(argv[2]);
   char exe[4096], *err = NULL;
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
   if (n < 0) {
@@ -19,7 +23,8 @@ int main(int argc, char **argv) {
   if (!path) {
     fprintf(
       stderr,
-      "pomelua: its Lua files are not beside %s (looked for ../lua and ../share/pomelua/lua)\n",
+      "pomelua: its Lua files are not beside %s (looked for ../lua, "
+      "../share/pomelua/lua and ../share/lua/5.1)\n",
       exe);
     return 1;
   }

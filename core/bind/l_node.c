@@ -5,7 +5,9 @@
 #include "base/mem.h"
 #include "bind/call.h"
 #include "bind/json.h"
+#include "bind/l_watch.h"
 #include "bind/lua_node.h"
+#include "node/backend.h"
 #include "node/frontend.h"
 #include "node/requests.h"
 #include "wire/frame.h"
@@ -463,6 +465,30 @@ static int l_reply_error(lua_State *L) {
   return 1;
 }
 
+/* node:setGeneration(number): of the scripts; requests and calls that come from here on get it */
+static int l_set_generation(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  pml_node_set_generation(lua->node, (uint32_t)luaL_checkinteger(L, 2));
+  return 0;
+}
+
+static void add_older(pml_id id, uint32_t generation, void *ud) {
+  lua_State *L = ud;
+  lua_pushnumber(L, (lua_Number)id);
+  lua_pushnumber(L, generation);
+  lua_rawset(L, -3);
+}
+
+/* node:older() -> requests, calls: open ones of earlier generations, {[id] = generation} */
+static int l_older(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  lua_newtable(L);
+  pml_requests_older(lua->node, add_older, L);
+  lua_newtable(L);
+  pml_backend_older(lua->node, add_older, L);
+  return 2;
+}
+
 static const luaL_Reg methods[] = {
   {"entries", l_entries},
   {"id", l_id},
@@ -491,6 +517,8 @@ static const luaL_Reg methods[] = {
   {"call", l_call},
   {"reply", l_reply},
   {"replyError", l_reply_error},
+  {"setGeneration", l_set_generation},
+  {"older", l_older},
   {NULL, NULL},
 };
 
@@ -501,6 +529,7 @@ void pml_open_node(lua_State *L) {
     pml_lua_session_methods(L);
     pml_lua_channel_methods(L);
     pml_lua_virtual_methods(L);
+    pml_lua_watch_methods(L);
     lua_setfield(L, -2, "__index");
     lua_pushliteral(L, PML_NODE_TNAME);
     lua_setfield(L, -2, "__name");

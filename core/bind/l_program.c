@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "bind/call.h"
+#include "bind/l_watch.h"
 #include "bind/l_control.h"
 #include "bind/lua_node.h"
 #include "bind/vm.h"
@@ -21,6 +22,7 @@ typedef struct {
 typedef struct {
   lua_State *L;
   pml_budget_slot *slot;
+  pml_lua *lua; /* lives in L; NULL before it was made */
 } state;
 
 static int require(lua_State *L, const char *name, char **err) {
@@ -72,7 +74,8 @@ static int load(pml_node *n, pml_program_member *m, const char *boot, void **out
   lua_pop(L, 1);
   if (require(L, "pomelua.boot", err) != 0) return -1;
   if (lua_isfunction(L, -1)) spare_folder(L, s->slot);
-  pml_lua_node_push(L, n, m)->budget = s->slot;
+  s->lua = pml_lua_node_push(L, n, m);
+  s->lua->budget = s->slot;
   lua_pushstring(L, boot);
   return pml_lua_try(L, 2, 0, err);
 }
@@ -80,6 +83,7 @@ static int load(pml_node *n, pml_program_member *m, const char *boot, void **out
 static void unload(void *out, void *ud) {
   state *s = out;
   (void)ud;
+  if (s->lua) pml_lua_watch_end(s->lua);
   pml_budget_quit(s->slot);
   lua_close(s->L);
   pml_free(s);

@@ -3,6 +3,7 @@
 #ifndef PML_BIND_LUA_NODE_H
 #define PML_BIND_LUA_NODE_H
 
+#include "base/list.h"
 #include "base/uid.h"
 #include "bind/budget.h"
 #include "node/node.h"
@@ -42,6 +43,8 @@ typedef struct pml_lua {
   int env;                  /* registry reference: environment of Channels, keeps the node alive */
   int busy;                 /* scripts may be running: the node stays */
   int filtering;            /* a filter runs: sessions stay, the loop does not turn */
+  pml_list waiting;         /* l_watch; not initialised before it is needed */
+  pml_id last_waiter;
   struct pml_virtual *virt; /* the test kit's part, NULL otherwise */
 } pml_lua;
 

@@ -13,6 +13,7 @@ typedef struct {
   pml_node *node;
   pml_id id;
   uint64_t call;
+  uint32_t generation;
   char from[];
 } remote_call;
 
@@ -67,6 +68,7 @@ static void called(pml_node *n, const pml_envelope *env, pml_slice args) {
     remote_call *c = pml_alloc0(sizeof *c + env->from.n + 1);
     c->node = n;
     c->call = env->call;
+    c->generation = n->generation;
     memcpy(c->from, env->from.p, env->from.n);
     c->id = id = pml_slots_put(n->remote_calls, c);
     if (!id) {
@@ -100,6 +102,13 @@ int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body) {
   pml_slots_take(n->remote_calls, call);
   forget(c, n);
   return rc;
+}
+
+void pml_backend_older(pml_node *n, pml_requests_on_older_fn fn, void *ud) {
+  uint32_t at = 0;
+  pml_id id;
+  for (remote_call *c; (c = pml_slots_next(n->remote_calls, &at, &id));)
+    if (c->generation != n->generation) fn(id, c->generation, ud);
 }
 
 void pml_backend_clear(pml_node *n) { pml__node_empty(n->remote_calls, forget, n); }

@@ -2,10 +2,12 @@
 #ifndef PML_NODE_BACKEND_H
 #define PML_NODE_BACKEND_H
 
-#include "node/node.h"
+#include "node/requests.h"
 
 /* A record that is not an answer. All borrowed. */
 void pml_backend_record(pml_node *n, const pml_envelope *env, pml_buf *body, pml_buf *extra);
+/* Remote calls of earlier generations, as pml_requests_older. */
+void pml_backend_older(pml_node *n, pml_requests_on_older_fn fn, void *ud);
 /* Forgets remote calls that wait for their answer, at the end. */
 void pml_backend_clear(pml_node *n);
 

@@ -32,6 +32,7 @@ struct pml_node {
   pml_slots *requests;     /* node/requests */
   pml_slots *pending;      /* node/frontend: messages that wait for on_route */
   pml_slots *remote_calls; /* node/backend */
+  uint32_t generation;     /* of the scripts: requests and calls that come in get it */
   pml_slots *pushes;       /* node/push: waiting for acknowledgements */
   pml_slots *timers;       /* script timers */
   char **routed;           /* node/frontend: server types whose messages ask the scripts */

@@ -122,6 +122,7 @@ int pml_node_is_frontend(const pml_node *n) { return n->frontend; }
 pml_loop *pml_node_loop(pml_node *n) { return n->loop; }
 pml_log *pml_node_log(pml_node *n) { return &n->log; }
 pml_config *pml_node_config(pml_node *n) { return &n->config; }
+void pml_node_set_generation(pml_node *n, uint32_t generation) { n->generation = generation; }
 pml_sessions *pml_node_sessions(pml_node *n) { return n->sessions; }
 pml_channels *pml_node_channels(pml_node *n) { return n->channels; }
 pml_directory *pml_node_directory(pml_node *n) { return &n->directory; }

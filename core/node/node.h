@@ -50,6 +50,9 @@ void pml_node_drain(pml_node *n, const char *reason, uint32_t ms, void (*done)(v
 /* Closes the listener and what is connected; done(ud) after the last one is gone. */
 void pml_node_shut(pml_node *n, void (*done)(void *ud), void *ud);
 
+/* The number of the code that scripts run: what comes in from here on belongs to it. */
+void pml_node_set_generation(pml_node *n, uint32_t generation);
+
 /* Timers for scripts: one-shot; the id is 0 when there are too many. */
 pml_id pml_node_timer(pml_node *n, uint64_t ms);
 int pml_node_timer_cancel(pml_node *n, pml_id id);

@@ -12,7 +12,7 @@ typedef struct {
   pml_node *node;
   pml_id id, session; /* session 0: forwarded by another server */
   uint64_t call;
-  uint32_t msg_id;
+  uint32_t msg_id, generation;
   uint16_t nfrom, nroute;
   char text[]; /* from\0route\0 */
 } request;
@@ -50,6 +50,7 @@ static pml_id put(pml_node *n, pml_slice from, pml_slice route, request **out) {
   request *r = pml_alloc(sizeof *r + from.n + route.n + 2);
   memset(r, 0, sizeof *r);
   r->node = n;
+  r->generation = n->generation;
   r->nfrom = (uint16_t)from.n;
   r->nroute = (uint16_t)route.n;
   if (from.n) memcpy(r->text, from.p, from.n);
@@ -109,6 +110,13 @@ int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
   }
   forget(r, n);
   return 0;
+}
+
+void pml_requests_older(pml_node *n, pml_requests_on_older_fn fn, void *ud) {
+  uint32_t at = 0;
+  pml_id id;
+  for (request *r; (r = pml_slots_next(n->requests, &at, &id));)
+    if (r->generation != n->generation) fn(id, r->generation, ud);
 }
 
 void pml_requests_clear(pml_node *n) { pml__node_empty(n->requests, forget, n); }

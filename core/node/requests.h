@@ -16,6 +16,9 @@ uint32_t pml_requests_msg_id(const pml_node *n, pml_id request);
 int pml_requests_answer(pml_node *n, pml_id request, pml_buf *frame);
 /* The frame {"code":500} for a message id. Returns owned. */
 pml_buf *pml_requests_error_frame(uint32_t msg_id);
+/* Those that wait for an answer of scripts of another generation than the present one. */
+typedef void (*pml_requests_on_older_fn)(pml_id id, uint32_t generation, void *ud);
+void pml_requests_older(pml_node *n, pml_requests_on_older_fn fn, void *ud);
 /* Forgets all, at the end. */
 void pml_requests_clear(pml_node *n);
 

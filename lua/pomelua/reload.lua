@@ -263,6 +263,7 @@ local function swap(server, old, gen)
   server.registry:swap(gen.set)
   server.hooks = gen.set.hooks
   server.generation = gen
+  server.node:setGeneration(gen.number)
   old.state, gen.state = "over", "active"
   for path, unit in pairs(old.units) do
     if gen.units[path] ~= unit then generation.end_unit(server, unit) end
@@ -443,20 +444,28 @@ end
 
 -- Counting ----------------------------------------------------------------------------
 
----How many calls of old generations still run: whoever waits, has a timer, or waits for
----an answer to a call or a push on their behalf.
+---How many calls of old generations still run: whoever has not answered, waits, has a
+---timer, or waits for the end of a call or a push on their behalf.
 ---@param server table
 ---@return table counts calls: all of them; by: {[generation number] = calls}
 function reload.running(server)
   local seen, by, calls = {}, {}, 0
+  local open = {}
+  open.request, open.call = server.node:older() -- who has not got an answer yet
+  local function add(number)
+    by[number] = (by[number] or 0) + 1
+    calls = calls + 1
+  end
+  for _, ids in pairs(open) do
+    for _, number in pairs(ids) do add(number) end
+  end
   local function count(owner)
     if not owner or seen[owner] then return end
     seen[owner] = true
     local gen = owner.generation
-    if gen and gen ~= server.generation then
-      by[gen.number] = (by[gen.number] or 0) + 1
-      calls = calls + 1
-    end
+    if not gen or gen == server.generation then return end
+    local ids = open[owner.kind or ""]
+    if not (ids and owner.id and ids[owner.id]) then add(gen.number) end
   end
   local wait = server.waits.head
   while wait do

@@ -14,6 +14,7 @@ local null = core.null
 ---@field generation pomelua.Generation the code that it runs on
 local methods = {}
 local mt = { __name = "pomelua.request", __index = methods }
+methods.kind = "request"
 
 function request.new(server, id, route)
   -- Four fields: a fifth would double the table.

@@ -185,6 +185,7 @@ end
 
 local called = {}
 called.__index = called
+called.kind = "call"
 
 -- An error as the other server's callback gets it. One with a code goes as a value,
 -- so that the code arrives; the text of any other is enough.

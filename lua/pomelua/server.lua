@@ -60,6 +60,7 @@ function server.new(node, options)
   }, mt)
   self.generation = generation.new(self, 1)
   self.generation.state = "active"
+  node:setGeneration(1)
   current.only = current.only == nil and not options.shared and self or false
   task.init(self)
   self:use_settings(assert(settings.read({}, info)))
@@ -116,7 +117,23 @@ function methods:loading() return generation.loading() end
 ---@return boolean|nil ok
 ---@return string|nil message file, line and reason
 function methods:check_syntax(path, text)
-  local chunk, message = load(text, "@" .. generation.short(self, path), "t")
+  local name = generation.short(self, path)
+  local refused
+  local status, signal, message = task.await(function(cb)
+    refused = not self.node:check(name, text, function(...) cb(nil, ...) end)
+    if refused then cb(nil, 0, 0, "") end
+  end)
+  if not refused then
+    if not status then return nil, name .. ": its check did not end" end
+    if signal ~= 0 then
+      return nil, ("%s: LuaJIT's parser does not survive it (signal %d)"):format(name, signal)
+    end
+    if status ~= 0 then return nil, message ~= "" and message or name .. ": cannot be parsed" end
+    return true
+  end
+  -- A virtual node has no processes.
+  local chunk
+  chunk, message = load(text, "@" .. name, "t")
   if not chunk then return nil, message end
   return true
 end

@@ -1,0 +1,23 @@
+#include "bind/check.h"
+
+#include "base/buf.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+
+int pml_check_main(const char *name) {
+  pml_writer w = {0};
+  char part[65536];
+  size_t n;
+  while ((n = fread(part, 1, sizeof part, stdin)) > 0) pml_writer_put(&w, part, n);
+  pml_buf *text = pml_writer_finish(&w);
+  pml_slice s = pml_buf_slice(text);
+  lua_State *L = luaL_newstate();
+  if (!L) return 1;
+  lua_pushfstring(L, "@%s", name);
+  int bad = luaL_loadbufferx(L, s.n ? (const char *)s.p : "", s.n, lua_tostring(L, -1), "t");
+  if (bad) fprintf(stderr, "%s", lua_tostring(L, -1));
+  lua_close(L);
+  pml_buf_unref(text);
+  return bad ? 1 : 0;
+}
