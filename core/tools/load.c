@@ -641,7 +641,7 @@ static int sit(usage before) {
 static void usage_text(FILE *f) {
   fputs(
     "Usage: pomelua bench [options]\n\n"
-    "Usage: pomelua bench [options]\n\nLoads a server with clients of the real protocol and says "
+    "Loads a server with clients of the real protocol and says "
     "what it did.\n\n"
     "  --host IP --port N     where it listens; 127.0.0.1, 3050\n"
     "  --tcp                  raw TCP instead of WebSocket\n"
