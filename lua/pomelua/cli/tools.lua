@@ -2,6 +2,7 @@
 local core = require "pomelua.core"
 local files = require "pomelua.files"
 local json = require "pomelua.json"
+local line_input = require "pomelua.cli.line"
 
 local tools = {}
 
@@ -263,11 +264,9 @@ function commands.console(options)
   local probe = evaluate(options, id, "nil")
   if not probe.ok then return fail(1, probe.message) end
   io.stdout:write(("pomelua console in %s; an empty line or end of file leaves\n"):format(id))
-  local text = nil
+  local text, read = nil, line_input.reader()
   while true do
-    io.stdout:write(text and ">> " or "> ")
-    io.stdout:flush()
-    local line = io.stdin:read("*l")
+    local line = read(text and ">> " or "> ")
     if not line or (line == "" and not text) then break end
     text = text and text .. "\n" .. line or line
     local reply = evaluate(options, id, text)
