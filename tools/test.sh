@@ -69,8 +69,9 @@ run_specs() { # jit, files...
 
 spec_files() { find "$@" -name '*_spec.lua' -not -path '*/node_modules/*' 2>/dev/null | sort; }
 
-if [[ $what != spec* && $what != examples* ]]; then
-  limit=900 run "$POMELUA_BUILD/test/run" $what
+c_tests() { # name
+  local status p f
+  limit=900 run "$POMELUA_BUILD/test/run" "$@"
   status=$?
   p=$(grep -ac '^ok ' "$log") f=$(grep -ac '^not ok ' "$log")
   if [ "$status" != 0 ] && [ "$f" = 0 ]; then
@@ -78,6 +79,15 @@ if [[ $what != spec* && $what != examples* ]]; then
     f=1
   fi
   passed=$((passed + p)) failed=$((failed + f))
+}
+
+if [[ $what != spec* && $what != examples* ]]; then
+  c_tests $what
+  # Both ways of writing: with io_uring, where the kernel has it, and without.
+  [ -n "$what" ] || for name in conn_ peer_ listener_; do
+    echo "== $name without io_uring"
+    POMELUA_IO_URING=off c_tests $name
+  done
 fi
 
 if [ -z "$what" ]; then

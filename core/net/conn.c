@@ -7,6 +7,7 @@
 #include "wire/wshake.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #define QUEUE_FIRST 8u
@@ -40,6 +41,8 @@ struct pml_conn {
   unsigned shut : 1;      /* we send no more */
   unsigned deaf : 1;      /* what comes is dropped unparsed */
   unsigned close_got : 1; /* the peer's close frame */
+  unsigned known : 1;     /* the ring remembers the socket */
+  unsigned strange : 1;   /* it cannot */
 };
 
 typedef struct pml__write {
@@ -296,9 +299,19 @@ static void on_closed(uv_handle_t *h) {
   pml__listener_conn_closed(s);
 }
 
+static int fd_of(const pml_conn *c) {
+  uv_os_fd_t fd = -1;
+  uv_fileno((const uv_handle_t *)&c->tcp, &fd);
+  return fd;
+}
+
 static void bury(pml_conn *c) {
   if (c->gone) return;
   c->gone = 1;
+  if (c->known) {
+    pml_ring_forget(listener_of(c)->ring, fd_of(c));
+    shutdown(fd_of(c), SHUT_RDWR);
+  }
   pml_timer_stop(listener_of(c)->loop, &c->timer);
   if (c->state == UPGRADING) pml_wshake_fini(&c->in.shake);
   if (c->state == WEBSOCKET) pml_wsframe_fini(&c->in.frame);
@@ -407,30 +420,83 @@ static int write_rest(pml_conn *c) {
   return r;
 }
 
+/* The socket took `done` of `total` bytes that were offered, or gave an error. */
+static void wrote(pml_conn *c, ssize_t done, size_t total) {
+  pml__queue *q = c->q;
+  if (done < 0 && done != UV_EAGAIN) {
+    die(c, PML_END_ERROR);
+    return;
+  }
+  size_t n = done < 0 ? 0 : (size_t)done;
+  after_write(c, n);
+  if (!q->count) queue_done(c);
+  else if (n == total) mark(c); /* a turn's worth; others first */
+  else if (write_rest(c)) die(c, PML_END_ERROR);
+}
+
 static void flush(pml_conn *c) {
   pml_listener *s = listener_of(c);
   pml__queue *q = c->q;
-  if (!q || q->req || !q->count) return;
   uv_buf_t iov[IOV_FLUSH];
   uint32_t blocks;
   size_t total;
   unsigned n = gather(q, iov, q->count >= COPY_FROM ? s->scratch : NULL, &blocks, &total);
   s->counts.writes++;
-  int r = uv_try_write(stream_of(c), iov, n);
-  if (r < 0 && r != UV_EAGAIN) {
-    die(c, PML_END_ERROR);
-    return;
+  wrote(c, uv_try_write(stream_of(c), iov, n), total);
+}
+
+/* ---- a turn's writes together ---- */
+
+static void sent(void *ud, int result) {
+  pml_conn *c = ud;
+  pml__queue *q = c->q;
+  size_t total = q->offered;
+  q->held = 0;
+  wrote(c, result == -EINTR ? UV_EAGAIN : result, total); /* libuv's codes are those of errno */
+}
+
+static void ring_run(pml_listener *s) {
+  pml_ring_run(s->ring, sent);
+  s->used = 0;
+}
+
+/* Adds what c has to the ring's batch. 0 when it goes the ordinary way. */
+static int ring_add(pml_conn *c) {
+  pml_listener *s = listener_of(c);
+  pml__queue *q = c->q;
+  const uint8_t *p;
+  size_t n = 0;
+  for (uint32_t i = 0; i < q->count && n <= PML__SCRATCH; i++) n += queue_at(q, i)->len;
+  if (n > PML__SCRATCH || c->strange) return 0;
+  if (!c->known && !(c->known = pml_ring_remember(s->ring, fd_of(c)) != 0)) {
+    c->strange = 1;
+    return 0;
   }
-  size_t done = r < 0 ? 0 : (size_t)r;
-  after_write(c, done);
-  if (!q->count) queue_done(c);
-  else if (done == total) mark(c); /* a turn's worth; others first */
-  else if (write_rest(c)) die(c, PML_END_ERROR);
+  if (q->count > 1 && s->used + n > PML__SCRATCH) ring_run(s);
+  if (q->count == 1) {
+    p = queue_at(q, 0)->b->data + queue_at(q, 0)->off;
+  } else {
+    uint8_t *to = s->scratch + s->used;
+    p = to;
+    for (uint32_t i = 0; i < q->count; i++) {
+      pml__out *o = queue_at(q, i);
+      memcpy(to, o->b->data + o->off, o->len);
+      to += o->len;
+    }
+    s->used += n;
+  }
+  q->held = q->count;
+  q->offered = n;
+  s->counts.writes++;
+  if (!pml_ring_send(s->ring, fd_of(c), p, n, c)) {
+    pml_ring_run(s->ring, sent); /* the scratch that is used stays so */
+    pml_ring_send(s->ring, fd_of(c), p, n, c);
+  }
+  return 1;
 }
 
 /* End of turn for one connection: the only place where on_end and uv_close are called. */
 static void settle(pml_conn *c) {
-  if (!c->dead) flush(c);
   if (c->closing && !c->told) {
     pml_listener *s = listener_of(c);
     c->told = 1;
@@ -438,29 +504,32 @@ static void settle(pml_conn *c) {
     s->o.hooks.on_end(c, c->why, c->end_code);
   }
   if (c->closing && !c->dead && !c->q) linger(c);
-  /* What died while it was flushed stands in the list again: it is buried from there. */
+  /* What died meanwhile stands in the list again: it is buried from there. */
   if (c->dead && !c->dirty) bury(c);
 }
 
 void pml__conn_flush_all(pml_task *t) {
   pml_listener *s = PML_LIST_OBJ(t, pml_listener, flush);
-  pml_conn *list = s->dirty;
-  s->dirty = NULL;
-  s->dirty_end = &s->dirty;
-  for (unsigned n = 0; list && n < PML__FLUSHES; n++) {
-    pml_conn *c = list;
-    list = c->next_dirty;
-    c->dirty = 0;
-    settle(c);
+  pml_conn **turn = s->turn;
+  unsigned n = 0;
+  for (; s->dirty && n < PML__FLUSHES; n++) {
+    turn[n] = s->dirty;
+    s->dirty = turn[n]->next_dirty;
+    turn[n]->dirty = 0;
   }
-  if (!list) return;
+  if (!s->dirty) s->dirty_end = &s->dirty;
+  int together = s->ring && n >= PML__RING_FROM;
+  for (unsigned i = 0; i < n; i++) {
+    pml_conn *c = turn[i];
+    if (c->dead || !c->q || c->q->req || !c->q->count) continue;
+    if (together && ring_add(c)) continue;
+    if (together) ring_run(s); /* the scratch is one */
+    flush(c);
+  }
+  if (together) ring_run(s);
+  for (unsigned i = 0; i < n; i++) settle(turn[i]);
   /* Those left over come before those marked meanwhile. */
-  pml_conn *last = list;
-  while (last->next_dirty) last = last->next_dirty;
-  last->next_dirty = s->dirty;
-  if (!s->dirty) s->dirty_end = &last->next_dirty;
-  s->dirty = list;
-  pml_loop_defer(s->loop, &s->flush);
+  if (s->dirty) pml_loop_defer(s->loop, &s->flush);
 }
 
 static void queued(pml_conn *c) {

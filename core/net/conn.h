@@ -42,6 +42,7 @@ typedef struct {
   uint32_t linger_ms;    /* how long a closing connection may take to flush and answer: 2000 */
   uint32_t upgrade_ms;   /* first byte to open (the HTTP request): 10000 */
   uint64_t ws_frame_max; /* a WebSocket frame's announced length: 16 MiB */
+  int no_ring;           /* writes in the ordinary way, also where the kernel has io_uring */
 } pml_conn_limits;
 
 typedef struct {

@@ -4,6 +4,7 @@
 #define PML_NET_CONN_PRIVATE_H
 
 #include "net/conn.h"
+#include "loop/ring.h"
 #include "net/listener.h"
 
 /* One read per connection and turn, of at most this many bytes: it bounds how
@@ -17,6 +18,12 @@
 #define PML__SCRATCH 16384u /* small blocks of one flush are copied together here */
 #define PML__FLUSHES 1024u  /* connections flushed per turn; the rest on the next */
 #define PML__SPARE_QUEUES 1024u
+/* From so many connections on the ring is cheaper than a system call for each. */
+#ifdef PML_TEST
+#define PML__RING_FROM 1u
+#else
+#define PML__RING_FROM 4u
+#endif
 
 typedef struct {
   pml_buf *b;
@@ -28,7 +35,8 @@ typedef struct pml__queue {
   uint32_t head, count, cap; /* a ring; cap is a power of two */
   size_t bytes;              /* payload and bookkeeping, what the limits count */
   struct pml__write *req;    /* the one write libuv has, NULL: none */
-  uint32_t held;             /* blocks, from head on, that req may still read */
+  uint32_t held;             /* blocks, from head on, that req or the ring may still read */
+  size_t offered;            /* bytes that the ring has */
   struct pml__queue *spare;  /* next in the listener's list of spare ones */
   pml__out item[];
 } pml__queue;
@@ -41,6 +49,9 @@ struct pml_listener {
   pml_list conns;
   pml_task flush;
   pml_conn *dirty, **dirty_end; /* first in, first out */
+  pml_conn *turn[PML__FLUSHES]; /* those that are flushed now */
+  pml_ring *ring;               /* NULL: none */
+  size_t used;                  /* of scratch, by the ring's batch */
   pml__queue *spare;
   uint32_t nspare;
   int port;

@@ -22,6 +22,7 @@ static void maybe_free(pml_listener *s) {
   if (!s->closing || s->bound || s->counts.open) return;
   pml_task_cancel(&s->flush);
   pml__conn_free_spares(s);
+  pml_ring_free(s->ring);
   void (*on_closed)(void *ud) = s->on_closed;
   void *ud = s->ud;
   pml_free((char *)s->o.host);
@@ -121,6 +122,7 @@ int pml_listener_open(pml_loop *l, const pml_listener_options *o, pml_listener *
   s->tcp.data = s;
   s->bound = 1;
   init_listener(s, l, o);
+  s->ring = o->limits.no_ring ? NULL : pml_ring_new();
   if (o->host && o->host[0]) r = bind_host(s, uv, o->host, o->port);
   else if ((r = bind_host(s, uv, "::", o->port)) == UV_EAFNOSUPPORT || r == UV_EADDRNOTAVAIL)
     r = bind_host(s, uv, "0.0.0.0", o->port);

@@ -12,6 +12,7 @@ void pml_config_defaults(pml_config *c) {
     .queue_soft = 1u << 20,
     .queue_ms = 5000,
     .queue_hard = 8u << 20,
+    .io_uring = 1,
     .max_in_flight = 128,
     .handler_ms = 10000,
     .forward_ms = 11000,
@@ -38,6 +39,7 @@ static const struct {
   {"queueSoft", SIZE(queue_soft), 1024, 1u << 30},
   {"queueTime", U32(queue_ms), 1, 86400000},
   {"queueHard", SIZE(queue_hard), 1024, 1u << 30},
+  {"ioUring", U32(io_uring), 0, 1},
   {"maxInFlight", U32(max_in_flight), 1, 1000000},
   {"handlerTimeout", U32(handler_ms), 1, 86400000},
   {"forwardTimeout", U32(forward_ms), 1, 86400000},
@@ -69,5 +71,6 @@ void pml_config_conn_limits(const pml_config *c, pml_conn_limits *out) {
     .linger_ms = 2000,
     .upgrade_ms = c->handshake_ms,
     .ws_frame_max = 16u << 20,
+    .no_ring = !c->io_uring,
   };
 }

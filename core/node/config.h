@@ -18,6 +18,7 @@ typedef struct {
   size_t queue_soft;       /* queueSoft: 1 MiB */
   uint32_t queue_ms;       /* queueTime: 5000 */
   size_t queue_hard;       /* queueHard: 8 MiB */
+  uint32_t io_uring;       /* ioUring: 1, where the kernel has it; 0: never */
   uint32_t max_in_flight;  /* maxInFlight: 128 requests per session */
   uint32_t handler_ms;     /* handlerTimeout: 10000 */
   uint32_t forward_ms;     /* forwardTimeout: 11000 */

@@ -508,3 +508,41 @@ TEST(conn_address_is_the_clients) {
   CHECK_EQ(port, ntohs(a.sin_port));
   finish(&w, c);
 }
+
+/* More than one batch of the ring: some with one block, some with several, one gone. */
+TEST(conn_every_one_of_a_crowd_gets_its_own_in_order) {
+  enum { CROWD = 90 };
+  static net_client *c[CROWD];
+  static pml_conn *k[CROWD];
+  static uint8_t piece[700];
+  memset(piece, 'p', sizeof piece);
+  begin(&w);
+  for (int i = 0; i < CROWD; i++) {
+    int before = w.opened;
+    c[i] = dial(&w);
+    net_send(c[i], "\1", 1);
+    UNTIL(w.l, w.opened > before);
+    k[i] = w.c;
+  }
+  uint64_t writes = pml_listener_counts(w.s)->writes;
+  for (int i = 0; i < CROWD; i++) {
+    piece[0] = (uint8_t)i;
+    for (int n = 0; n <= i % 4; n++) {
+      piece[1] = (uint8_t)n;
+      send_of(k[i], piece, sizeof piece);
+    }
+  }
+  pml_conn_close(k[7], PML_END_SLOW, 0); /* before the end of the turn: nothing of it goes */
+  for (int i = 0; i < CROWD; i++) {
+    size_t want = i == 7 ? 0 : (size_t)(i % 4 + 1) * (sizeof piece + 4);
+    UNTIL(w.l, i == 7 ? net_ended(c[i]) : c[i]->n >= want);
+    CHECK_EQ(c[i]->n, want);
+    for (size_t n = 0; n < want / (sizeof piece + 4); n++) {
+      CHECK_EQ(c[i]->in[n * (sizeof piece + 4) + 4], i);
+      CHECK_EQ(c[i]->in[n * (sizeof piece + 4) + 5], n);
+    }
+  }
+  CHECK_EQ(pml_listener_counts(w.s)->writes - writes, CROWD - 1);
+  for (int i = 1; i < CROWD; i++) net_close(w.l, c[i]);
+  finish(&w, c[0]);
+}

@@ -26,6 +26,7 @@ local known = {
     queueSoft = number("queueSoft", 1024, BYTES),             -- bytes
     queueTime = number("queueTime", 1),                       -- milliseconds
     queueHard = number("queueHard", 1024, BYTES),             -- bytes
+    ioUring = { kind = "boolean", node_key = "ioUring" },     -- false: never
     handshake = of "function",
     checkClient = of "function",
     distinctHost = of "boolean",
@@ -151,7 +152,9 @@ local function read_group(group, given, numbers, warnings)
     else
       local wrong = check[rule.kind](rule, value)
       if wrong then return nil, ("%s.%s: %s"):format(group, key, wrong) end
-      if rule.node_key then numbers[rule.node_key] = math.floor(value) end
+      if rule.node_key then
+        numbers[rule.node_key] = math.floor(value == true and 1 or value or 0)
+      end
       if rule.kind == "later" and truthy(value) then
         warnings[#warnings + 1] = ("%s.%s: %s"):format(group, key, rule.text)
       end

@@ -1,5 +1,5 @@
 -- `pomelua bench`: the load generator against the least of servers (core/tools/floor.c).
-local build = os.getenv("BUILD") or "build"
+local build = os.getenv("POMELUA_BUILD") or "build"
 
 describe("pomelua bench", function()
   local pid, port
