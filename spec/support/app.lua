@@ -51,15 +51,18 @@ end
 ---@param patterns string[] what is expected
 ---@return string[] lines
 function Server:complaints(patterns)
-  local list, bad = {}, false
+  local entries, list = {}, {}
   for line in self.process.err:gmatch("[^\n]+") do
-    if line:find("^  ") then -- belongs to the line before
-      if bad then list[#list + 1] = line end
+    local n = #entries
+    if line:find("^  ") and n > 0 then -- belongs to the line before
+      entries[n] = entries[n] .. "\n" .. line
     else
-      bad = not line:find("^%S+Z %l+%s+%S+ ") or line:find("^%S+ error ") ~= nil
-      bad = bad and not expected(line, patterns)
-      if bad then list[#list + 1] = line end
+      entries[n + 1] = line
     end
+  end
+  for _, entry in ipairs(entries) do
+    local good = entry:find("^%S+Z %l+%s+%S+ ") and not entry:find("^%S+ error ")
+    if not good and not expected(entry, patterns) then list[#list + 1] = entry end
   end
   return list
 end

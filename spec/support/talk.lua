@@ -5,7 +5,7 @@
 --
 -- config, server and proxy are fields of connectorConfig, serverConfig and proxyConfig
 -- as Lua text; code runs in app.lua before app:start(); max is max-connections; files
--- are more files of the app.
+-- are more files of the app; env are more variables.
 
 local app = require "spec.support.app"
 
@@ -65,6 +65,18 @@ return function(app)
       if err then return next(err) end
       channels:getChannel("room", true):add(msg.uid, app:getServerId())
       next(nil, { code = 200 })
+    end)
+  end
+
+  -- Into the room on the chat server, out of it at the end.
+  function Handler:enter(msg, session, next)
+    session:bind(msg.uid)
+    if msg.tag then app:get("watch")(session, msg.tag) end
+    session:on("closed", function(gone)
+      app.rpc.chat.chatRemote.leave(gone, gone.uid, app:getServerId(), nil)
+    end)
+    app.rpc.chat.chatRemote.add(session, msg.uid, app:getServerId(), function(err)
+      next(err, { code = 200 })
     end)
   end
 
@@ -143,7 +155,8 @@ return function(app)
   end
   function Handler:never() end
   function Handler:shout(msg)
-    channels:getChannel("room", true):pushMessage("onShout", { i = msg.i, pad = msg.pad })
+    local pad = ("x"):rep(msg.pad or 0)
+    channels:getChannel("room", true):pushMessage("onShout", { i = msg.i, pad = pad })
   end
 
   return Handler
@@ -159,6 +172,9 @@ return function(app)
   function Remote:add(uid, sid, cb)
     channels:getChannel("room", true):add(uid, sid)
     cb()
+  end
+  function Remote:leave(uid, sid)
+    channels:getChannel("room", true):leave(uid, sid)
   end
 
   return Remote
@@ -190,7 +206,7 @@ function talk.start(opts)
     ["app/servers/chat/remote/chatRemote.lua"] = chat_remote,
   }
   for name, text in pairs(opts.files or {}) do files[name] = text end
-  local server = app.start(files)
+  local server = app.start(files, { env = opts.env })
   server.port = server.ports["connector-1"]
   return server
 end
