@@ -14,6 +14,7 @@
 #define KILLS 50
 #define SHORT_MS 3
 #define NEVER_MS 60000 /* grace for tests that do not end the process */
+#define PATIENCE_S 60  /* hundreds of stops, each of which waits for its turn on a busy machine */
 
 typedef struct {
   pml_budget *budget;
@@ -86,6 +87,7 @@ static void kill_in_all_states(const char *code) {
   server s[STATES];
   pml_budget *b = pml_budget_new(NEVER_MS);
   CHECK(b);
+  alarm(PATIENCE_S);
   for (int i = 0; i < STATES; i++) {
     s[i] = (server){.budget = b, .code = code, .kills = KILLS, .ms = SHORT_MS};
     start_thread(&s[i], kill_often);
@@ -145,6 +147,7 @@ TEST(budget_stops_a_sort_with_its_own_order_in_four_states) {
 
 TEST(budget_stops_300_calls_in_a_row) {
   server s = {.code = "while true do end", .kills = 300, .ms = SHORT_MS};
+  alarm(PATIENCE_S);
   s.budget = pml_budget_new(NEVER_MS);
   kill_often(&s);
   pml_budget_free(s.budget);
@@ -166,6 +169,7 @@ TEST(budget_stops_calls_of_different_code_in_a_row) {
   server s = {.ms = SHORT_MS};
   s.budget = pml_budget_new(NEVER_MS);
   open_server(&s);
+  alarm(PATIENCE_S);
   for (size_t k = 0; k < 10; k++)
     for (size_t i = 0; i < sizeof code / sizeof *code; i++) CHECK(stopped(&s, code[i]));
   CHECK(usable(&s));
@@ -185,6 +189,7 @@ static void *never_stopped(void *ud) {
 TEST(budget_never_stops_a_call_that_keeps_within_it) {
   server s[STATES];
   pml_budget *b = pml_budget_new(NEVER_MS);
+  alarm(PATIENCE_S);
   for (int i = 0; i < STATES; i++) {
     s[i] = (server){.budget = b, .code = "while true do end", .kills = i ? 500 : KILLS};
     s[i].ms = i ? 1000 : SHORT_MS;
