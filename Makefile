@@ -86,15 +86,18 @@ lint: $(BUILD)/test/tests.inc
 format:
 	clang-format -i $(wildcard core/*.[ch] core/*/*.[ch])
 
-# Into DESTDIR/PREFIX: bin/pomelua, the Lua half, and the module for LuaJIT.
+# Into DESTDIR/PREFIX: the program, its man page, the Lua half, and the module for LuaJIT.
 install: all
-	install -D -m 755 $(BUILD)/pomelua $(DESTDIR)$(PREFIX)/bin/pomelua
+	@$(MAKE) --no-print-directory install-rock BINDIR=$(DESTDIR)$(PREFIX)/bin \
+	  LUADIR=$(DESTDIR)$(PREFIX)/share/pomelua/lua LIBDIR=$(DESTDIR)$(PREFIX)/lib/lua/5.1
 	install -D -m 755 $(BUILD)/load $(DESTDIR)$(PREFIX)/share/pomelua/load
-	@$(MAKE) --no-print-directory install-rock LUADIR=$(DESTDIR)$(PREFIX)/share/pomelua/lua \
-	  LIBDIR=$(DESTDIR)$(PREFIX)/lib/lua/5.1
+	install -D -m 644 docs/pomelua.1 $(DESTDIR)$(PREFIX)/share/man/man1/pomelua.1
 
-# What the rock holds: the Lua half into LUADIR, the module into LIBDIR.
-install-rock: $(CORESO)
+# What the rock holds: the program into BINDIR, the Lua half with the template of a game
+# into LUADIR, the module into LIBDIR.
+rock: $(BUILD)/pomelua $(CORESO)
+install-rock: rock
+	install -D -m 755 $(BUILD)/pomelua $(BINDIR)/pomelua
 	install -D -m 755 $(CORESO) $(LIBDIR)/pomelua/core.so
 	for f in $(LUAFILES); do install -D -m 644 $$f $(LUADIR)/$${f#lua/} || exit 1; done
 	install -D -m 644 examples/chat/web/pomelua.js $(LUADIR)/pomelua/template/web/pomelua.js
@@ -146,6 +149,6 @@ build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all deps run test asan tsan bench lint format install install-rock clean
+.PHONY: all deps run test asan tsan bench lint format install rock install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d build/fuzz/*/*.d)

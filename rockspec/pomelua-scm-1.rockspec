@@ -7,8 +7,8 @@ source = {
 description = {
   summary = "A game server scripted in Lua that speaks Pomelo's protocol",
   detailed = [[
-    The Lua half of Pomelua and its C module: what the specs of a game need.
-    Servers are run by the program `pomelua`, which `make install` installs.
+    The Lua half of Pomelua and its C module: what the specs of a game need. The
+    program `pomelua`, which makes a game, tests it and runs its servers.
   ]],
   license = "All rights reserved",
   labels = { "game", "server", "network" },
@@ -24,7 +24,7 @@ build = {
   -- The Makefile knows the sources and flags; LuaJIT's headers come from
   -- pkg-config, since luarocks may be set up for another Lua 5.1.
   type = "make",
-  build_target = "build/lib/pomelua/core.so",
+  build_target = "rock",
   build_variables = {
     CFLAGS = "$(CFLAGS)",
   },
@@ -32,6 +32,12 @@ build = {
   install_variables = {
     LUADIR = "$(LUADIR)",
     LIBDIR = "$(LIBDIR)",
+    BINDIR = "$(BINDIR)",
     CFLAGS = "$(CFLAGS)",
   },
+}
+
+-- The program is no script that luarocks could wrap.
+deploy = {
+  wrap_bin_scripts = false,
 }

@@ -31,7 +31,8 @@ static char *dir_of(const char *exe) {
 }
 
 char *pml_vm_path(const char *exe) {
-  static const char *const places[] = {"../lua", "../../lua", "../share/pomelua/lua"};
+  static const char *const places[] = {"../lua", "../../lua", "../share/pomelua/lua",
+                                       "../share/lua/5.1"};
   char *dir = dir_of(exe), *path = NULL;
   char file[4096];
   for (size_t i = 0; i < sizeof places / sizeof *places && !path; i++) {

@@ -9,8 +9,9 @@
 /* path: package.path to begin with, NULL for LuaJIT's own. Returns owned (lua_close), NULL
  * when there is no memory. */
 lua_State *pml_vm_new(const char *path);
-/* package.path for a program at `exe`: <dir>/../lua (built) or <dir>/../share/pomelua/lua
- * (installed) before LuaJIT's own. Returns owned (pml_free); NULL: neither is there. */
+/* package.path for a program at `exe`: <dir>/../lua (built), <dir>/../share/pomelua/lua
+ * (installed) or <dir>/../share/lua/5.1 (a rock's tree). Returns owned (pml_free); NULL: none
+ * of them is there. */
 char *pml_vm_path(const char *exe);
 
 #endif

@@ -75,6 +75,9 @@ end
 
 ---@param key string also "channelService", "sessionService" (frontends), "backendSessionService"
 ---@return any
+---@overload fun(self: pomelua.App, key: "channelService"): pomelua.ChannelService
+---@overload fun(self: pomelua.App, key: "sessionService"): pomelua.SessionService
+---@overload fun(self: pomelua.App, key: "backendSessionService"): pomelua.BackendSessionService
 function methods:get(key)
   local gen = generation.prepared()
   local given = gen and gen.settings[key]
@@ -174,18 +177,18 @@ function methods:getServerId() return self._server.id end
 ---@return string
 function methods:getServerType() return self._server.type end
 
----@return table this server's entry of servers.json
+---@return pomelua.ServerInfo this server's entry of servers.json
 function methods:getCurServer() return self._server.info end
 
----@return table<string, table> entries of servers.json by id
+---@return table<string, pomelua.ServerInfo> entries of servers.json by id
 function methods:getServers() return self._server.by_id end
 
 ---@param stype string
----@return table[]|nil entries of servers.json
+---@return pomelua.ServerInfo[]|nil entries of servers.json
 function methods:getServersByType(stype) return self._server.by_type[stype] end
 
 ---@param id string
----@return table|nil entry of servers.json
+---@return pomelua.ServerInfo|nil entry of servers.json
 function methods:getServerById(id) return self._server.by_id[id] end
 
 ---@param info table|nil an entry of servers.json, this server's when left out

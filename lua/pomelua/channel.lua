@@ -84,7 +84,7 @@ end
 
 ---Pushes to every member. pushMessage(msg, opts, cb) takes the route from msg.route.
 ---opts and cb may be left out.
----@param self userdata Channel
+---@param self pomelua.Channel
 ---@param route string|table
 ---@param msg any JSON
 ---@param opts table|nil except: list of uids who do not get it
@@ -120,7 +120,7 @@ end
 ---The channel of that name; makes it when there is none. A channel lives in this
 ---server only.
 ---@param name string
----@return userdata Channel
+---@return pomelua.Channel
 function service:createChannel(name)
   name = check_name("createChannel(name)", name)
   return remember(self._server, self._server.node:channel(name, true))
@@ -128,7 +128,7 @@ end
 
 ---@param name string
 ---@param create boolean|nil whether to make it when there is none
----@return userdata|nil Channel
+---@return pomelua.Channel|nil
 function service:getChannel(name, create)
   name = check_name("getChannel(name, create)", name)
   return remember(self._server, self._server.node:channel(name, create and true or false))

@@ -35,4 +35,32 @@ describe("the rock", function()
     assert(status == 0, text)
     assert.matches("[1-9]%d* success", text)
   end)
+
+  it("makes a game, tests it and has what editors need", function()
+    local bin = tree .. "/rock/bin/pomelua"
+    local status, text = run(("env -u POMELUA_BUILD %s init %s/game"):format(bin, tree))
+    assert(status == 0, text)
+    status, text = run(("cd %s/game && env -u POMELUA_BUILD %s test"):format(tree, bin))
+    assert(status == 0, text)
+    assert.matches("4 success", text)
+    for _, name in ipairs { "app.lua", "library/channel.lua" } do
+      local file = assert(io.open(tree .. "/rock/share/lua/5.1/pomelua/" .. name))
+      assert.matches("---@class pomelua%.", (file:read("*a")))
+      file:close()
+    end
+  end)
+
+  it("is one way to install; `make install` is the other", function()
+    local status, text = run(("make install BUILD=build PREFIX=/usr DESTDIR=%s/root"):format(tree))
+    assert(status == 0, text)
+    local bin = tree .. "/root/usr/bin/pomelua"
+    status, text = run(("env -u POMELUA_BUILD %s init %s/installed"):format(bin, tree))
+    assert(status == 0, text)
+    status, text = run(("env -u POMELUA_BUILD %s test %s/installed"):format(bin, tree))
+    assert(status == 0, text)
+    assert.matches("4 success", text)
+    local page = assert(io.open(tree .. "/root/usr/share/man/man1/pomelua.1"))
+    assert.matches("%.TH POMELUA 1", (page:read("*a")))
+    page:close()
+  end)
 end)

@@ -45,24 +45,29 @@ local function parse(args)
   return options
 end
 
--- Where busted finds the framework: its Lua files, and core.so beside the program.
-local function paths()
-  local lua = assert(package.searchpath("pomelua.cli.test", package.path))
-    :match("^(.*)/pomelua/cli/test%.lua$")
-  local dir = core.exe():match("^(.*)/") or "."
-  return ("%s/?.lua;%s/?/init.lua;;"):format(lua, lua),
-    ("%s/lib/?.so;%s/../lib/lua/5.1/?.so;;"):format(dir, dir)
+-- The folder of the framework's Lua files.
+local function home()
+  return (assert(package.searchpath("pomelua.cli.test", package.path))
+    :match("^(.*)/pomelua/cli/test%.lua$"))
 end
 
+-- A variable of busted's: our files before those that the user has there.
+local function variable(name, ours)
+  return ('%s=%s"${%s:-;;}"'):format(name, quoted(ours), name)
+end
+
+-- busted finds the framework's Lua files, and core.so beside the program.
 local function command(base, options)
-  local path, cpath = paths()
+  local lua = files.absolute(home())
+  local dir = core.exe():match("^(.*)/") or "."
   local words = {
-    "cd", quoted(base), "&&", "LUA_PATH=" .. quoted(path), "LUA_CPATH=" .. quoted(cpath),
-    "busted", "--lua=luajit",
+    "cd", quoted(base), "&&",
+    variable("LUA_PATH", ("%s/?.lua;%s/?/init.lua;"):format(lua, lua)),
+    variable("LUA_CPATH", ("%s/lib/?.so;%s/../lib/lua/5.1/?.so;"):format(dir, dir)),
+    "luajit", quoted(lua .. "/pomelua/test/run.lua"), "--ignore-lua",
   }
   if options.jit == "off" then
-    local helper = path:match("^(.-)/%?") .. "/pomelua/test/jit_off.lua"
-    words[#words + 1] = "--helper=" .. quoted(helper)
+    words[#words + 1] = "--helper=" .. quoted(lua .. "/pomelua/test/jit_off.lua")
   end
   for _, word in ipairs(options.rest) do words[#words + 1] = quoted(word) end
   return table.concat(words, " ")

@@ -1,4 +1,5 @@
 -- Requests to connector.entryHandler.<method>: where players come in.
+---@param app pomelua.App
 return function(app)
   local Handler = {}
 
@@ -9,6 +10,8 @@ return function(app)
 
   --- Sits down at the table.
   ---@param msg table {name}
+  ---@param session pomelua.Session
+  ---@param next pomelua.Next
   function Handler:enter(msg, session, next)
     local name = msg.name
     if type(name) ~= "string" or not name:match("^%w+$") or #name > 16 then

@@ -1,6 +1,7 @@
 -- Requests to table.tableHandler.<method>.
 local rules = require "app.rules"
 
+---@param app pomelua.App
 return function(app)
   local Handler = {}
 

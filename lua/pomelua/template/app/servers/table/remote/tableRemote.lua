@@ -1,4 +1,5 @@
 -- What connectors call as app.rpc.table.tableRemote.<method>.
+---@param app pomelua.App
 return function(app)
   local Remote = {}
   local channels = app:get("channelService")

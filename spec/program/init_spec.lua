@@ -1,0 +1,132 @@
+-- From nothing to a game: `pomelua init` and `pomelua test`, and what they made.
+
+local net = require "spec.support.net"
+local pomelo = require "spec.support.pomelo"
+local support = require "spec.clients.support"
+local tree = require "spec.support.tree"
+
+local patience = 60000
+
+-- Runs a program to its end; returns the status, what it printed, what it complained.
+local function run(path, args, opts)
+  local process = net.spawn(path, args, opts)
+  local status = process:waitExit(patience)
+  local out, err = process.out, process.err
+  net.closeAll()
+  return status, out, err
+end
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+-- The numbers of a file, in place of which others are put.
+local function replace(base, name, numbers)
+  local text = read(base .. "/" .. name):gsub("%f[%d]%d+%f[%D]", function(n) return numbers[n] end)
+  tree.write(base, name, text)
+end
+
+describe("a generated game", function()
+  local folder, game
+  local program = net.built("pomelua")
+
+  setup(function()
+    folder = tree.new {}
+    game = folder .. "/new/game"
+    assert.equal(0, (run(program, { "init", game })))
+  end)
+  teardown(function()
+    net.closeAll()
+    tree.remove(folder)
+    os.execute(("rm -rf '%s'"):format(folder)) -- with the files whose names begin with a dot
+  end)
+
+  it("passes its spec as it is written", function()
+    local status, out, err = run(program, { "test", game })
+    assert(status == 0, out .. err)
+    assert.matches("4 successes / 0 failures / 0 errors", out)
+  end)
+
+  it("passes it from its own folder, with the compiler off and arguments for busted", function()
+    local build = net.built("pomelua")
+    if build:sub(1, 1) ~= "/" then build = require("luv").cwd() .. "/" .. build end
+    local status, out, err = run(build,
+      { "test", "--jit", "off", "--", "-o", "TAP", "--filter", "has a name once" }, { cwd = game })
+    assert(status == 0, out .. err)
+    assert.matches("ok 1 %- the table has a name once\n1%.%.1", out)
+  end)
+
+  it("passes its lint as it is written", function()
+    local status, out, err = run("luacheck", { "." }, { cwd = game })
+    assert(status == 0, out .. err)
+    assert.matches("0 warnings / 0 errors in 6 files", (out:gsub("\27%[[%d;]*m", "")))
+  end)
+
+  it("tells editors where the definitions are", function()
+    local where = read(game .. "/.luarc.json"):match('"workspace.library": %["([^"]+)"%]')
+    assert.matches("@meta", read(where .. "/pomelua/library/channel.lua"))
+    assert.matches("@class pomelua.App", read(where .. "/pomelua/app.lua"))
+  end)
+
+  it("fails with its spec", function()
+    local broken = folder .. "/broken"
+    assert.equal(0, (run(program, { "init", broken })))
+    local rules = read(broken .. "/app/servers/table/handler/tableHandler.lua")
+    tree.write(broken, "app/servers/table/handler/tableHandler.lua", (rules:gsub("403", "404")))
+    local status, out = run(program, { "test", broken })
+    assert.equal(1, status)
+    assert.matches("3 successes / 1 failure", out)
+  end)
+
+  it("is played, also in a browser", function()
+    local ports = support.free_ports(3)
+    local numbers = { ["3010"] = ports[1], ["3000"] = ports[2] }
+    for _, name in ipairs { "config/servers.json", "config/web.json", "web/index.html" } do
+      replace(game, name, numbers)
+    end
+    local process = net.spawn(program, { "start", game })
+    assert(process:waitLine("^(ready)$", patience))
+    assert.matches("web page at http://127.0.0.1:" .. ports[2] .. "/", process.out, 1, true)
+
+    local ann = assert(pomelo.connect(ports[1], "ws"))
+    assert.same({ code = 200, players = { "ann" } },
+      assert(ann:request("connector.entryHandler.enter", { name = "ann" })))
+    local roll = assert(ann:request("table.tableHandler.roll", {}))
+    assert.equal(200, roll.code)
+    ann:close()
+
+    if not support.missing("page") then
+      local visit = net.spawn("node",
+        { "spec/clients/template.js", ("http://127.0.0.1:%d/"):format(ports[2]) })
+      local line = assert(visit:waitLine("(.*event.*)", patience))
+      assert.equal('{"event":"done"}', line)
+      assert(visit:waitExit(patience))
+    end
+    process:kill("sigterm")
+    assert.equal(0, (process:waitExit(patience)))
+    assert.not_matches(" error ", process.err)
+  end)
+end)
+
+describe("pomelua init", function()
+  local program = net.built("pomelua")
+
+  it("writes nothing into a folder that has files", function()
+    local folder = tree.new { ["a.txt"] = "mine" }
+    local status, _, err = run(program, { "init", folder })
+    tree.remove(folder)
+    assert.equal(1, status)
+    assert.matches("is not empty", err)
+  end)
+
+  it("asks for one folder", function()
+    assert.equal(2, (run(program, { "init" })))
+    assert.equal(2, (run(program, { "init", "a", "b" })))
+    local status, out = run(program, { "init", "--help" })
+    assert.equal(0, status)
+    assert.matches("^Usage: pomelua init DIR", out)
+  end)
+end)
