@@ -153,6 +153,18 @@ local function wait_for(unit, from)
   while unit.task do sleep(1) end
 end
 
+-- A module that is not the app's.
+local function elsewhere(name)
+  local ok, value = pcall(require, name)
+  if ok then return value end
+  if type(value) == "string" and value:find("^module '[^\n]*' not found:") then
+    local stem = name:gsub("%.", "/")
+    error(("module '%s' not found: there is no %s.lua and no %s/init.lua in the app,"
+      .. " and none on package.path"):format(name, stem, stem), 3)
+  end
+  error(value, 0)
+end
+
 ---`require` for the scripts of a server.
 ---@param server table
 ---@param from pomelua.Unit who requires; its requires and names are filled
@@ -165,7 +177,7 @@ function generation.require_of(server, from)
     local gen = generation.of_task(server)
     local path = generation.find(gen, name)
     if from.names[name] == nil then from.names[name] = path or false end
-    if not path then return require(name) end
+    if not path then return elsewhere(name) end
     from.requires[path] = true
     local unit = gen.units[path]
     if unit and unit.task then
@@ -195,7 +207,7 @@ end
 -- A message that names the file, and the line where Lua knows it.
 local function located(name, err)
   local text = errors.text(err)
-  if text:find(name, 1, true) then return text end
+  if text:find(name, 1, true) or text:find("^[%w%p]+%.lua:%d+: ") then return text end
   return name .. ": " .. text
 end
 generation.located = located

@@ -17,6 +17,10 @@ local task = require "pomelua.task"
 
 local reload = {}
 
+-- What the compiler has made of old code is not freed with it: once in so many
+-- generations all of it is, and what is hot is compiled again.
+local FLUSH = 8
+
 local function sorted_keys(map)
   local list = {}
   for key in pairs(map) do list[#list + 1] = key end
@@ -274,6 +278,7 @@ local function swap(server, old, gen)
   end
   for key, value in pairs(gen.settings) do server.app:set(key, value[1], value[2]) end
   gen.held, gen.settings, gen.fresh, gen.kept, gen.asked = nil, nil, nil, nil, nil
+  if gen.number % FLUSH == 0 then jit.flush() end
 end
 
 -- All of it ---------------------------------------------------------------------------
