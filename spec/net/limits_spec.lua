@@ -263,6 +263,7 @@ describe("limits:", function()
         { "maxPackageSize = 17 * 1024 * 1024", "connectorConfig.maxPackageSize" },
         { "queueSoft = 'much'", "connectorConfig.queueSoft" },
         { "queueHard = 0 / 0", "connectorConfig.queueHard" },
+        { "heartbeat = 3.9", "connectorConfig.heartbeat" },
       } do
         local ok, message = pcall(talk.start, { config = case[1] })
         assert.is_false(ok)
