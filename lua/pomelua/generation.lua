@@ -217,7 +217,7 @@ function load_unit(gen, path, name)
   local text = text_of(gen, path)
   if not text then error(short(server, path) .. ": there is no such file", 0) end
   local unit = {
-    path = path, name = short(server, path), generation = gen.number, asked_as = name,
+    path = path, name = short(server, path), generation = gen.number,
     requires = {}, names = {}, timers = {}, listeners = {}, task = t, loader = t and t.unit,
   }
   unit.env = environment.new(server.globals, generation.require_of(server, unit))

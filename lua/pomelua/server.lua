@@ -108,9 +108,6 @@ function methods:generations()
   return { generation = self.generation.number, calls = running.calls, by = running.by }
 end
 
----The unit that loads now, and its generation, when there is one.
-function methods:loading() return generation.loading() end
-
 ---Whether a text is Lua. It may wait.
 ---@param path string for the message
 ---@param text string
