@@ -155,7 +155,7 @@ static void room_for(uint8_t **p, size_t *cap, size_t need) {
 
 static void put(client *c, const void *p, size_t n) {
   room_for(&c->out, &c->capout, c->nout + n);
-  memcpy(c->out + c->nout, p, n);
+  if (n) memcpy(c->out + c->nout, p, n);
   c->nout += n;
 }
 

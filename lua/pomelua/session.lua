@@ -210,7 +210,7 @@ end
 function session.kick_arguments(reason, cb)
   if type(reason) == "function" then return "kick", reason end
   if reason == core.null then reason = nil end
-  if reason ~= nil then reason = text_of(reason) end
+  if type(reason) ~= "string" then reason = nil end -- only a text is sent in a KICK
   return reason, type(cb) == "function" and cb or nil
 end
 

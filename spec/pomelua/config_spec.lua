@@ -139,7 +139,7 @@ describe("settings", function()
       'must be pomelua.connectors.hybridconnector, got "sio"' },
     ["sessionConfig.singleSession"] = { { sessionConfig = { singleSession = "kick" } },
       'got "kick"' },
-    ["proxyConfig.timeout"] = { { proxyConfig = { timeout = 0 } }, "from 1 to 2147483648, got 0" },
+    ["proxyConfig.timeout"] = { { proxyConfig = { timeout = 0 } }, "from 1 to 86400000, got 0" },
     ["serverConfig"] = { { serverConfig = 5 }, "must be a table, got 5" },
   } do
     it("name the key when " .. key .. " is wrong", function()
