@@ -266,7 +266,8 @@ describe("an app that cannot start ends with one line and status 1:", function()
 
   it("a wrong setting", function()
     local line = failure(app { ["app.lua"] = APP:gsub("distinctHost = true", 'heartbeat = "3"') })
-    assert.are.equal('connector-1: connectorConfig.heartbeat: must be a whole number, got "3"', line)
+    local wrong = 'connector-1: connectorConfig.heartbeat: must be a whole number, got "3"'
+    assert.are.equal(wrong, line)
   end)
 
   it("a port in use", function()
