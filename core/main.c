@@ -21,11 +21,10 @@ int main(int argc, char **argv) {
   exe[n] = '\0';
   char *path = pml_vm_path(exe);
   if (!path) {
-    fprintf(
-      stderr,
-      "pomelua: its Lua files are not beside %s (looked for ../lua, "
-      "../share/pomelua/lua and ../share/lua/5.1)\n",
-      exe);
+    fprintf(stderr,
+            "pomelua: its Lua files are not beside %s (looked for ../lua, "
+            "../share/pomelua/lua and ../share/lua/5.1)\n",
+            exe);
     return 1;
   }
   lua_State *L = pml_vm_new(NULL);

@@ -40,10 +40,10 @@ typedef struct pml_lua {
   pml_budget_slot *budget;    /* borrowed; NULL: scripts may run for ever */
   int entry[PML_ENTRIES];     /* registry references, LUA_NOREF: not set */
   int channels;               /* registry reference: id -> Channel, weak */
-  int env;                  /* registry reference: environment of Channels, keeps the node alive */
-  int busy;                 /* scripts may be running: the node stays */
-  int filtering;            /* a filter runs: sessions stay, the loop does not turn */
-  pml_list waiting;         /* l_watch; not initialised before it is needed */
+  int env;          /* registry reference: environment of Channels, keeps the node alive */
+  int busy;         /* scripts may be running: the node stays */
+  int filtering;    /* a filter runs: sessions stay, the loop does not turn */
+  pml_list waiting; /* l_watch; not initialised before it is needed */
   pml_id last_waiter;
   struct pml_virtual *virt; /* the test kit's part, NULL otherwise */
 } pml_lua;

@@ -36,8 +36,8 @@ struct pml_transport {
   void (*close)(pml_transport *t);
 };
 
-static inline int pml_transport_send(pml_transport *t, const char *to, pml_buf *head,
-                                     pml_buf *body, pml_buf *extra) {
+static inline int pml_transport_send(pml_transport *t, const char *to, pml_buf *head, pml_buf *body,
+                                     pml_buf *extra) {
   return t->send(t, to, head, body, extra);
 }
 static inline void pml_transport_close(pml_transport *t) { t->close(t); }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define ID_MAX 63
-#define BUDGET 256          /* records a server takes in per turn */
+#define BUDGET 256            /* records a server takes in per turn */
 #define QUEUE_MAX (64u << 20) /* bytes waiting for a server: two records of the largest size */
 
 /* A server that has joined. Held by the hub, by its own transport, and by each
@@ -142,7 +142,7 @@ static void peer_remove(local *t, peer *p) {
 
 static void local_free(local *t) {
   peer *p, *next;
-  HASH_ITER(hh, t->peers, p, next) peer_remove(t, p);
+  HASH_ITER (hh, t->peers, p, next) peer_remove(t, p);
   member_unref(t->self);
   pml_hub_unref(t->hub);
   pml_free(t);
@@ -154,9 +154,7 @@ static void on_mail(pml_mail *mail, void *ud) {
   peer *p;
   t->delivering = 1;
   switch (r->kind) {
-  case RECORD:
-    t->ev.on_record(r->who->id, r->head, r->body, r->extra, t->ev.ud);
-    break;
+  case RECORD: t->ev.on_record(r->who->id, r->head, r->body, r->extra, t->ev.ud); break;
   case UP:
     peer_add(t, r->who);
     if (t->ev.on_peer) t->ev.on_peer(r->who->id, 1, t->ev.ud);
@@ -222,7 +220,7 @@ static void local_close(pml_transport *base) {
   flush_run(&t->flush);
   pthread_mutex_lock(&t->hub->lock);
   HASH_DELETE(hh, t->hub->members, t->self);
-  HASH_ITER(hh, t->hub->members, m, next) news_post(m, DOWN, t->self);
+  HASH_ITER (hh, t->hub->members, m, next) news_post(m, DOWN, t->self);
   pthread_mutex_unlock(&t->hub->lock);
   member_unref(t->self); /* the hub's */
   pml_mailbox_close(t->self->box, on_drop, NULL);
@@ -239,7 +237,7 @@ static int hub_add(pml_hub *h, member *self) {
     pthread_mutex_unlock(&h->lock);
     return PML_EEXIST;
   }
-  HASH_ITER(hh, h->members, m, next) {
+  HASH_ITER (hh, h->members, m, next) {
     news_post(self, UP, m);
     news_post(m, UP, self);
   }

@@ -9,8 +9,8 @@
 
 typedef struct pml_hub pml_hub;
 
-pml_hub *pml_hub_new(void);      /* returns owned (one reference) */
-void pml_hub_unref(pml_hub *h);  /* any thread; transports hold references of their own */
+pml_hub *pml_hub_new(void);     /* returns owned (one reference) */
+void pml_hub_unref(pml_hub *h); /* any thread; transports hold references of their own */
 
 /* Joins under id (1 to 63 bytes), on the loop's thread: every server joined is
  * told on a later turn, and this one is told of them, not of itself. Returns

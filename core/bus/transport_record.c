@@ -73,7 +73,7 @@ static void record_close(pml_transport *t) {
     pml_buf_unref(extra);
   }
   peer *p, *next;
-  HASH_ITER(hh, x->peers, p, next) {
+  HASH_ITER (hh, x->peers, p, next) {
     HASH_DELETE(hh, x->peers, p);
     pml_free(p);
   }

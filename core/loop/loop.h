@@ -13,22 +13,22 @@
 
 typedef struct pml_loop pml_loop;
 
-pml_loop *pml_loop_new(void);          /* returns owned, NULL when the system refuses */
-pml_loop *pml_loop_new_virtual(void);  /* returns owned */
+pml_loop *pml_loop_new(void);         /* returns owned, NULL when the system refuses */
+pml_loop *pml_loop_new_virtual(void); /* returns owned */
 /* Takes l (NULL is allowed). Closes what the loop itself opened, runs until
  * every other handle is closed, frees. Before it, every pml_timer and pml_task
  * is stopped or done, and every other handle is closed or closing. */
 void pml_loop_free(pml_loop *l);
 
-uv_loop_t *pml_loop_uv(pml_loop *l);   /* borrowed; NULL when virtual */
+uv_loop_t *pml_loop_uv(pml_loop *l); /* borrowed; NULL when virtual */
 int pml_loop_is_virtual(const pml_loop *l);
 /* Milliseconds, monotonic, as of this turn. */
 uint64_t pml_loop_now(const pml_loop *l);
 /* Counts the times this loop has polled for events. */
 uint64_t pml_loop_turn(const pml_loop *l);
 
-void pml_loop_run(pml_loop *l);        /* real loops: until pml_loop_stop */
-void pml_loop_stop(pml_loop *l);       /* at the end of this turn */
+void pml_loop_run(pml_loop *l);  /* real loops: until pml_loop_stop */
+void pml_loop_stop(pml_loop *l); /* at the end of this turn */
 /* Virtual loops: moves time on, firing timers and end-of-turn work in order.
  * Not from inside a callback. */
 void pml_loop_advance(pml_loop *l, uint64_t ms);
@@ -40,10 +40,10 @@ void pml_loop_settle(pml_loop *l);
  * twice is asking once; run() may ask again (it runs next turn, and the loop
  * does not sleep before) and may free its owner. */
 typedef struct pml_task {
-  pml_list node;                        /* private */
-  void (*run)(struct pml_task *t);      /* public */
-  uint64_t pass;                        /* private: the last end of turn that ran it */
-  uint8_t queued;                       /* private */
+  pml_list node;                   /* private */
+  void (*run)(struct pml_task *t); /* public */
+  uint64_t pass;                   /* private: the last end of turn that ran it */
+  uint8_t queued;                  /* private */
 } pml_task;
 
 void pml_task_init(pml_task *t, void (*run)(pml_task *t));

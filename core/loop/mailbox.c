@@ -70,7 +70,7 @@ static void on_async(uv_async_t *h) {
 
 pml_mailbox *pml_mailbox_new(pml_loop *l, size_t budget, size_t limit,
                              pml_mailbox_on_mail_fn on_mail, void *ud) {
-  assert(budget > 0); /* ours: a drain makes progress */
+  assert(budget > 0);                      /* ours: a drain makes progress */
   if (pml_loop_is_virtual(l)) return NULL; /* it has nothing that could be woken */
   pml_mailbox *m = pml_alloc0(sizeof *m);
   if (uv_async_init(pml_loop_uv(l), &m->async, on_async)) {

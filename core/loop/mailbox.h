@@ -27,8 +27,8 @@ typedef void (*pml_mailbox_on_mail_fn)(pml_mail *mail, void *ud);
  * above which posts answer PML_EFULL; an empty mailbox takes any one post. */
 pml_mailbox *pml_mailbox_new(pml_loop *l, size_t budget, size_t limit,
                              pml_mailbox_on_mail_fn on_mail, void *ud);
-pml_mailbox *pml_mailbox_ref(pml_mailbox *m);  /* any thread */
-void pml_mailbox_unref(pml_mailbox *m);        /* any thread */
+pml_mailbox *pml_mailbox_ref(pml_mailbox *m); /* any thread */
+void pml_mailbox_unref(pml_mailbox *m);       /* any thread */
 
 /* Any thread. Takes the chain first..NULL when it returns 0; otherwise
  * (PML_ECLOSED, PML_EFULL) nothing was taken. */
