@@ -177,7 +177,10 @@ function generation.require_of(server, from)
     local gen = generation.of_task(server)
     local path = generation.find(gen, name)
     if from.names[name] == nil then from.names[name] = path or false end
-    if not path then return elsewhere(name) end
+    if not path then
+      local value = elsewhere(name) -- no tail call: its errors name the line of the caller
+      return value
+    end
     from.requires[path] = true
     local unit = gen.units[path]
     if unit and unit.task then
