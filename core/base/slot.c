@@ -6,11 +6,13 @@
 #define PML_SLOT_BITS 24 /* tests build with 2, so that places run out */
 #endif
 #define PLACE_MAX ((1u << PML_SLOT_BITS) - 1)
-#define GEN_MAX ((1ull << (53 - PML_SLOT_BITS)) - 1)
+/* An id is a number of Lua's too: 53 bits. */
+#define GEN_BITS (53 - PML_SLOT_BITS < 32 ? 53 - PML_SLOT_BITS : 32)
+#define GEN_MAX ((1ull << GEN_BITS) - 1)
 
 typedef struct {
   void *obj;
-  uint64_t gen;
+  uint32_t gen;
   uint32_t next_free; /* 0: end of list; meaningful only while obj is NULL */
 } place;
 
@@ -54,7 +56,7 @@ pml_id pml_slots_put(pml_slots *t, void *obj) {
   }
   t->v[i].obj = obj;
   t->count++;
-  return (t->v[i].gen << PML_SLOT_BITS) | i;
+  return ((pml_id)t->v[i].gen << PML_SLOT_BITS) | i;
 }
 
 static place *find(const pml_slots *t, pml_id id) {
@@ -88,7 +90,7 @@ void *pml_slots_next(const pml_slots *t, uint32_t *at, pml_id *id) {
   for (uint32_t i = *at + 1; i < t->len; i++) {
     if (!t->v[i].obj) continue;
     *at = i;
-    *id = t->v[i].gen << PML_SLOT_BITS | i;
+    *id = (pml_id)t->v[i].gen << PML_SLOT_BITS | i;
     return t->v[i].obj;
   }
   return NULL;

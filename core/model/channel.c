@@ -16,7 +16,7 @@ typedef struct pml_member {
   pml_group *group;
   pml_list in_group;
   struct pml_member *older, *newer;
-  UT_hash_handle hh;
+  pml_link link; /* in by_uid */
   uint16_t n;
   uint8_t is_number;
   char uid[];
@@ -61,11 +61,13 @@ static void group_changed(pml_group *g) {
 }
 
 static member *newest(const pml_channel *c, pml_uid uid) {
-  member *m;
   if (!uid.s || uid.n == 0) return NULL;
-  uint32_t h = pml_hash(c->key, uid.s, uid.n);
-  HASH_FIND_BYHASHVALUE(hh, c->by_uid, uid.s, uid.n, h, m);
-  return m;
+  pml_link *l = pml_table_first(&c->by_uid, pml_hash(c->key, uid.s, uid.n));
+  for (; l; l = pml_table_next(l)) {
+    member *m = PML_LIST_OBJ(l, member, link);
+    if (m->n == uid.n && memcmp(m->uid, uid.s, uid.n) == 0) return m;
+  }
+  return NULL;
 }
 
 static member *pair_find(member *first, const pml_group *g) {
@@ -74,8 +76,7 @@ static member *pair_find(member *first, const pml_group *g) {
 }
 
 static void index_add(pml_channel *c, member *m) {
-  uint32_t h = pml_hash(c->key, m->uid, m->n);
-  HASH_ADD_KEYPTR_BYHASHVALUE(hh, c->by_uid, m->uid, m->n, h, m);
+  pml_table_add(&c->by_uid, &m->link, pml_hash(c->key, m->uid, m->n));
 }
 
 int pml_channel_add(pml_channel *c, pml_uid uid, const char *sid) {
@@ -98,7 +99,7 @@ int pml_channel_add(pml_channel *c, pml_uid uid, const char *sid) {
   m->is_number = uid.is_number != 0;
   memcpy(m->uid, uid.s, uid.n);
   if (older) {
-    HASH_DELETE(hh, c->by_uid, older);
+    pml_table_remove(&c->by_uid, &older->link);
     older->newer = m;
     m->older = older;
   }
@@ -122,7 +123,7 @@ int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid) {
   if (m->newer) {
     m->newer->older = m->older;
   } else {
-    HASH_DELETE(hh, c->by_uid, m);
+    pml_table_remove(&c->by_uid, &m->link);
     if (m->older) index_add(c, m->older);
   }
   pml_list_remove(&m->in_group);
@@ -139,7 +140,7 @@ int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid) {
 }
 
 void pml__channel_free(pml_channel *c) {
-  HASH_CLEAR(hh, c->by_uid);
+  pml_table_fini(&c->by_uid);
   for (pml_group *g = c->groups, *next; g; g = next) {
     next = g->hh.next;
     for (pml_list *n; (n = pml_list_pop(&g->members));) {

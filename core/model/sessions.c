@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/table.h"
 
 #include <assert.h>
 
@@ -11,13 +12,13 @@
 typedef struct entry {
   pml_session s; /* first: an entry is found from its session by a cast */
   struct entry *newer;
-  UT_hash_handle hh;
+  pml_link link; /* in by_uid */
 } entry;
 
 struct pml_sessions {
   pml_slots *slots;
   pml_list all;
-  entry *by_uid;
+  pml_table by_uid;
   size_t bound;
   uint64_t epoch;
   pml_hash_key key;
@@ -40,6 +41,7 @@ void pml_sessions_free(pml_sessions *t) {
     pml_sessions_close(t, PML_LIST_OBJ(t->all.next, pml_session, all));
   }
   pml_slots_free(t->slots);
+  pml_table_fini(&t->by_uid);
   pml_free(t);
 }
 
@@ -56,18 +58,19 @@ pml_session *pml_sessions_open(pml_sessions *t, pml_sink *sink) {
 }
 
 static void index_add(pml_sessions *t, entry *e) {
-  uint32_t h = pml_hash(&t->key, e->s.uid.s, e->s.uid.n);
-  HASH_ADD_KEYPTR_BYHASHVALUE(hh, t->by_uid, e->s.uid.s, e->s.uid.n, h, e);
+  pml_table_add(&t->by_uid, &e->link, pml_hash(&t->key, e->s.uid.s, e->s.uid.n));
 }
 
-static void index_remove(pml_sessions *t, entry *e) { HASH_DELETE(hh, t->by_uid, e); }
+static void index_remove(pml_sessions *t, entry *e) { pml_table_remove(&t->by_uid, &e->link); }
 
 static entry *newest(const pml_sessions *t, pml_uid uid) {
-  entry *e;
   if (!uid.s) return NULL;
-  uint32_t h = pml_hash(&t->key, uid.s, uid.n);
-  HASH_FIND_BYHASHVALUE(hh, t->by_uid, uid.s, uid.n, h, e);
-  return e;
+  pml_link *l = pml_table_first(&t->by_uid, pml_hash(&t->key, uid.s, uid.n));
+  for (; l; l = pml_table_next(l)) {
+    entry *e = PML_LIST_OBJ(l, entry, link);
+    if (pml_uid_eq(e->s.uid, uid)) return e;
+  }
+  return NULL;
 }
 
 static void unlink_uid(pml_sessions *t, entry *e) {

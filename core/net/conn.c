@@ -28,7 +28,6 @@ struct pml_conn {
     pml_wsframe frame; /* WEBSOCKET */
   } in;
   pml__queue *q;
-  uint64_t last_read; /* turn */
   uint32_t last_ms;
   uint16_t end_code;
   uint8_t state, why, late;
@@ -70,7 +69,6 @@ pml_loop *pml_conn_loop(pml_conn *c) { return listener_of(c)->loop; }
 void *pml_conn_owner(pml_conn *c) { return listener_of(c)->o.owner; }
 pml_net_counts *pml_conn_counts(pml_conn *c) { return &listener_of(c)->counts; }
 int pml_conn_is_ws(const pml_conn *c) { return c->state == WEBSOCKET; }
-uint64_t pml_conn_last_read(const pml_conn *c) { return c->last_read; }
 int pml_conn_closing(const pml_conn *c) { return c->closing; }
 pml_conn *pml__conn_of_node(pml_list *node) { return PML_LIST_OBJ(node, pml_conn, node); }
 
@@ -693,7 +691,6 @@ static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
     die(c, PML_END_ERROR);
   } else {
     pml_listener *s = listener_of(c);
-    c->last_read = pml_loop_turn(s->loop);
     c->last_ms = (uint32_t)pml_loop_now(s->loop);
     s->counts.bytes_in += (size_t)n;
     if (!c->dead) feed(c, (uint8_t *)buf->base, (size_t)n);

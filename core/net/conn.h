@@ -73,8 +73,6 @@ pml_loop *pml_conn_loop(pml_conn *c);
 void *pml_conn_owner(pml_conn *c); /* what the listener was given */
 pml_net_counts *pml_conn_counts(pml_conn *c);
 int pml_conn_is_ws(const pml_conn *c);
-/* The loop turn in which bytes last came from the client. */
-uint64_t pml_conn_last_read(const pml_conn *c);
 void pml_conn_address(pml_conn *c, char ip[46], int *port);
 
 /* Queues a frame (wire/frame). Shares it. Dropped when closing. Over the limits

@@ -32,6 +32,8 @@ end
 local function surround(node)
   print = log.print -- luacheck: ignore
   seed()
+  -- Half of what is alive may be garbage, not as much again: LuaJIT gives nothing back.
+  collectgarbage("setpause", 150)
   os.exit = function(code) -- luacheck: ignore
     node:shutdown(exit_status(code))
     task.exit()
