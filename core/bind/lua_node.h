@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/uid.h"
 #include "bind/budget.h"
+#include "bind/memory.h"
 #include "node/node.h"
 #include "node/program.h"
 
@@ -38,6 +39,7 @@ typedef struct pml_lua {
   pml_node *node;             /* NULL once closed */
   pml_program_member *member; /* NULL: a virtual node */
   pml_budget_slot *budget;    /* borrowed; NULL: scripts may run for ever */
+  pml_memory memory;          /* of a real node */
   int entry[PML_ENTRIES];     /* registry references, LUA_NOREF: not set */
   int channels;               /* registry reference: id -> Channel, weak */
   int env;          /* registry reference: environment of Channels, keeps the node alive */

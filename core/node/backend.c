@@ -40,6 +40,10 @@ static void refuse(pml_node *n, const pml_envelope *env, const char *text) {
 
 static void forwarded(pml_node *n, const pml_envelope *env, pml_slice body) {
   pml_id request = 0;
+  if (pml__node_refuses(n)) {
+    refuse(n, env, "its scripts hold too much memory");
+    return;
+  }
   if (n->frontend || !n->script.on_forwarded) {
     refuse(n, env, "this server takes no forwarded messages");
     return;

@@ -18,6 +18,8 @@ void pml_config_defaults(pml_config *c) {
     .forward_ms = 11000,
     .max_calls = 65536,
     .budget_ms = 1000,
+    .memory_soft_mib = 1024,
+    .memory_hard_mib = 3072,
   };
 }
 
@@ -45,6 +47,8 @@ static const struct {
   {"forwardTimeout", U32(forward_ms), 1, 86400000},
   {"maxCalls", U32(max_calls), 1, 16000000},
   {"budget", U32(budget_ms), 0, 86400000},
+  {"memorySoft", U32(memory_soft_mib), 1, 4000},
+  {"memoryHard", U32(memory_hard_mib), 1, 4000},
 };
 
 int pml_config_set(pml_config *c, const char *name, double value, double *lo, double *hi) {

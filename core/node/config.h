@@ -9,21 +9,23 @@
 #include <stdint.h>
 
 typedef struct {
-  uint32_t heartbeat_s;    /* heartbeat: 0, none */
-  uint32_t timeout_s;      /* timeout: 0, twice the heartbeat */
-  uint32_t package_before; /* packageBefore: 4096 bytes, until the handshake is done */
-  uint32_t package_after;  /* packageAfter: 65536 bytes */
-  uint32_t handshake_ms;   /* handshakeTimeout: 10000 */
-  size_t max_conns;        /* maxConnections: 0, the open-file limit less 512 */
-  size_t queue_soft;       /* queueSoft: 1 MiB */
-  uint32_t queue_ms;       /* queueTime: 5000 */
-  size_t queue_hard;       /* queueHard: 8 MiB */
-  uint32_t io_uring;       /* ioUring: 1, where the kernel has it; 0: never */
-  uint32_t max_in_flight;  /* maxInFlight: 128 requests per session */
-  uint32_t handler_ms;     /* handlerTimeout: 10000 */
-  uint32_t forward_ms;     /* forwardTimeout: 11000 */
-  uint32_t max_calls;      /* maxCalls: 65536 waiting rpc calls */
-  uint32_t budget_ms;      /* budget: 1000, of processor time for a script; 0: none */
+  uint32_t heartbeat_s;     /* heartbeat: 0, none */
+  uint32_t timeout_s;       /* timeout: 0, twice the heartbeat */
+  uint32_t package_before;  /* packageBefore: 4096 bytes, until the handshake is done */
+  uint32_t package_after;   /* packageAfter: 65536 bytes */
+  uint32_t handshake_ms;    /* handshakeTimeout: 10000 */
+  size_t max_conns;         /* maxConnections: 0, the open-file limit less 512 */
+  size_t queue_soft;        /* queueSoft: 1 MiB */
+  uint32_t queue_ms;        /* queueTime: 5000 */
+  size_t queue_hard;        /* queueHard: 8 MiB */
+  uint32_t io_uring;        /* ioUring: 1, where the kernel has it; 0: never */
+  uint32_t max_in_flight;   /* maxInFlight: 128 requests per session */
+  uint32_t handler_ms;      /* handlerTimeout: 10000 */
+  uint32_t forward_ms;      /* forwardTimeout: 11000 */
+  uint32_t max_calls;       /* maxCalls: 65536 waiting rpc calls */
+  uint32_t memory_soft_mib; /* memorySoft: 1024 MiB of Lua heap, then new requests are refused */
+  uint32_t memory_hard_mib; /* memoryHard: 3072 MiB, then the process ends */
+  uint32_t budget_ms;       /* budget: 1000, of processor time for a script; 0: none */
 } pml_config;
 
 void pml_config_defaults(pml_config *c);

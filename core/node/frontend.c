@@ -339,6 +339,10 @@ static void to_others(pml_node *n, pml_session *s, const pml_message_view *m, pm
 }
 
 static void to_own(pml_node *n, pml_session *s, const pml_message_view *m) {
+  if (pml__node_refuses(n)) {
+    answer_500(s, m->id);
+    return;
+  }
   pml_id request = 0;
   if (!n->script.on_message || (m->id && !(request = pml_requests_local(n, s, m->id, m->route)))) {
     answer_500(s, m->id);

@@ -8,7 +8,8 @@
 #include "node/node.h"
 
 typedef struct {
-  uint64_t requests, notifies, forwards, forward_fails, bad_routes, over_in_flight, ignored;
+  uint64_t requests, notifies, forwards, forward_fails, bad_routes, over_in_flight, over_memory,
+    ignored;
   uint64_t answers, late_answers, handler_timeouts, calls_in, pushes, push_records, deliveries,
     push_fails;
 } pml_node_counters;
@@ -18,6 +19,8 @@ struct pml_node {
   char *id, *type;
   int frontend;
   int shutting;
+  int refusing;      /* new requests: the scripts hold too much memory */
+  uint64_t probe_at; /* when one request may see whether that is still so */
   pml_log log;
   pml_config config;
   pml_script script;
@@ -53,6 +56,10 @@ struct pml_node {
 
 /* Frees every object of a slot table with fn, one after the other. */
 void pml__node_empty(pml_slots *t, void (*fn)(void *obj, pml_node *n), pml_node *n);
+
+/* Whether a new request is refused now. One a second is let through: after its call the
+ * memory is looked at again. */
+int pml__node_refuses(pml_node *n);
 
 /* A session has ended: perhaps the last one that pml_node_drain waits for. */
 void pml__node_session_ended(pml_node *n);

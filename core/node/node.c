@@ -128,6 +128,23 @@ pml_channels *pml_node_channels(pml_node *n) { return n->channels; }
 pml_directory *pml_node_directory(pml_node *n) { return &n->directory; }
 pml_transport *pml_node_transport(pml_node *n) { return n->transport; }
 
+void pml_node_refuse(pml_node *n, int on) {
+  if (on && !n->refusing) n->probe_at = pml_loop_now(n->loop) + 1000;
+  n->refusing = on;
+}
+int pml_node_refusing(const pml_node *n) { return n->refusing; }
+
+int pml__node_refuses(pml_node *n) {
+  uint64_t now = pml_loop_now(n->loop);
+  if (!n->refusing) return 0;
+  if (now >= n->probe_at) {
+    n->probe_at = now + 1000;
+    return 0;
+  }
+  n->counts.over_memory++;
+  return 1;
+}
+
 /* --- the bus ------------------------------------------------------------- */
 
 static void make_rpc(pml_node *n) {
@@ -314,6 +331,7 @@ void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, voi
     {"forwardFails", c->forward_fails},
     {"badRoutes", c->bad_routes},
     {"overInFlight", c->over_in_flight},
+    {"overMemory", c->over_memory},
     {"ignored", c->ignored},
     {"answers", c->answers},
     {"lateAnswers", c->late_answers},

@@ -36,6 +36,11 @@ pml_sessions *pml_node_sessions(pml_node *n);
 pml_channels *pml_node_channels(pml_node *n);
 pml_directory *pml_node_directory(pml_node *n);
 
+/* While on, requests for this server's handlers are answered {"code":500} and notifies are dropped.
+ */
+void pml_node_refuse(pml_node *n, int on);
+int pml_node_refusing(const pml_node *n);
+
 /* The bus: of this process, or the test kit's. 0 or a negative PML_E…. */
 int pml_node_join(pml_node *n, pml_hub *hub);
 void pml_node_use_recorder(pml_node *n);
