@@ -11,13 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What all servers' states have in common. */
-typedef struct {
-  pml_lua_control control; /* first: the operator's functions find it */
-  const char *path;        /* package.path */
-  pml_budget *budget;
-} common;
-
 /* What a server's thread has. */
 typedef struct {
   lua_State *L;
@@ -58,7 +51,7 @@ static void spare_folder(lua_State *L, pml_budget_slot *slot) {
 /* On a server's thread: a Lua state of its own, require("pomelua.boot")(node, json). */
 static int load(pml_node *n, pml_program_member *m, const char *boot, void **out, char **err,
                 void *ud) {
-  const common *c = ud;
+  const pml_lua_program *c = ud;
   lua_State *L = pml_vm_new(c->path);
   if (!L) {
     *err = pml_strdup("out of memory");
@@ -67,13 +60,14 @@ static int load(pml_node *n, pml_program_member *m, const char *boot, void **out
   state *s = pml_alloc0(sizeof *s);
   *out = s;
   s->L = L;
-  s->slot = pml_budget_join(c->budget, L, pml_node_config(n)->budget_ms, pml_node_log(n));
+  if (c->budget)
+    s->slot = pml_budget_join(c->budget, L, pml_node_config(n)->budget_ms, pml_node_log(n));
   pml_lua_call_open(L);
   if (probe(L, pml_node_log(n), err) != 0) return -1;
   if (require(L, "pomelua.core", err) != 0) return -1; /* boot may do without; its node may not */
   lua_pop(L, 1);
   if (require(L, "pomelua.boot", err) != 0) return -1;
-  if (lua_isfunction(L, -1)) spare_folder(L, s->slot);
+  if (s->slot && lua_isfunction(L, -1)) spare_folder(L, s->slot);
   s->lua = pml_lua_node_push(L, n, m);
   s->lua->budget = s->slot;
   lua_pushstring(L, boot);
@@ -116,38 +110,50 @@ static void read_server(lua_State *L, int idx, pml_program_server *s) {
   lua_pop(L, 1);
 }
 
-/* core.run{servers = {{id=, type=, frontend=, boot=}, …}, level=, json=, web = {host=, port=,
- * root=}} -> exit status */
-static int l_run(lua_State *L) {
+void pml_lua_program_read(lua_State *L, int idx, pml_lua_program *c, pml_program_options *o) {
   static const char *const levels[] = {"debug", "info", "warn", "error", "silent", NULL};
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  lua_getfield(L, 1, "servers");
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_getfield(L, 1, "level");
-  pml_program_options o = {.load = load, .unload = unload, .say = say};
-  o.level = (pml_level)luaL_checkoption(L, 3, "info", levels);
-  lua_getfield(L, 1, "json");
-  o.json = lua_toboolean(L, 4);
-  lua_getfield(L, 1, "web");
-  if (lua_istable(L, 5)) {
-    o.web_host = text(L, 5, "host", "127.0.0.1");
-    o.web_root = text(L, 5, "root", NULL);
-    lua_getfield(L, 5, "port");
-    o.web_port = (int)luaL_checkinteger(L, -1);
-  }
+  luaL_checktype(L, idx, LUA_TTABLE);
+  int top = lua_gettop(L);
+  *c = (pml_lua_program){{L, LUA_NOREF, LUA_NOREF}, NULL, NULL};
+  *o = (pml_program_options){.load = load, .unload = unload, .ud = c};
+  lua_getfield(L, idx, "level");
+  o->level = (pml_level)luaL_checkoption(L, -1, "info", levels);
   lua_getglobal(L, "package");
-  common c = {.path = text(L, lua_gettop(L), "path", NULL)};
-  pml_lua_control_read(L, 1, &c.control, &o);
-  o.ud = &c;
-  o.count = lua_objlen(L, 2);
-  pml_program_server *servers = lua_newuserdata(L, (o.count + 1) * sizeof *servers);
-  for (size_t i = 0; i < o.count; i++) {
-    lua_rawgeti(L, 2, (int)i + 1);
+  c->path = text(L, lua_gettop(L), "path", NULL);
+  lua_getfield(L, idx, "servers");
+  int list = lua_gettop(L);
+  luaL_checktype(L, list, LUA_TTABLE);
+  o->count = lua_objlen(L, list);
+  pml_program_server *servers = lua_newuserdata(L, (o->count + 1) * sizeof *servers);
+  for (size_t i = 0; i < o->count; i++) {
+    lua_rawgeti(L, list, (int)i + 1);
     read_server(L, lua_gettop(L), &servers[i]);
     lua_pop(L, 1);
   }
-  o.servers = servers;
+  o->servers = servers;
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+}
+
+/* core.run{servers = {{id=, type=, frontend=, boot=}, …}, level=, json=, web = {host=, port=,
+ * root=}} -> exit status */
+static int l_run(lua_State *L) {
+  pml_lua_program c;
+  pml_program_options o;
+  lua_settop(L, 1);
+  pml_lua_program_read(L, 1, &c, &o);
+  o.say = say;
+  lua_getfield(L, 1, "json");
+  o.json = lua_toboolean(L, -1);
+  lua_getfield(L, 1, "web");
+  if (lua_istable(L, -1)) {
+    int web = lua_gettop(L);
+    o.web_host = text(L, web, "host", "127.0.0.1");
+    o.web_root = text(L, web, "root", NULL);
+    lua_getfield(L, web, "port");
+    o.web_port = (int)luaL_checkinteger(L, -1);
+  }
+  pml_lua_control_read(L, 1, &c.control, &o);
   c.budget = pml_budget_new(PML_BUDGET_GRACE_MS);
   if (!c.budget) return luaL_error(L, "run: no thread for the scripts' budget");
   lua_pushinteger(L, pml_program_run(&o));

@@ -1,11 +1,13 @@
 #include "bind/open.h"
 
 #include "bind/call.h"
+#include "bind/l_cluster.h"
 #include "bind/l_codec.h"
 #include "bind/l_control.h"
 #include "bind/l_json.h"
 #include "bind/l_node.h"
 #include "bind/l_program.h"
+#include "bind/l_socket.h"
 #include "bind/l_system.h"
 #include "bind/l_virtual.h"
 #include "bind/lua_node.h"
@@ -22,6 +24,8 @@ int luaopen_pomelua_core(lua_State *L) {
   pml_open_virtual(L);
   pml_open_program(L);
   pml_open_control(L);
+  pml_open_cluster(L);
+  pml_open_socket(L);
   pml_open_system(L);
   return 1;
 }

@@ -123,6 +123,18 @@ void pml_program_answer(pml_program_member *m, pml_id call, const char *text) {
   tell_call(m->program->box, m, TOLD, call, 0, text);
 }
 
+void pml_program_ask_stop(pml_program *p) { tell(p->box, NULL, STOP, 0, ""); }
+
+static void on_member_line(pml_level level, const char *text, void *ud) {
+  pml_program_member *m = ud;
+  m->program->o->on_log(m->server.id, level, text, m->program->o->ud);
+}
+
+static void on_main_line(pml_level level, const char *text, void *ud) {
+  pml_program *p = ud;
+  p->o->on_log("", level, text, p->o->ud);
+}
+
 /* --- a server's thread ----------------------------------------------------------- */
 
 /* After this turn's mail, so that the servers that joined before are known. */
@@ -175,6 +187,8 @@ static void *member_main(void *ud) {
   void *state = NULL;
   char *err = NULL;
   pml_log_init(&no.log, m->server.id, o->level, o->json);
+  if (o->on_log) no.log.on_line = on_member_line;
+  no.log.ud = m;
   pml_task_init(&m->start, start_now);
   m->node = pml_node_new(m->loop, &no);
   if (o->load(m->node, m, m->server.boot, &state, &err, o->ud) != 0) {
@@ -218,7 +232,8 @@ static void stop_all(pml_program *p, const char *reason) {
 }
 
 static void fail(pml_program *p, const char *server, const char *text) {
-  if (!p->failed) fprintf(stderr, "pomelua: %s%s%s\n", server, server[0] ? ": " : "", text);
+  if (!p->failed && p->o->on_log) p->o->on_log(server, PML_ERROR, text, p->o->ud);
+  else if (!p->failed) fprintf(stderr, "pomelua: %s%s%s\n", server, server[0] ? ": " : "", text);
   p->failed = 1;
   p->status = 1;
   p->stopping = 1;
@@ -229,7 +244,8 @@ static void fail(pml_program *p, const char *server, const char *text) {
 static void too_late(pml_timer *t) {
   pml_program *p = PML_LIST_OBJ(t, pml_program, deadline);
   pml_log_write(&p->log, PML_WARN, "not stopped within %d ms: ending at once", STOP_MS);
-  _exit(p->status);
+  if (p->o->embedded) fprintf(stderr, "pomelua: servers did not stop within %d ms\n", STOP_MS);
+  _exit(p->o->embedded ? 1 : p->status);
 }
 
 static void say_lines(pml_program *p, const char *text) {
@@ -348,6 +364,11 @@ static void main_mail(pml_mail *mail, void *ud) {
   pml_program *p = ud;
   note *k = (note *)(void *)mail;
   pml_program_member *m = k->member;
+  if (!m) { /* from outside */
+    stop_all(p, "shutdown");
+    pml_free(k);
+    return;
+  }
   int again = m->seen[k->what]; /* a step is taken once, whatever scripts say */
   m->seen[k->what] = 1;
   if (k->what == TOLD) {
@@ -517,6 +538,12 @@ static void watch_signals(pml_program *p) {
   uv_signal_start(&p->interrupt, on_signal, SIGINT);
 }
 
+static void forget_signals(pml_program *p) {
+  uv_close((uv_handle_t *)&p->term, NULL);
+  uv_close((uv_handle_t *)&p->interrupt, NULL);
+  uv_close((uv_handle_t *)&p->hup, NULL);
+}
+
 int pml_program_run(const pml_program_options *o) {
   pml_program p = {.o = o};
   pml_log_init(&p.log, "", o->level, o->json);
@@ -528,18 +555,20 @@ int pml_program_run(const pml_program_options *o) {
     fprintf(stderr, "pomelua: cannot make an event loop\n");
     return 1;
   }
-  raise_file_limit(&p);
+  if (o->on_log) p.log.on_line = on_main_line;
+  p.log.ud = &p;
+  if (!o->embedded) raise_file_limit(&p);
   pml_timer_init(&p.deadline, too_late);
-  watch_signals(&p);
+  if (!o->embedded) watch_signals(&p);
   open_control(&p);
+  if (o->on_run) o->on_run(&p, o->ud);
   if (start_threads(&p) != 0) fail(&p, "", "cannot start a server's thread");
   if (!all(&p, ENDED)) pml_loop_run(p.loop);
   if (p.web) pml_web_close(p.web);
   if (p.control) pml_control_close(p.control);
   pml_timer_stop(p.loop, &p.deadline);
-  uv_close((uv_handle_t *)&p.term, NULL);
-  uv_close((uv_handle_t *)&p.interrupt, NULL);
-  uv_close((uv_handle_t *)&p.hup, NULL);
+  if (o->on_run) o->on_run(NULL, o->ud);
+  if (!o->embedded) forget_signals(&p);
   pml_mailbox_close(p.box, drop_note, NULL);
   pml_mailbox_unref(p.box);
   pml_loop_free(p.loop);

@@ -53,6 +53,13 @@ typedef struct {
   int web_port;
   const char *control_path; /* NULL: no control socket; a warning when it cannot be opened */
   pml_program_control control;
+  /* Inside of another program: no signal is taken, and files may be as few as they are. */
+  int embedded;
+  /* From the thread of pml_program_run: p, which pml_program_ask_stop may be told from now on,
+   * and NULL before it is gone. May be NULL. */
+  void (*on_run)(pml_program *p, void *ud);
+  /* From any thread, instead of standard error; server "" for the program itself. */
+  void (*on_log)(const char *server, pml_level level, const char *text, void *ud);
 } pml_program_options;
 
 /* Runs until the end; returns the exit status. */
@@ -68,6 +75,9 @@ void pml_program_stopped(pml_program_member *m);
 void pml_program_shutdown(pml_program_member *m, int status);
 /* The answer to script on_control. */
 void pml_program_answer(pml_program_member *m, pml_id call, const char *text);
+
+/* From any thread while p lives: stops it in order, as SIGTERM does. */
+void pml_program_ask_stop(pml_program *p);
 
 /* On the main thread, from the functions of pml_program_control. */
 

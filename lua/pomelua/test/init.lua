@@ -8,36 +8,62 @@
 --     { uid = "ann", frontendId = "connector-1", settings = { rid = "lobby" } })
 --   assert.same({ "ann" }, server:pushed()[1].to)
 --
--- A server that an `it` (or its before_each) made ends with that `it`; one made in
--- setup lives until test.closeAll or server:close.
+-- A server or cluster that an `it` (or its before_each) made ends with that `it`; one made in
+-- setup lives until test.closeAll or its close.
+local kit_cluster = require "pomelua.test.cluster"
 local kit_server = require "pomelua.test.server"
+local leftovers = require "pomelua.test.leftovers"
 
-local test = {}
+local test = {
+  -- Whether an `it` fails when its servers have timers or waiting tasks at its end. They end
+  -- with their server in any case; a game may well leave an interval running.
+  strict = false,
+}
 
-local open = {}      -- servers in the order in which they were made
+local open = {}      -- servers and clusters in the order in which they were made
 local inside = false -- between the start and the end of an `it`
 
 local function close_where(check)
   for i = #open, 1, -1 do
     if check(open[i]) then
-      open[i]:close()
-      table.remove(open, i)
+      local one = table.remove(open, i)
+      one:close()
     end
+  end
+end
+
+-- Checks at the end of the test's own function, where an error is still that test's.
+local function watch(element)
+  if not element or not element.run then return end
+  local run = element.run
+  element.run = function(...)
+    element.run = run
+    run(...)
+    local text = test.strict and leftovers.of(open)
+    if text then error("left behind:\n" .. text, 0) end
   end
 end
 
 -- busted tells when an `it` begins and ends; outside of busted nobody does.
 local found, busted = pcall(require, "busted")
 if found and type(busted) == "table" and busted.subscribe then
-  busted.subscribe({ "test", "start" }, function()
+  busted.subscribe({ "test", "start" }, function(element)
     inside = true
+    watch(element)
     return nil, true
   end)
   busted.subscribe({ "test", "end" }, function()
     inside = false
-    close_where(function(server) return server.of_test end)
+    close_where(function(one) return one.of_test end)
     return nil, true
   end)
+end
+require("pomelua.test.matchers")(open)
+
+local function keep(one)
+  one.of_test = inside
+  open[#open + 1] = one
+  return one
 end
 
 ---@class pomelua.test.Options
@@ -50,13 +76,18 @@ end
 ---@param options pomelua.test.Options
 ---@return pomelua.test.Server
 function test.server(options)
-  local server = kit_server.new(options)
-  server.of_test = inside
-  open[#open + 1] = server
-  return server
+  return keep(kit_server.new(options))
 end
 
----Ends every server that is still there.
+---Starts all servers of an app for real, as threads of this process, on free ports of
+---127.0.0.1. Raises when that fails.
+---@param options pomelua.test.ClusterOptions
+---@return pomelua.test.Cluster
+function test.cluster(options)
+  return keep(kit_cluster.new(options))
+end
+
+---Ends every server and cluster that is still there.
 function test.closeAll()
   close_where(function() return true end)
 end

@@ -6,6 +6,7 @@ local current = require "pomelua.current"
 local errors = require "pomelua.errors"
 local files = require "pomelua.files"
 local json = require "pomelua.json"
+local leftovers = require "pomelua.test.leftovers"
 local lifecycle = require "pomelua.lifecycle"
 local loader = require "pomelua.loader"
 local server_half = require "pomelua.server"
@@ -91,6 +92,7 @@ function kit.new(options)
     self:close()
     error("test.server: " .. failure, 3)
   end
+  self.at_start = leftovers.count(self.half)
   return self
 end
 
@@ -347,6 +349,14 @@ end
 ---Who got what since the last time, in order.
 ---@return table[] {route=, msg=, to={uid, ...}}; everyone=true for a broadcast
 function methods:pushed()
+  local list = self:peek()
+  self.pushes = {}
+  return list
+end
+
+---The same, and they stay.
+---@return table[]
+function methods:peek()
   local list = {}
   for i, record in ipairs(self.pushes) do
     local message = core.read_message(record.bytes)
@@ -354,7 +364,6 @@ function methods:pushed()
       route = message.route, msg = decode(message.body), to = record.to, everyone = record.everyone,
     }
   end
-  self.pushes = {}
   return list
 end
 

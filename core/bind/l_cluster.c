@@ -1,0 +1,203 @@
+/* A program on a thread of its own. The lock guards what both sides look at: the lines, the
+ * program while it runs, the end. */
+#include "bind/l_cluster.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "bind/l_program.h"
+
+#include <lauxlib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#define TNAME "pomelua.cluster"
+
+typedef struct {
+  pml_list node;
+  pml_level level;
+  int said; /* a line of standard output, not of the log */
+  char server[64];
+  char text[];
+} line;
+
+typedef struct {
+  pml_lua_program common; /* first: pml_program_options.ud */
+  pml_program_options o;
+  char *path;
+  pthread_t thread;
+  int running; /* the thread is to be joined */
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  pml_program *program;
+  pml_list lines;
+  int ready, ended, status;
+} cluster;
+
+static void keep(cluster *c, int said, const char *server, pml_level level, const char *text) {
+  size_t n = strlen(text) + 1;
+  line *k = pml_alloc0(sizeof *k + n);
+  k->said = said;
+  k->level = level;
+  strncpy(k->server, server, sizeof k->server - 1);
+  memcpy(k->text, text, n);
+  pthread_mutex_lock(&c->lock);
+  pml_list_append(&c->lines, &k->node);
+  if (said && strcmp(text, "ready") == 0) c->ready = 1;
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
+}
+
+static void on_say(const char *text, void *ud) { keep(ud, 1, "", PML_INFO, text); }
+
+static void on_log(const char *server, pml_level level, const char *text, void *ud) {
+  keep(ud, 0, server, level, text);
+}
+
+static void on_run(pml_program *p, void *ud) {
+  cluster *c = ud;
+  pthread_mutex_lock(&c->lock);
+  c->program = p;
+  pthread_mutex_unlock(&c->lock);
+}
+
+static void *run(void *ud) {
+  cluster *c = ud;
+  int status = pml_program_run(&c->o);
+  pthread_mutex_lock(&c->lock);
+  c->ended = 1;
+  c->status = status;
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
+  return NULL;
+}
+
+static cluster *check(lua_State *L) { return luaL_checkudata(L, 1, TNAME); }
+
+/* cluster:wait(ms) -> true when all servers are up | false: not yet | nil: it has ended */
+static int l_wait(lua_State *L) {
+  cluster *c = check(L);
+  lua_Integer ms = luaL_checkinteger(L, 2);
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  t.tv_sec += ms / 1000 + (t.tv_nsec + ms % 1000 * 1000000) / 1000000000;
+  t.tv_nsec = (t.tv_nsec + ms % 1000 * 1000000) % 1000000000;
+  pthread_mutex_lock(&c->lock);
+  while (!c->ready && !c->ended)
+    if (pthread_cond_timedwait(&c->changed, &c->lock, &t) != 0) break;
+  int ready = c->ready, ended = c->ended;
+  pthread_mutex_unlock(&c->lock);
+  if (ended) return 0;
+  lua_pushboolean(L, ready);
+  return 1;
+}
+
+static void end(cluster *c) {
+  if (!c->running) return;
+  pthread_mutex_lock(&c->lock);
+  if (c->program) pml_program_ask_stop(c->program);
+  pthread_mutex_unlock(&c->lock);
+  pthread_join(c->thread, NULL);
+  c->running = 0;
+}
+
+/* cluster:stop() -> exit status: in order, as by SIGTERM; waits for the end */
+static int l_stop(lua_State *L) {
+  cluster *c = check(L);
+  end(c);
+  lua_pushinteger(L, c->status);
+  return 1;
+}
+
+/* cluster:lines() -> array of {level=, server=, text=} for the log, {said=true, text=} for what
+ * the program would have printed */
+static int l_lines(lua_State *L) {
+  static const char *const names[] = {"debug", "info", "warn", "error", "silent"};
+  cluster *c = check(L);
+  pml_list *last;
+  int n = 0;
+  pthread_mutex_lock(&c->lock);
+  last = c->lines.prev; /* lines are only added, and go with c */
+  pthread_mutex_unlock(&c->lock);
+  lua_newtable(L);
+  if (last == &c->lines) return 1;
+  for (pml_list *i = c->lines.next;; i = i->next) {
+    line *k = PML_LIST_OBJ(i, line, node);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, k->text);
+    lua_setfield(L, -2, "text");
+    lua_pushstring(L, names[k->level]);
+    lua_setfield(L, -2, "level");
+    lua_pushstring(L, k->server);
+    lua_setfield(L, -2, "server");
+    lua_pushboolean(L, k->said);
+    lua_setfield(L, -2, "said");
+    lua_rawseti(L, -2, ++n);
+    if (i == last) return 1;
+  }
+}
+
+/* __gc: stops it, as cluster:stop does */
+static int l_gc(lua_State *L) {
+  cluster *c = check(L);
+  end(c);
+  for (pml_list *i; (i = pml_list_pop(&c->lines));) pml_free(PML_LIST_OBJ(i, line, node));
+  pml_free(c->path);
+  c->path = NULL;
+  return 0;
+}
+
+static const luaL_Reg methods[] = {
+  {"wait", l_wait}, {"stop", l_stop}, {"lines", l_lines}, {NULL, NULL}};
+
+static void set_metatable(lua_State *L) {
+  if (luaL_newmetatable(L, TNAME)) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, l_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_setmetatable(L, -2);
+}
+
+/* core.cluster{servers=, level=} -> cluster: as core.run, on a thread. Scripts have no budget
+ * there: the process has other scripts, too. */
+static int l_cluster(lua_State *L) {
+  sigset_t every, before;
+  lua_settop(L, 1);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  cluster *c = lua_newuserdata(L, sizeof *c);
+  memset(c, 0, sizeof *c);
+  pthread_mutex_init(&c->lock, NULL);
+  pthread_cond_init(&c->changed, NULL);
+  pml_list_init(&c->lines);
+  set_metatable(L);
+  pml_lua_program_read(L, 1, &c->common, &c->o);
+  lua_createtable(L, 2, 0); /* keeps what is borrowed */
+  lua_insert(L, 3);
+  lua_rawseti(L, 3, 1);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, 3, 2);
+  lua_setfenv(L, 2);
+  c->path = pml_strdup(c->common.path);
+  c->common.path = c->path;
+  c->o.embedded = 1;
+  c->o.say = on_say;
+  c->o.on_log = on_log;
+  c->o.on_run = on_run;
+  sigfillset(&every); /* signals are for the thread that was here before */
+  pthread_sigmask(SIG_BLOCK, &every, &before);
+  c->running = pthread_create(&c->thread, NULL, run, c) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (!c->running) return luaL_error(L, "cluster: no thread");
+  return 1;
+}
+
+void pml_open_cluster(lua_State *L) {
+  lua_pushcfunction(L, l_cluster);
+  lua_setfield(L, -2, "cluster");
+}

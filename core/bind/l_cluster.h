@@ -1,0 +1,11 @@
+/* l_cluster: core.cluster: all servers of an app as threads of this process, beside whoever
+ * started them: specs. Their log and their lines are kept in memory. */
+#ifndef PML_BIND_L_CLUSTER_H
+#define PML_BIND_L_CLUSTER_H
+
+#include <lua.h>
+
+/* Sets `cluster` on the module at the top. */
+void pml_open_cluster(lua_State *L);
+
+#endif
