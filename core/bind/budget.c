@@ -68,6 +68,7 @@ struct pml_budget_slot {
   pthread_t thread;
   clockid_t clock;
   uint32_t ms;     /* written by the thread */
+  uint32_t mib;    /* of heap that end the process; 0: none do */
   int lines;       /* line mode is on */
   uint32_t seen;   /* the turn that the watchdog has seen running since … */
   uint64_t cpu_us; /* … this time of the thread's clock, */
@@ -239,6 +240,14 @@ pml_budget_slot *pml_budget_join(pml_budget *b, lua_State *L, uint32_t ms, const
   return s;
 }
 
+void pml_budget_memory(pml_budget_slot *s, uint32_t mib) {
+  if (!s) return;
+  pml_budget *b = s->budget;
+  pthread_mutex_lock(&b->lock);
+  s->mib = mib;
+  pthread_mutex_unlock(&b->lock);
+}
+
 void pml_budget_quit(pml_budget_slot *s) {
   if (!s) return;
   pml_budget *b = s->budget;
@@ -291,6 +300,14 @@ static void end_process(const pml_budget_slot *s) {
   _exit(PML_BUDGET_EXIT);
 }
 
+static void end_for_memory(const pml_budget_slot *s) {
+  pml_log log = *s->log;
+  log.level = PML_ERROR;
+  pml_log_write(&log, PML_ERROR, "%s holds over memoryHard of %u MiB: the process ends",
+                atomic_load(&s->what), s->mib);
+  _exit(PML_BUDGET_EXIT);
+}
+
 /* The call that this slot was condemned for ended by itself, before the handler came. */
 static void acquit(pml_budget *b, pml_budget_slot *s) {
   if (b->target == s && !atomic_load(&s->taken)) give_back(b);
@@ -311,6 +328,7 @@ static uint64_t look(pml_budget *b, pml_budget_slot *s, uint64_t us) {
     return tick;
   }
   if (!(turn & 1)) return tick;
+  if (s->mib && (uint32_t)lua_gc(s->L, LUA_GCCOUNT, 0) / 1024u >= s->mib) end_for_memory(s);
   s->us += us;
   if (s->told) {
     s->told_us += us;

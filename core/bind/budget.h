@@ -44,6 +44,9 @@ void pml_budget_quit(pml_budget_slot *s);
 /* The rest is for the slot's thread; a slot that is NULL has no budget. */
 
 void pml_budget_set(pml_budget_slot *s, uint32_t ms);
+/* Ends the process when a call makes the state's heap grow to so many MiB; 0: never. The watchdog
+ * reads LuaJIT's own count, which the thread writes meanwhile: one aligned word. */
+void pml_budget_memory(pml_budget_slot *s, uint32_t mib);
 /* Functions whose chunk's name begins with `prefix` (copied) are not stopped half way:
  * the error waits until a function of somebody else runs. */
 void pml_budget_spare(pml_budget_slot *s, const char *prefix);

@@ -184,6 +184,7 @@ static int l_configure(lua_State *L) {
     lua_pop(L, 1);
   }
   pml_budget_set(lua->budget, pml_node_config(lua->node)->budget_ms);
+  pml_budget_memory(lua->budget, pml_node_config(lua->node)->memory_hard_mib);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -11,6 +11,9 @@ return function()
     for _ = 1, msg.mib do held[#held + 1] = ("x"):rep(2 ^ 20 - #held - 100) .. #held end
     return { code = 200 }
   end
+  function Handler:takeAll()
+    while true do held[#held + 1] = { #held } end
+  end
   function Handler:give()
     held = {}
     return { code = 200 }
@@ -57,6 +60,14 @@ describe("a server whose scripts hold too much memory", function()
     end, app.patience)
     assert.is_true(taken)
     server:stop { "over memorySoft" }
+  end)
+
+  it("ends the process while one call takes it over the hard limit", function()
+    local server = app.start(files "{ memorySoft = 50, memoryHard = 300, budget = 5000 }")
+    local client = pomelo.connect(server.ports["connector-1"])
+    client:notify("connector.heapHandler.takeAll", {})
+    assert.equal(70, (server.process:waitExit(app.patience)))
+    assert.matches("over memoryHard of 300", server.process.err, 1, true)
   end)
 
   it("ends the process over the hard limit, with one line that says so", function()
