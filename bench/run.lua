@@ -426,7 +426,7 @@ local function plots()
     series = {
       { "push, 8 in flight", quantiles "fan-out, 8 in flight" },
       { "the floor's", quantiles "floor: fan-out, 8 in flight" },
-      { "request during a flood", quantiles "probe: ours" },
+      { "request in a flood", quantiles "probe: ours" },
       { "1,000 talkers", quantiles "1,000 talkers" },
     },
   })
