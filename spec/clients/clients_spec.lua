@@ -9,7 +9,7 @@ describe("a published client", function()
 
   setup(function()
     if support.missing() then return end
-    chat = support.start()
+    chat = support.start(1) -- so that several heartbeats fit into a spec
   end)
   teardown(function()
     if chat then chat:stop() end

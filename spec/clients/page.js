@@ -15,7 +15,7 @@ const [url, connectors, shots] = process.argv.slice(2);
 const DESKTOP = { viewport: { width: 1280, height: 800 } };
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true,
   isMobile: true };
-const DEADLINE = 10000;
+const DEADLINE = 20000;
 
 const report = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
 

@@ -62,8 +62,10 @@ local Chat = {}
 Chat.__index = Chat
 
 -- Copies the example into a temporary folder and starts it there.
--- Fields: gate, connectors and web, the ports; process; dir.
-function support.start()
+-- Fields: gate, connectors and web, the ports; process; dir. heartbeat: seconds, the
+-- example's own 3 when left out.
+---@param heartbeat integer?
+function support.start(heartbeat)
   local dir = assert(uv.fs_mkdtemp(uv.os_tmpdir() .. "/pomelua-XXXXXX"))
   assert(os.execute(("cp -R examples/chat '%s/chat'"):format(dir)) == 0)
   local ports = support.free_ports(8)
@@ -85,8 +87,7 @@ function support.start()
   write(base .. "/config/web.json",
     cjson.encode { host = "127.0.0.1", port = chat.web, root = "web" })
   write(base .. "/app/servers/connector/handler/testHandler.lua", test_handler)
-  -- A shorter interval, so that several fit into a spec.
-  local app, n = read(base .. "/app.lua"):gsub("heartbeat = 3", "heartbeat = 1")
+  local app, n = read(base .. "/app.lua"):gsub("heartbeat = 3", "heartbeat = " .. (heartbeat or 3))
   assert(n == 1, "app.lua sets no heartbeat")
   write(base .. "/app.lua", app)
 
