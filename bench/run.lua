@@ -518,8 +518,9 @@ local function table_text(facts)
     }
   end
   lines[#lines + 1] = ""
-  lines[#lines + 1] = ("%s, %d cores, %s; %s; open files: %d, so at most\n%d connections; medians of"
-    .. " %d rounds; CPU time of all threads of the servers per\ndelivery, request or connect.")
+  lines[#lines + 1] = ("%s, %d cores, %s; %s; open files: %d,\nso at most %d connections;"
+    .. " medians of %d rounds; CPU time of all threads of\nthe servers per delivery, request"
+    .. " or connect.")
     :format(facts.cpu, facts.cores, facts.kernel, facts.compiler, open_files, most, repeats)
   for _, text in ipairs(failures) do lines[#lines + 1] = "\nFailed: " .. text end
   return table.concat(lines, "\n") .. "\n", results
