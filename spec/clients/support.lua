@@ -136,6 +136,11 @@ function support.page(...)
   return start("page.js", { ... })
 end
 
+-- Somebody in the page of a generated game, as player.js describes.
+function support.player(...)
+  return start("player.js", { ... })
+end
+
 -- Gives it a command, a table as client.js describes.
 function Client:tell(command)
   self.process:write(cjson.encode(command) .. "\n")
