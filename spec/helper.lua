@@ -15,6 +15,7 @@ end
 -- have it linked in, and leaks count there.
 local found, uv = pcall(require, "luv")
 if found and uv.os_getenv("LD_PRELOAD") then
+  uv.os_setenv("POMELUA_PRELOAD", uv.os_getenv("LD_PRELOAD")) -- for net.spawn's opts.preload
   uv.os_unsetenv("LD_PRELOAD")
   uv.os_setenv("ASAN_OPTIONS", "detect_leaks=1")
 end

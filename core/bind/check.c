@@ -3,6 +3,7 @@
 #include "base/buf.h"
 
 #include <lauxlib.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -12,6 +13,7 @@ int pml_check_main(const char *name) {
   size_t n;
   struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none); /* a parser that crashes is no news */
+  signal(SIGSEGV, SIG_DFL);      /* and ends as such, whoever else wants to tell of it */
   while ((n = fread(part, 1, sizeof part, stdin)) > 0) pml_writer_put(&w, part, n);
   pml_buf *text = pml_writer_finish(&w);
   pml_slice s = pml_buf_slice(text);

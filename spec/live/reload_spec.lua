@@ -364,7 +364,10 @@ describe("a program that reloads ten times a second under full load", function()
     assert.equal(0, counts.closed)
     assert.equal(counts.asked, counts.answers)
     assert.is_true(seen > good / 2, seen .. " generations of " .. good .. " were seen")
-    assert.is_true(last < first * 1.25 + 4, ("%.1f MiB, then %.1f MiB"):format(first, last))
+    -- A sanitizer keeps what was freed.
+    if not require("luv").os_getenv("POMELUA_PRELOAD") then
+      assert.is_true(last < first * 1.25 + 4, ("%.1f MiB, then %.1f MiB"):format(first, last))
+    end
     local _, refused = server.process.err:gsub("connector%-1 reload: refused", "")
     assert.is_true(refused > broken / 2, refused .. " refusals")
   end)

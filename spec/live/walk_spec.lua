@@ -31,7 +31,7 @@ local function read(path)
 end
 
 local function run(args)
-  local process = net.spawn(program, args)
+  local process = net.spawn(program, args, { preload = args[1] == "test" })
   local status = assert(process:waitExit(patience))
   process:close()
   return status, process.out .. process.err

@@ -74,6 +74,7 @@ local Process = {}
 Process.__index = Process
 
 -- Starts a program. `opts.env`: variables to add, {NAME = value}; `opts.cwd`.
+-- `opts.preload`: it starts a LuaJIT that loads our module, built with a sanitizer perhaps.
 -- Fields: out and err, all that it has printed; pid; code and signal once it ended.
 ---@param path string
 ---@param args string[]?
@@ -82,6 +83,8 @@ Process.__index = Process
 function net.spawn(path, args, opts)
   opts = opts or {}
   local p = setmetatable({ out = "", err = "" }, Process)
+  local preload = opts.preload and uv.os_getenv("POMELUA_PRELOAD")
+  if preload then opts.env = { LD_PRELOAD = preload, ASAN_OPTIONS = "detect_leaks=0" } end
   local env
   if opts.env then
     env = {}
