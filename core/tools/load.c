@@ -544,11 +544,11 @@ static int connect_all(usage *before, usage *after, double *took) {
 static void report(const char *what, double took, uint64_t done, uint64_t all, usage a, usage b,
                    double cpu) {
   qsort(samples, nsamples, sizeof *samples, by_size);
-  double each = done ? (double)done : 1;
+  double each = done ? (double)done : 1, rate = took > 0 ? (double)done / took : 0;
   if (!o.quiet) fprintf(stderr, "\r%60s\r", "");
   if (o.json) {
     printf("{\"what\":\"%s\",\"done\":%llu,\"want\":%llu,\"seconds\":%.4f,\"rate\":%.1f,", what,
-           (unsigned long long)done, (unsigned long long)all, took, (double)done / took);
+           (unsigned long long)done, (unsigned long long)all, took, rate);
     printf("\"server_us\":%.4f,\"client_us\":%.4f,\"rss\":%.0f,\"rss_before\":%.0f,",
            (b.cpu - a.cpu) * 1e6 / each, cpu * 1e6 / each, b.rss, a.rss);
     printf("\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f,\"quantiles\":[", percentile(.5),
@@ -560,7 +560,7 @@ static void report(const char *what, double took, uint64_t done, uint64_t all, u
     return;
   }
   printf("%s: %llu of %llu in %.2f s = %.0f/s", what, (unsigned long long)done,
-         (unsigned long long)all, took, (double)done / took);
+         (unsigned long long)all, took, rate);
   if (o.pids)
     printf(", server CPU %.3f us each, memory %.1f MiB", (b.cpu - a.cpu) * 1e6 / each,
            b.rss / 1048576);

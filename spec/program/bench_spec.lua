@@ -49,6 +49,19 @@ describe("pomelua bench", function()
     assert.is_truthy(text:find("fan: 500 of 500", 1, true), text)
   end)
 
+  it("writes numbers that JSON knows, also of no time at all", function()
+    local json = require("cjson").new()
+    json.decode_invalid_numbers(false)
+    local status, text = bench("--clients 3 --mode idle --stay 0 --json")
+    assert.equal(0, status, text)
+    local seen = {}
+    for line in text:gmatch("{[^\n]*}") do
+      local object = json.decode(line)
+      seen[object.what] = object.done
+    end
+    assert.same({ connect = 3, idle = 3 }, seen)
+  end)
+
   it("ends with status 1 when nobody gets in", function()
     local status, text = bench("--host 127.0.0.2 --clients 2 --seconds 1")
     assert.equal(1, status, text)
