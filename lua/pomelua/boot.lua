@@ -1,6 +1,7 @@
 -- boot: a server's thread calls it once, in a fresh state: the surroundings of
 -- scripts are set up, app.lua runs. What goes wrong is one line for the program.
 local errors = require "pomelua.errors"
+local finalizers = require "pomelua.finalizers"
 local json = require "pomelua.json"
 local lifecycle = require "pomelua.lifecycle"
 local loader = require "pomelua.loader"
@@ -32,8 +33,7 @@ end
 local function surround(node)
   print = log.print -- luacheck: ignore
   seed()
-  -- Half of what is alive may be garbage, not as much again: LuaJIT gives nothing back.
-  collectgarbage("setpause", 150)
+  finalizers.protect()
   os.exit = function(code) -- luacheck: ignore
     node:shutdown(exit_status(code))
     task.exit()
