@@ -9,6 +9,8 @@ SAN    ?=
 JOBS   ?= $(shell nproc)
 
 PKGS   := luajit libuv libmicrohttpd libcrypto liburing
+# What is linked into programs only; a sanitizer brings an allocator of its own.
+ALLOC   = $(if $(SAN),,jemalloc)
 WARN   := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes
 # Recursive on purpose: `make deps` may install what pkg-config is asked for.
 INCS    = -Icore $(shell pkg-config --cflags $(PKGS))
@@ -107,7 +109,7 @@ clean:
 	rm -rf build
 
 $(BUILD)/pomelua: $(OBJ) $(BUILD)/obj/main.o
-	$(CC) $(SAN) -pthread -o $@ $^ -Wl,-E $(LIBS)
+	$(CC) $(SAN) -pthread -o $@ $^ -Wl,-E $(ALLOC:%=-l%) $(LIBS)
 
 $(CORESO): $(PIC)
 	@mkdir -p $(@D)
@@ -116,7 +118,7 @@ $(CORESO): $(PIC)
 # core/tools/ws_echo.c becomes ws-echo.
 .SECONDEXPANSION:
 $(TOOLS): $(BUILD)/obj/tools/$$(subst -,_,$$(@F)).o $(NETOBJ)
-	$(CC) $(SAN) -pthread -o $@ $^ $(SOLIBS)
+	$(CC) $(SAN) -pthread -o $@ $^ $(ALLOC:%=-l%) $(SOLIBS)
 
 $(RUNNER): $(TOBJ)
 	$(CC) $(SAN) -pthread -o $@ $^ -Wl,-E $(LIBS)
@@ -137,7 +139,7 @@ $(BUILD)/pic/%.o: core/%.c
 
 $(BUILD)/obj/%.o: core/%.c
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(FLAGS) $(ALLOC:%=-DPML_JEMALLOC) -MMD -MP -c -o $@ $<
 
 # fuzz_json reads what scripts read: it needs LuaJIT and the bindings of JSON.
 build/fuzz/fuzz_json: FUZZLIBS = $(shell pkg-config --libs luajit)

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 mode=${1:-run}
 want="gcc make pkg-config libc6-dev luajit2 libluajit2-5.1-dev libuv1-dev libssl-dev
-      libmicrohttpd-dev liburing-dev uthash-dev lua-cjson libedit2"
+      libmicrohttpd-dev liburing-dev libjemalloc-dev uthash-dev lua-cjson libedit2"
 if [ "$mode" = test ]; then
   want="$want lua-busted lua-luv lua-check luarocks chromium clang libclang-rt-dev clang-format
         procps"

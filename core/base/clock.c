@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <time.h>
 
-uint64_t pml_clock_ms(void) {
+uint64_t pml_clock_us(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
+
+uint64_t pml_clock_ms(void) { return pml_clock_us() / 1000u; }
 
 void pml_clock_stamp(char *out, size_t n) {
   struct timespec t;

@@ -1,4 +1,4 @@
-/* clock: monotonic time in milliseconds, and the wall clock for log lines. */
+/* clock: monotonic time, and the wall clock for log lines. */
 #ifndef PML_BASE_CLOCK_H
 #define PML_BASE_CLOCK_H
 
@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 uint64_t pml_clock_ms(void);
+uint64_t pml_clock_us(void);
 /* Writes "2026-11-23T18:17:46.123Z"; n is at least 25. */
 void pml_clock_stamp(char *out, size_t n);
 

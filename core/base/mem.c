@@ -3,6 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef PML_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#else
+#include <malloc.h>
+#endif
 
 static void *must(void *p, size_t n) {
   if (p || !n) return p;
@@ -24,3 +29,17 @@ char *pml_strndup(const char *s, size_t n) {
 }
 
 void pml_free(void *p) { free(p); }
+
+void pml_mem_trim(void) {
+#ifdef PML_JEMALLOC
+  unsigned arena = 0;
+  size_t n = sizeof arena;
+  char name[32];
+  mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+  if (mallctl("thread.arena", &arena, &n, NULL, 0) != 0) return;
+  snprintf(name, sizeof name, "arena.%u.purge", arena);
+  mallctl(name, NULL, NULL, NULL, 0);
+#else
+  malloc_trim(0);
+#endif
+}

@@ -16,4 +16,7 @@ char *pml_strdup(const char *s);      /* returns owned */
 char *pml_strndup(const char *s, size_t n);
 void pml_free(void *p); /* takes p; NULL is allowed */
 
+/* Gives what is free on this thread back to the system: some milliseconds, for a quiet moment. */
+void pml_mem_trim(void);
+
 #endif

@@ -70,6 +70,7 @@ static int load(pml_node *n, pml_program_member *m, const char *boot, void **out
   if (s->slot && lua_isfunction(L, -1)) spare_folder(L, s->slot);
   s->lua = pml_lua_node_push(L, n, m);
   s->lua->budget = s->slot;
+  pml_memory_begin(&s->lua->memory, L, n, s->slot);
   lua_pushstring(L, boot);
   return pml_lua_try(L, 2, 0, err);
 }
@@ -77,7 +78,10 @@ static int load(pml_node *n, pml_program_member *m, const char *boot, void **out
 static void unload(void *out, void *ud) {
   state *s = out;
   (void)ud;
-  if (s->lua) pml_lua_watch_end(s->lua);
+  if (s->lua) {
+    pml_lua_watch_end(s->lua);
+    pml_memory_end(&s->lua->memory);
+  }
   pml_budget_quit(s->slot);
   lua_close(s->L);
   pml_free(s);

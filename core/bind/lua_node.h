@@ -39,7 +39,7 @@ typedef struct pml_lua {
   pml_node *node;             /* NULL once closed */
   pml_program_member *member; /* NULL: a virtual node */
   pml_budget_slot *budget;    /* borrowed; NULL: scripts may run for ever */
-  pml_memory memory;          /* of a real node */
+  pml_memory memory;          /* not begun in a virtual node */
   int entry[PML_ENTRIES];     /* registry references, LUA_NOREF: not set */
   int channels;               /* registry reference: id -> Channel, weak */
   int env;          /* registry reference: environment of Channels, keeps the node alive */

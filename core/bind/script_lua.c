@@ -32,7 +32,7 @@ static int call_for(void *ud, int which, pml_slice detail, int nargs, int nresul
   pml_budget_enter(budget, names[which], detail);
   int rc = pml_lua_call(lua->L, nargs, nresults, pml_node_log(lua->node), names[which]);
   pml_budget_leave(budget);
-  if (lua->member) pml_memory_check(&lua->memory, lua->L, lua->node);
+  pml_memory_check(&lua->memory);
   return rc;
 }
 

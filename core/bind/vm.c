@@ -6,11 +6,37 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#ifdef PML_JEMALLOC
+/* LuaJIT's own allocator is slower at the small blocks of a request, and keeps what is free. */
+static void *allocate(void *ud, void *p, size_t old, size_t n) {
+  (void)ud;
+  (void)old;
+  if (n) return realloc(p, n);
+  free(p);
+  return NULL;
+}
+
+static int on_panic(lua_State *L) {
+  const char *text = lua_tostring(L, -1);
+  fprintf(stderr, "pomelua: an error outside of every call: %s\n", text ? text : "(no text)");
+  return 0; /* which ends the process */
+}
+
+static lua_State *state_new(void) {
+  lua_State *L = lua_newstate(allocate, NULL);
+  if (L) lua_atpanic(L, on_panic);
+  return L;
+}
+#else
+static lua_State *state_new(void) { return luaL_newstate(); }
+#endif
+
 lua_State *pml_vm_new(const char *path) {
-  lua_State *L = luaL_newstate();
+  lua_State *L = state_new();
   if (!L) return NULL;
   luaL_openlibs(L);
   lua_getglobal(L, "package");

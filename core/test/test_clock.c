@@ -9,6 +9,8 @@ TEST(clock_never_goes_back) {
     CHECK(now - before < 5000);
     before = now;
   }
+  CHECK(pml_clock_us() / 1000 >= before);
+  CHECK(pml_clock_us() / 1000 - before < 5000);
 }
 
 TEST(clock_stamp_is_utc_with_milliseconds) {

@@ -14,6 +14,7 @@ local libraries = {
   ["^openssl/"] = { "^base/", "^wire/", "^model/", "^net/" },
   ["^uv%.h$"] = { "^loop/", "^net/", "^bus/", "^tools/" },
   ["^liburing%.h$"] = { "^loop/" },
+  ["^jemalloc/"] = { "^base/mem%.c$" },
   ["^nats%.h$"] = { "^bus/transport_nats%." },
   ["^microhttpd%.h$"] = { "^net/web%.c$" },
   ["^lua.*%.h$"] = { "^bind/", "^main%." },

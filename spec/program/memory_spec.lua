@@ -1,9 +1,11 @@
--- serverConfig.memorySoft and memoryHard: a server whose scripts hold too much memory.
+-- The memory of a server's scripts: garbage is collected in quiet moments, and
+-- serverConfig.memorySoft and memoryHard bound what is held.
 local app = require "spec.support.app"
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"
 
 local HANDLER = [[
+local pomelua = require "pomelua"
 local held = {}
 return function()
   local Handler = {}
@@ -19,6 +21,16 @@ return function()
     return { code = 200 }
   end
   function Handler:noop() return { code = 200 } end
+  -- Less garbage than begins a cycle by itself; the first piece tells of its end.
+  function Handler:litter(msg)
+    local told = newproxy(true)
+    getmetatable(told).__gc = function()
+      if msg.fails then error("a finalizer that fails") end
+      pomelua.log.info("collected")
+    end
+    for i = 1, 10000 do told = { i } end
+    return { code = 200 }
+  end
   return Handler
 end
 ]]
@@ -38,6 +50,28 @@ app:start()
     ["app/servers/connector/handler/heapHandler.lua"] = HANDLER,
   }
 end
+
+describe("a server that nobody asks for a while", function()
+  after_each(function() net.closeAll() end)
+
+  it("collects what its scripts no longer use", function()
+    local server = app.start(files "{}")
+    local client = pomelo.connect(server.ports["connector-1"])
+    assert.same({ code = 200 }, client:request("connector.heapHandler.litter", {}))
+    assert(server.process:waitLine("collected$", app.patience, "err"))
+    server:stop()
+  end)
+
+  it("logs the error of a finalizer, and goes on", function()
+    local server = app.start(files "{}")
+    local client = pomelo.connect(server.ports["connector-1"])
+    assert.same({ code = 200 }, client:request("connector.heapHandler.litter", { fails = true }))
+    assert(server.process:waitLine("a finalizer: .*a finalizer that fails", app.patience, "err"))
+    assert.same({ code = 200 }, client:request("connector.heapHandler.litter", {}))
+    assert(server.process:waitLine("collected$", app.patience, "err"))
+    server:stop { "a finalizer that fails" }
+  end)
+end)
 
 describe("a server whose scripts hold too much memory", function()
   after_each(function() net.closeAll() end)
