@@ -19,6 +19,7 @@ void *pml_alloc(size_t n) { return must(malloc(n), n); }
 void *pml_alloc0(size_t n) { return must(calloc(1, n), n); }
 void *pml_realloc(void *p, size_t n) { return must(realloc(p, n), n); }
 void *pml_try_alloc(size_t n) { return malloc(n); }
+void *pml_try_realloc(void *p, size_t n) { return p ? realloc(p, n) : malloc(n); }
 char *pml_strdup(const char *s) { return pml_strndup(s, strlen(s)); }
 
 char *pml_strndup(const char *s, size_t n) {
@@ -29,6 +30,15 @@ char *pml_strndup(const char *s, size_t n) {
 }
 
 void pml_free(void *p) { free(p); }
+
+void pml_free_sized(void *p, size_t n) {
+#ifdef PML_JEMALLOC
+  if (p && n) sdallocx(p, n, 0);
+#else
+  (void)n;
+  free(p);
+#endif
+}
 
 void pml_mem_trim(void) {
 #ifdef PML_JEMALLOC

@@ -14,7 +14,9 @@ void *pml_realloc(void *p, size_t n); /* takes p, returns owned */
 void *pml_try_alloc(size_t n);        /* returns owned, or NULL */
 char *pml_strdup(const char *s);      /* returns owned */
 char *pml_strndup(const char *s, size_t n);
-void pml_free(void *p); /* takes p; NULL is allowed */
+void *pml_try_realloc(void *p, size_t n); /* n > 0; takes p unless it returns NULL */
+void pml_free(void *p);                   /* takes p; NULL is allowed */
+void pml_free_sized(void *p, size_t n);   /* the same for who knows that p has n bytes */
 
 /* Gives what is free on this thread back to the system: some milliseconds, for a quiet moment. */
 void pml_mem_trim(void);

@@ -3,8 +3,10 @@
 #include "base/mem.h"
 
 #include <lauxlib.h>
+#include <stdint.h>
 
-#define KEY "pomelua.traceback"
+/* Its address is the key in the registry: no string is made for each call. */
+static const char key;
 
 static void describe(lua_State *L) {
   if (lua_isstring(L, 1)) return;
@@ -28,12 +30,13 @@ static int message_only(lua_State *L) {
 }
 
 void pml_lua_call_open(lua_State *L) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)&key);
   lua_newtable(L);
   lua_pushcfunction(L, traceback);
   lua_rawseti(L, -2, 1);
   lua_pushcfunction(L, message_only);
   lua_rawseti(L, -2, 2);
-  lua_setfield(L, LUA_REGISTRYINDEX, KEY);
+  lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
 /* Leaves the error's text on top when it fails. */
@@ -44,7 +47,8 @@ static int protected_call(lua_State *L, int nargs, int nresults, int handler) {
     lua_pushliteral(L, "the Lua stack is full");
     return -1;
   }
-  lua_getfield(L, LUA_REGISTRYINDEX, KEY);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)&key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
   lua_rawgeti(L, -1, handler);
   lua_replace(L, -2);
   lua_insert(L, base);

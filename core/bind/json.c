@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "wire/utf8.h"
 
+#include <endian.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,23 +170,32 @@ static int number(job *x, double d, const step *at) {
 
 /* ---- strings ---- */
 
-#define ONES 0x0101010101010101u
-#define HIGHS 0x8080808080808080u
+/* Sixteen bytes at once, for whatever vectors the machine has (GCC and clang know how). */
+typedef int8_t bytes16 __attribute__((vector_size(16)));
 
-static int is_plain(uint8_t c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+/* The place of the first that is not ASCII or needs an escape, 16: none. */
+static size_t first_odd(const uint8_t *p) {
+  bytes16 x;
+  uint64_t half[2];
+  memcpy(&x, p, sizeof x);
+  bytes16 odd = (x < 0x20) | (x == '"') | (x == '\\'); /* not ASCII is below 0 */
+  memcpy(half, &odd, sizeof half);
+  if (half[0]) return (size_t)__builtin_ctzll(le64toh(half[0])) / 8;
+  return half[1] ? 8 + (size_t)__builtin_ctzll(le64toh(half[1])) / 8 : 16;
+}
 
 /* How many bytes from p on are ASCII and need no escape. */
 static size_t plain(const uint8_t *p, size_t n) {
   size_t i = 0;
-  for (; n - i >= 8; i += 8) {
-    uint64_t v;
-    memcpy(&v, p + i, 8);
-    uint64_t quote = v ^ ONES * '"', back = v ^ ONES * '\\';
-    /* In each byte the high bit: below 0x20, a quote, a backslash, or not ASCII. */
-    if (((v - ONES * 0x20) | (quote - ONES) | (back - ONES) | v) & HIGHS) break;
+  for (; n - i >= 16; i += 16) {
+    size_t k = first_odd(p + i);
+    if (k < 16) return i + k;
   }
-  while (i < n && is_plain(p[i])) i++;
-  return i;
+  if (i == n) return n;
+  uint8_t rest[16];
+  memset(rest, '"', sizeof rest); /* ends what is shorter */
+  memcpy(rest, p + i, n - i);
+  return i + first_odd(rest);
 }
 
 static void unit_escape(uint8_t *out, uint32_t u) {

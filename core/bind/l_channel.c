@@ -17,11 +17,16 @@
 #define SID_MAX 63
 
 typedef struct {
+  const void *kind;
   pml_lua *lua; /* kept alive by the userdata's environment */
   pml_id id;
 } handle;
 
-static handle *check(lua_State *L, int idx) { return luaL_checkudata(L, idx, TNAME); }
+static const char handle_kind;
+
+static handle *check(lua_State *L, int idx) {
+  return pml_lua_object(L, idx, sizeof(handle), &handle_kind, TNAME);
+}
 
 /* The living channel behind argument idx, NULL when it was destroyed. */
 static pml_channel *live(lua_State *L, int idx) {
@@ -38,6 +43,7 @@ static void push_channel(lua_State *L, pml_lua *lua, const pml_channel *c) {
     pml_slice name = pml_channel_name(c);
     lua_pop(L, 1);
     handle *h = lua_newuserdata(L, sizeof *h);
+    h->kind = &handle_kind;
     h->lua = lua;
     h->id = pml_channel_id(c);
     luaL_getmetatable(L, TNAME);

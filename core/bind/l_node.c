@@ -20,8 +20,16 @@
 
 /* --- what the bindings share ------------------------------------------------- */
 
+static const char node_kind;
+
+void *pml_lua_object(lua_State *L, int idx, size_t size, const void *kind, const char *tname) {
+  const void **p = lua_touserdata(L, idx);
+  if (!p || lua_objlen(L, idx) != size || *p != kind) luaL_typerror(L, idx, tname);
+  return p;
+}
+
 pml_lua *pml_lua_check(lua_State *L) {
-  pml_lua *lua = luaL_checkudata(L, 1, PML_NODE_TNAME);
+  pml_lua *lua = pml_lua_object(L, 1, sizeof *lua, &node_kind, PML_NODE_TNAME);
   if (!lua->node) luaL_error(L, "this node is closed");
   return lua;
 }
@@ -543,6 +551,7 @@ void pml_open_node(lua_State *L) {
 pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_program_member *member) {
   pml_lua *lua = lua_newuserdata(L, sizeof *lua);
   memset(lua, 0, sizeof *lua);
+  lua->kind = &node_kind;
   lua->L = L;
   lua->node = node;
   lua->member = member;

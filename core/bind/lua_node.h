@@ -35,6 +35,7 @@ enum {
 };
 
 typedef struct pml_lua {
+  const void *kind; /* see pml_lua_object */
   lua_State *L; /* where C calls scripts now: the state's own, or the caller's in a virtual node */
   pml_node *node;             /* NULL once closed */
   pml_program_member *member; /* NULL: a virtual node */
@@ -52,6 +53,9 @@ typedef struct pml_lua {
 
 /* Pushes the node userdata for a node, with its methods. Borrows all. */
 pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_program_member *member);
+/* A userdata of our own begins with `kind`, the address of something of its file's: two
+ * looks where luaL_checkudata makes and looks up a string. Raises when idx is none. */
+void *pml_lua_object(lua_State *L, int idx, size_t size, const void *kind, const char *tname);
 /* The node behind argument 1 of a method; raises when it is no open node. */
 pml_lua *pml_lua_check(lua_State *L);
 

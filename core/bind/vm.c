@@ -6,7 +6,6 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,9 +13,8 @@
 /* LuaJIT's own allocator is slower at the small blocks of a request, and keeps what is free. */
 static void *allocate(void *ud, void *p, size_t old, size_t n) {
   (void)ud;
-  (void)old;
-  if (n) return realloc(p, n);
-  free(p);
+  if (n) return pml_try_realloc(p, n);
+  pml_free_sized(p, old);
   return NULL;
 }
 

@@ -46,16 +46,15 @@ end
 local function entries(server)
   local e = {}
 
-  function e.message(id, sid, _, _, route, body)
-    local from = session.new(server, sid)
-    if not from then return end
+  function e.message(id, sid, uid, settings, route, body)
+    local from = session.make(server, sid, uid, settings)
     local entry = server.registry:handler(route)
     if not entry then return unknown(server, id, route, from) end
     local req = request.new(server, id, route)
     task.run(server, req, run, req, entry, from, body)
   end
 
-  function e.forwarded(id, frontend_id, sid, uid, settings, _, _, route, body)
+  function e.forwarded(id, frontend_id, sid, uid, settings, route, body)
     local from = backend_session.new(server, frontend_id, sid, uid, settings)
     local entry = server.registry:handler(route)
     if not entry then return unknown(server, id, route, from) end

@@ -58,7 +58,7 @@ function session.new(server, sid)
   }, mt)
 end
 
----A session from its parts, for one that has ended.
+---A session from its parts.
 ---@return pomelua.Session
 function session.make(server, sid, uid, settings)
   return setmetatable({
