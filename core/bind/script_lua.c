@@ -53,9 +53,11 @@ static void on_message(void *ud, pml_id request, const pml_session *s, const pml
   lua_pushnumber(L, (lua_Number)s->id);
   pml_lua_push_uid(L, s->uid);
   pml_lua_push_slice(L, pml_buf_slice(s->settings));
+  lua_pushinteger(L, m->type);
+  lua_pushinteger(L, (lua_Integer)m->id);
   lua_pushlstring(L, (const char *)m->route.p, m->route.n);
   lua_pushlstring(L, (const char *)m->body.p, m->body.n);
-  call_for(ud, PML_ON_MESSAGE, m->route, 6, 0);
+  call_for(ud, PML_ON_MESSAGE, m->route, 8, 0);
 }
 
 static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_slice body) {
@@ -66,9 +68,11 @@ static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_
   lua_pushnumber(L, (lua_Number)env->session);
   pml_lua_push_uid(L, env->uid);
   pml_lua_push_slice(L, env->settings);
+  lua_pushinteger(L, env->msg_type);
+  lua_pushinteger(L, (lua_Integer)env->msg_id);
   lua_pushlstring(L, (const char *)env->route.p, env->route.n);
   lua_pushlstring(L, (const char *)body.p, body.n);
-  call_for(ud, PML_ON_FORWARDED, env->route, 7, 0);
+  call_for(ud, PML_ON_FORWARDED, env->route, 9, 0);
 }
 
 static void on_call(void *ud, pml_id id, const pml_envelope *env, pml_slice args) {

@@ -104,9 +104,9 @@ TEST(script_lua_gives_each_entry_its_arguments) {
           "node:entries(entries)");
   CHECK_EQ(call_all(&x), 1);
   run(x.L, "local want = [[\n"
-           "message 11 5 7 {} a.b.c body\n"
-           "message nil 5 7 {} a.b.c body\n"
-           "forwarded 12 f2 9 nil nil a.b.c body\n"
+           "message 11 5 7 {} 0 3 a.b.c body\n"
+           "message nil 5 7 {} 0 3 a.b.c body\n"
+           "forwarded 12 f2 9 nil nil 0 3 a.b.c body\n"
            "call nil f2 a.b.c \n"
            "answered 13 OK [1]\n"
            "answered 13 ERROR no\n"

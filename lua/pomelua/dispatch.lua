@@ -46,7 +46,7 @@ end
 local function entries(server)
   local e = {}
 
-  function e.message(id, sid, uid, settings, route, body)
+  function e.message(id, sid, uid, settings, _, _, route, body)
     local from = session.make(server, sid, uid, settings)
     local entry = server.registry:handler(route)
     if not entry then return unknown(server, id, route, from) end
@@ -54,7 +54,7 @@ local function entries(server)
     task.run(server, req, run, req, entry, from, body)
   end
 
-  function e.forwarded(id, frontend_id, sid, uid, settings, route, body)
+  function e.forwarded(id, frontend_id, sid, uid, settings, _, _, route, body)
     local from = backend_session.new(server, frontend_id, sid, uid, settings)
     local entry = server.registry:handler(route)
     if not entry then return unknown(server, id, route, from) end

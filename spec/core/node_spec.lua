@@ -293,10 +293,15 @@ describe("a client's message for its own server", function()
     local req = calls[1][2]
     assert.is_number(req)
     assert.same({
-      { "message", n = 6, req, sid, 0, 7, "connector.entry.enter", body },
-      { "message", n = 6, nil, sid, 1, 0, "connector.entry.enter", body },
+      { "message", n = 8, req, sid, nil, nil, 0, 7, "connector.entry.enter", body },
+      { "message", n = 8, nil, sid, nil, nil, 1, 0, "connector.entry.enter", body },
     }, calls)
     assert.same({}, node:sent())
+    assert.is_true(node:bind(sid, "ann"))
+    assert.is_true(node:setSettings(sid, '{"rid":1}'))
+    node:clientData(sid, notify("connector.entry.enter", body))
+    assert.same({ "message", n = 8, nil, sid, "ann", '{"rid":1}', 1, 0, "connector.entry.enter",
+      body }, calls[3])
   end)
 
   it("is answered once, with its id", function()
@@ -441,7 +446,7 @@ describe("a client's message for its own server", function()
     node:clientData(sid, core.write_message { type = 3, route = "connector.a.b", body = "{}" })
     node:clientData(sid, request(0, "connector.a.b"))
     for i = 1, 2 do
-      assert.same({ "message", n = 6, nil, sid, 1, 0, "connector.a.b", "{}" }, calls[i])
+      assert.same({ "message", n = 8, nil, sid, nil, nil, 1, 0, "connector.a.b", "{}" }, calls[i])
     end
     assert.same({}, node:sent())
   end)
