@@ -26,10 +26,16 @@ app:set("keep", keep)
 app:configure("all", "connector|gate", function()
   app:set("connectorConfig", { distinctHost = true })
 end)
+local held -- the callback of a message whose route is not known before the next one says so
 app:route("room", function(session, msg, _, cb)
   local body = msg.body or session
   if body.how == "back" then
     app:setTimeout(1, function() cb(nil, body.to) end)
+  elseif body.how == "hold" then
+    held = function() cb(nil, body.to) end
+  elseif body.how == "let go" then
+    held()
+    return body.to
   elseif body.how == "back with an error" then
     cb("the rooms are shut")
   elseif body.how == "an error" then
