@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-#define FIRST_CAP 128
+#define FIRST_CAP 240 /* with its head and the allocator's rounding: 256 */
 
 static pml_buf *block(size_t cap) {
   assert(cap <= PML_BUF_MAX); /* ours: every caller has a limit far below */

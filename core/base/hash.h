@@ -30,5 +30,7 @@ typedef struct {
 /* A key that nobody outside this process can know. */
 void pml_hash_key_init(pml_hash_key *key);
 uint32_t pml_hash(const pml_hash_key *key, const void *p, size_t n);
+/* For keys that no peer chooses, ids of servers and addresses for two: a fraction of the time. */
+uint32_t pml_hash_ours(const void *p, size_t n);
 
 #endif

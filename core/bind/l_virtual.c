@@ -257,6 +257,8 @@ static void push_record(lua_State *L, pml_lua *lua, const char *to, const pml_en
   if (good && (of == PML_ENV_PUSH || of == PML_ENV_BROADCAST)) {
     pml_lua_push_uids(L, pml_buf_slice(body));
     lua_setfield(L, -2, "uids");
+  } else if (e->kind == PML_ENV_FORWARD) {
+    set_slice(L, "body", e->param);
   } else {
     set_slice(L, "body", framed ? pml_frame_body(body) : pml_buf_slice(body));
   }
@@ -382,6 +384,7 @@ static int l_deliver(lua_State *L) {
   int push = e.kind == PML_ENV_PUSH || e.kind == PML_ENV_BROADCAST;
   int of = e.kind == PML_ENV_ANSWER ? answered_kind(&lua->virt->asked, from, e.call) : 0;
   if (e.kind == PML_ENV_PUSH) e.param = pml_buf_slice(except);
+  if (e.kind == PML_ENV_FORWARD) e.param = bytes;
   pml_buf *head = pml_envelope_write(&e), *body;
   if (push || (of == PML_ENV_FORWARD && e.status == 0))
     body = pml_frame_of(PML_PKG_DATA, bytes.p, bytes.n);

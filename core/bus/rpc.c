@@ -3,11 +3,13 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/pool.h"
 #include "loop/timer.h"
 
 #include <assert.h>
 
-#define POOL_MAX 1024 /* ended calls kept for new ones */
+#define POOL_MAX 1024  /* ended calls kept for new ones */
+#define HEAD_KEPT 4096 /* bytes of a head whose room is kept for the next */
 
 typedef struct {
   UT_hash_handle hh;
@@ -18,7 +20,7 @@ typedef struct {
 
 typedef struct {
   pml_timer deadline; /* first: a fired timer is its call */
-  pml_list node;      /* in its peer's calls, or in the pool */
+  pml_list node;      /* in its peer's calls */
   pml_rpc *rpc;
   peer *peer;
   pml_id id;
@@ -32,10 +34,9 @@ struct pml_rpc {
   pml_rpc_events ev;
   pml_slots *slots; /* of call */
   size_t limit;
-  pml_hash_key key;
-  peer *peers; /* includes oneself while there is a transport */
-  pml_list pool;
-  size_t pooled;
+  peer *peers;     /* includes oneself while there is a transport */
+  pml_pool pool;   /* of call */
+  pml_writer head; /* of what is being sent */
   pml_rpc_counts counts;
   int closed;
   size_t n;
@@ -45,7 +46,7 @@ struct pml_rpc {
 static peer *peer_find(const pml_rpc *r, const char *id) {
   size_t n = strlen(id);
   peer *p;
-  HASH_FIND_BYHASHVALUE(hh, r->peers, id, n, pml_hash(&r->key, id, n), p);
+  HASH_FIND_BYHASHVALUE(hh, r->peers, id, n, pml_hash_ours(id, n), p);
   return p;
 }
 
@@ -56,7 +57,7 @@ static void peer_add(pml_rpc *r, const char *id) {
   p->n = n;
   memcpy(p->id, id, n + 1);
   pml_list_init(&p->calls);
-  HASH_ADD_KEYPTR_BYHASHVALUE(hh, r->peers, p->id, n, pml_hash(&r->key, id, n), p);
+  HASH_ADD_KEYPTR_BYHASHVALUE(hh, r->peers, p->id, n, pml_hash_ours(id, n), p);
 }
 
 /* Everything of the call is gone before its owner hears of it, who may call anew. */
@@ -67,12 +68,7 @@ static void call_end(call *c, int status, pml_buf *body) {
   pml_timer_stop(r->l, &c->deadline);
   pml_slots_take(r->slots, c->id);
   pml_list_remove(&c->node);
-  if (r->pooled < POOL_MAX) {
-    pml_list_append(&r->pool, &c->node);
-    r->pooled++;
-  } else {
-    pml_free(c);
-  }
+  pml_pool_give(&r->pool, c);
   on_answer(status, body, ud);
 }
 
@@ -83,12 +79,7 @@ static void on_deadline(pml_timer *t) {
 }
 
 static call *call_new(pml_rpc *r) {
-  pml_list *n = pml_list_pop(&r->pool);
-  if (n) {
-    r->pooled--;
-    return PML_LIST_OBJ(n, call, node);
-  }
-  call *c = pml_alloc(sizeof *c);
+  call *c = pml_pool_take(&r->pool);
   pml_timer_init(&c->deadline, on_deadline);
   pml_list_init(&c->node);
   c->rpc = r;
@@ -116,10 +107,10 @@ static void answer_take(pml_rpc *r, const char *from, const pml_envelope *env, p
   call_end(c, env->status != 0, body);
 }
 
-static void on_record(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+static void on_record(const char *from, pml_slice head, pml_buf *body, pml_buf *extra, void *ud) {
   pml_rpc *r = ud;
   pml_envelope env;
-  if (pml_envelope_read(pml_buf_slice(head), &env)) {
+  if (pml_envelope_read(head, &env)) {
     r->counts.bad++;
     return;
   }
@@ -151,8 +142,7 @@ pml_rpc *pml_rpc_new(pml_loop *l, const char *self, size_t limit, const pml_rpc_
   r->ev = *ev;
   r->slots = slots;
   r->limit = limit;
-  pml_hash_key_init(&r->key);
-  pml_list_init(&r->pool);
+  pml_pool_init(&r->pool, sizeof(call), POOL_MAX);
   r->n = n;
   memcpy(r->self, self, n + 1);
   return r;
@@ -163,7 +153,8 @@ void pml_rpc_free(pml_rpc *r) {
   r->closed = 1; /* what is called from here on is refused */
   while (r->peers) peer_remove(r, r->peers, PML_ECLOSED);
   assert(pml_slots_count(r->slots) == 0); /* ours: every call waits for a peer */
-  for (pml_list *n; (n = pml_list_pop(&r->pool));) pml_free(PML_LIST_OBJ(n, call, node));
+  pml_pool_clear(&r->pool);
+  pml_writer_drop(&r->head);
   pml_slots_free(r->slots);
   pml_free(r);
 }
@@ -186,9 +177,11 @@ static int envelope_send(pml_rpc *r, const char *to, pml_envelope *env, pml_buf 
                          pml_buf *extra) {
   if (r->closed || !r->t) return PML_ECLOSED;
   env->from = pml_slice_of(r->self, r->n);
-  pml_buf *head = pml_envelope_write(env);
+  pml_envelope_put(&r->head, env);
+  pml_slice head = pml_slice_of(pml_writer_at(&r->head, 0), r->head.len);
   int rc = pml_transport_send(r->t, to, head, body, extra);
-  pml_buf_unref(head);
+  if (head.n > HEAD_KEPT) pml_writer_drop(&r->head);
+  else pml_writer_cut(&r->head, 0);
   return rc;
 }
 
@@ -211,8 +204,7 @@ static int call_start(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *bo
   c->peer = p;
   int rc = call_send(r, c, env, body, extra);
   if (rc) {
-    pml_list_append(&r->pool, &c->node);
-    r->pooled++;
+    pml_pool_give(&r->pool, c);
     return rc;
   }
   pml_list_append(&p->calls, &c->node);

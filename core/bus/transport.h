@@ -22,7 +22,7 @@
 
 /* What a server gets. All pointers are borrowed until the call returns. */
 typedef struct {
-  void (*on_record)(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud);
+  void (*on_record)(const char *from, pml_slice head, pml_buf *body, pml_buf *extra, void *ud);
   /* A server came (up 1) or went (up 0). Told also for those there at the start. */
   void (*on_peer)(const char *id, int up, void *ud);
   void *ud;
@@ -30,14 +30,14 @@ typedef struct {
 
 typedef struct pml_transport pml_transport;
 struct pml_transport {
-  /* Shares the blocks; body and extra may be NULL. Sending to oneself is allowed. */
-  int (*send)(pml_transport *t, const char *to, pml_buf *head, pml_buf *body, pml_buf *extra);
+  /* Copies head, shares the blocks; body and extra may be NULL. Sending to oneself is allowed. */
+  int (*send)(pml_transport *t, const char *to, pml_slice head, pml_buf *body, pml_buf *extra);
   /* Leaves and frees t: the others are told that this server is gone. */
   void (*close)(pml_transport *t);
 };
 
-static inline int pml_transport_send(pml_transport *t, const char *to, pml_buf *head, pml_buf *body,
-                                     pml_buf *extra) {
+static inline int pml_transport_send(pml_transport *t, const char *to, pml_slice head,
+                                     pml_buf *body, pml_buf *extra) {
   return t->send(t, to, head, body, extra);
 }
 static inline void pml_transport_close(pml_transport *t) { t->close(t); }

@@ -25,7 +25,6 @@ typedef struct {
 
 struct pml_hub {
   atomic_uint refs;
-  pml_hash_key key;
   pthread_mutex_t lock; /* guards members, and the order of the news about them */
   member *members;
 };
@@ -39,7 +38,9 @@ typedef struct {
   pml_mail mail; /* first */
   kind kind;
   member *who;
-  pml_buf *head, *body, *extra;
+  pml_buf *body, *extra;
+  size_t nhead;
+  uint8_t head[];
 } record;
 
 typedef struct {
@@ -78,7 +79,6 @@ static void member_unref(member *m) {
 pml_hub *pml_hub_new(void) {
   pml_hub *h = pml_alloc0(sizeof *h);
   atomic_init(&h->refs, 1);
-  pml_hash_key_init(&h->key);
   if (pthread_mutex_init(&h->lock, NULL)) abort();
   return h;
 }
@@ -91,7 +91,6 @@ void pml_hub_unref(pml_hub *h) {
 
 static void record_free(record *r) {
   if (r->kind != RECORD) member_unref(r->who);
-  pml_buf_unref(r->head);
   pml_buf_unref(r->body);
   pml_buf_unref(r->extra);
   pml_free(r);
@@ -120,7 +119,7 @@ static void news_post(member *to, kind k, member *who) {
 static peer *peer_find(const local *t, const char *id) {
   peer *p;
   size_t n = strlen(id);
-  HASH_FIND_BYHASHVALUE(hh, t->peers, id, n, pml_hash(&t->hub->key, id, n), p);
+  HASH_FIND_BYHASHVALUE(hh, t->peers, id, n, pml_hash_ours(id, n), p);
   return p;
 }
 
@@ -128,8 +127,7 @@ static void peer_add(local *t, member *who) {
   peer *p = pml_alloc0(sizeof *p);
   p->who = member_ref(who);
   pml_list_init(&p->dirty);
-  HASH_ADD_KEYPTR_BYHASHVALUE(hh, t->peers, who->id, who->n,
-                              pml_hash(&t->hub->key, who->id, who->n), p);
+  HASH_ADD_KEYPTR_BYHASHVALUE(hh, t->peers, who->id, who->n, pml_hash_ours(who->id, who->n), p);
 }
 
 static void peer_remove(local *t, peer *p) {
@@ -154,7 +152,9 @@ static void on_mail(pml_mail *mail, void *ud) {
   peer *p;
   t->delivering = 1;
   switch (r->kind) {
-  case RECORD: t->ev.on_record(r->who->id, r->head, r->body, r->extra, t->ev.ud); break;
+  case RECORD:
+    t->ev.on_record(r->who->id, pml_slice_of(r->head, r->nhead), r->body, r->extra, t->ev.ud);
+    break;
   case UP:
     peer_add(t, r->who);
     if (t->ev.on_peer) t->ev.on_peer(r->who->id, 1, t->ev.ud);
@@ -181,22 +181,23 @@ static void flush_run(pml_task *task) {
   }
 }
 
-static int local_send(pml_transport *base, const char *to, pml_buf *head, pml_buf *body,
+static int local_send(pml_transport *base, const char *to, pml_slice head, pml_buf *body,
                       pml_buf *extra) {
   local *t = of(base);
   if (t->closed) return PML_ECLOSED;
-  size_t n = pml_buf_slice(head).n + pml_buf_slice(body).n + pml_buf_slice(extra).n;
+  size_t n = head.n + pml_buf_slice(body).n + pml_buf_slice(extra).n;
   if (n > PML_RECORD_MAX) return PML_ETOOBIG;
   peer *p = peer_find(t, to);
   if (!p) return PML_ENOENT;
   int rc = pml_mailbox_reserve(p->who->box, n + sizeof(record));
   if (rc) return rc == PML_ECLOSED ? PML_ENOENT : rc;
-  record *r = pml_alloc(sizeof *r);
+  record *r = pml_alloc(sizeof *r + head.n);
   r->mail.next = NULL;
   r->mail.bytes = n + sizeof *r;
   r->kind = RECORD;
   r->who = t->self;
-  r->head = pml_buf_ref(head);
+  r->nhead = head.n;
+  memcpy(r->head, head.p, head.n);
   r->body = pml_buf_ref(body);
   r->extra = pml_buf_ref(extra);
   if (p->last) {
@@ -230,7 +231,7 @@ static void local_close(pml_transport *base) {
 /* Each side's UP is in its mailbox before the other can know whom to send to. */
 static int hub_add(pml_hub *h, member *self) {
   member *m, *next;
-  uint32_t hash = pml_hash(&h->key, self->id, self->n);
+  uint32_t hash = pml_hash_ours(self->id, self->n);
   pthread_mutex_lock(&h->lock);
   HASH_FIND_BYHASHVALUE(hh, h->members, self->id, self->n, hash, m);
   if (m) {

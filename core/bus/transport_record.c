@@ -19,7 +19,6 @@ typedef struct {
 typedef struct {
   pml_transport base; /* first: a transport is one of these */
   pml_transport_events ev;
-  pml_hash_key key;
   peer *peers;
   pml_list kept; /* of record */
 } recorder;
@@ -29,20 +28,20 @@ static recorder *of(pml_transport *t) { return (recorder *)(void *)t; }
 static peer *peer_find(const recorder *x, const char *id) {
   size_t n = strlen(id);
   peer *p;
-  HASH_FIND_BYHASHVALUE(hh, x->peers, id, n, pml_hash(&x->key, id, n), p);
+  HASH_FIND_BYHASHVALUE(hh, x->peers, id, n, pml_hash_ours(id, n), p);
   return p;
 }
 
-static int record_send(pml_transport *t, const char *to, pml_buf *head, pml_buf *body,
+static int record_send(pml_transport *t, const char *to, pml_slice head, pml_buf *body,
                        pml_buf *extra) {
   recorder *x = of(t);
-  if (pml_buf_slice(head).n + pml_buf_slice(body).n + pml_buf_slice(extra).n > PML_RECORD_MAX) {
+  if (head.n + pml_buf_slice(body).n + pml_buf_slice(extra).n > PML_RECORD_MAX) {
     return PML_ETOOBIG;
   }
   if (!peer_find(x, to)) return PML_ENOENT;
   record *r = pml_alloc(sizeof *r);
   r->to = pml_strdup(to);
-  r->head = pml_buf_ref(head);
+  r->head = pml_buf_from(head.p, head.n);
   r->body = pml_buf_ref(body);
   r->extra = pml_buf_ref(extra);
   pml_list_append(&x->kept, &r->node);
@@ -85,7 +84,6 @@ pml_transport *pml_transport_record_new(const pml_transport_events *ev) {
   x->base.send = record_send;
   x->base.close = record_close;
   x->ev = *ev;
-  pml_hash_key_init(&x->key);
   pml_list_init(&x->kept);
   return &x->base;
 }
@@ -93,7 +91,7 @@ pml_transport *pml_transport_record_new(const pml_transport_events *ev) {
 void pml_transport_record_deliver(pml_transport *t, const char *from, pml_buf *head, pml_buf *body,
                                   pml_buf *extra) {
   recorder *x = of(t);
-  x->ev.on_record(from, head, body, extra, x->ev.ud);
+  x->ev.on_record(from, pml_buf_slice(head), body, extra, x->ev.ud);
 }
 
 void pml_transport_record_peer(pml_transport *t, const char *id, int up) {
@@ -104,7 +102,7 @@ void pml_transport_record_peer(pml_transport *t, const char *id, int up) {
     size_t n = strlen(id);
     p = pml_alloc(sizeof *p + n + 1);
     memcpy(p->id, id, n + 1);
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, x->peers, p->id, n, pml_hash(&x->key, id, n), p);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, x->peers, p->id, n, pml_hash_ours(id, n), p);
   } else {
     HASH_DELETE(hh, x->peers, p);
     pml_free(p);

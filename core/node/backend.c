@@ -38,7 +38,7 @@ static void refuse(pml_node *n, const pml_envelope *env, const char *text) {
   pml_free(from);
 }
 
-static void forwarded(pml_node *n, const pml_envelope *env, pml_slice body) {
+static void forwarded(pml_node *n, const pml_envelope *env) {
   pml_id request = 0;
   if (pml__node_refuses(n)) {
     refuse(n, env, "its scripts hold too much memory");
@@ -58,7 +58,7 @@ static void forwarded(pml_node *n, const pml_envelope *env, pml_slice body) {
   }
   if (env->call) n->counts.requests++;
   else n->counts.notifies++;
-  n->script.on_forwarded(n->script.ud, request, env, body);
+  n->script.on_forwarded(n->script.ud, request, env, env->param);
 }
 
 static void called(pml_node *n, const pml_envelope *env, pml_slice args) {
@@ -88,7 +88,7 @@ static void called(pml_node *n, const pml_envelope *env, pml_slice args) {
 
 void pml_backend_record(pml_node *n, const pml_envelope *env, pml_buf *body, pml_buf *extra) {
   switch (env->kind) {
-  case PML_ENV_FORWARD: forwarded(n, env, pml_buf_slice(body)); break;
+  case PML_ENV_FORWARD: forwarded(n, env); break;
   case PML_ENV_CALL: called(n, env, pml_buf_slice(body)); break;
   case PML_ENV_PUSH:
   case PML_ENV_BROADCAST: pml_push_record(n, env, body, extra); break;

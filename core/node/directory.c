@@ -6,6 +6,7 @@
 void pml_directory_init(pml_directory *d) { *d = (pml_directory){0}; }
 
 void pml_directory_clear(pml_directory *d) {
+  pml_directory_changed(d);
   for (size_t i = 0; i < d->n; i++) {
     pml_free(d->v[i].id);
     pml_free(d->v[i].type);
@@ -20,6 +21,7 @@ void pml_directory_fini(pml_directory *d) {
 }
 
 void pml_directory_add(pml_directory *d, const char *id, const char *type, int frontend) {
+  pml_directory_changed(d); /* its list is about to move */
   d->v = pml_realloc(d->v, (d->n + 1) * sizeof *d->v);
   d->v[d->n++] = (pml_server_info){pml_strdup(id), pml_strdup(type), frontend};
 }
@@ -30,23 +32,40 @@ const pml_server_info *pml_directory_find(const pml_directory *d, const char *id
   return NULL;
 }
 
-/* The n-th living server of the type; n past the end gives NULL and *count. */
-static const pml_server_info *nth(const pml_directory *d, pml_slice type, size_t n, size_t *count,
-                                  int (*alive)(const char *id, void *ud), void *ud) {
-  *count = 0;
-  for (size_t i = 0; i < d->n; i++) {
-    if (!pml_slice_eq(pml_slice_str(d->v[i].type), type) || !alive(d->v[i].id, ud)) continue;
-    if ((*count)++ == n) return &d->v[i];
-  }
+static pml_server_type *type_find(const pml_directory *d, pml_slice type) {
+  for (size_t i = 0; i < d->ntypes; i++)
+    if (pml_slice_eq(pml_slice_str(d->types[i].type), type)) return &d->types[i];
   return NULL;
 }
 
-const pml_server_info *pml_directory_route(const pml_directory *d, pml_slice type, pml_slice uid,
+void pml_directory_changed(pml_directory *d) {
+  for (size_t i = 0; i < d->ntypes; i++) pml_free(d->types[i].v);
+  pml_free(d->types);
+  d->types = NULL;
+  d->ntypes = 0;
+  d->known = 0;
+}
+
+static void look(pml_directory *d, int (*alive)(const char *id, void *ud), void *ud) {
+  d->types = pml_alloc((d->n + 1) * sizeof *d->types);
+  for (size_t i = 0; i < d->n; i++) {
+    const pml_server_info *s = &d->v[i];
+    if (!alive(s->id, ud)) continue;
+    pml_server_type *t = type_find(d, pml_slice_str(s->type));
+    if (!t) {
+      t = &d->types[d->ntypes++];
+      *t = (pml_server_type){.type = s->type, .v = pml_alloc(d->n * sizeof *t->v)};
+    }
+    t->v[t->n++] = s;
+  }
+  d->known = 1;
+}
+
+const pml_server_info *pml_directory_route(pml_directory *d, pml_slice type, pml_slice uid,
                                            int (*alive)(const char *id, void *ud), void *ud) {
-  size_t count;
-  nth(d, type, SIZE_MAX, &count, alive, ud);
-  if (count == 0) return NULL;
+  if (!d->known) look(d, alive, ud);
+  const pml_server_type *t = type_find(d, type);
+  if (!t) return NULL;
   int32_t crc = (int32_t)pml_crc32(uid.p, uid.n);
-  uint64_t place = (uint64_t)(crc < 0 ? -(int64_t)crc : (int64_t)crc) % count;
-  return nth(d, type, (size_t)place, &count, alive, ud);
+  return t->v[(uint64_t)(crc < 0 ? -(int64_t)crc : (int64_t)crc) % t->n];
 }

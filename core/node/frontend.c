@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #define LINES_PER_SECOND 20
+#define FORWARDS_KEPT 1024 /* ended ones, for new ones */
+#define FORWARD_POOLED 128 /* bytes of one that is kept; a longer route is an exception */
 
 /* --- clients --------------------------------------------------------------- */
 
@@ -83,6 +85,7 @@ void pml_frontend_init(pml_node *n) {
   n->host.on_data = on_data;
   n->host.on_end = on_end;
   n->host.ud = n;
+  pml_pool_init(&n->forward_pool, FORWARD_POOLED, FORWARDS_KEPT);
 }
 
 void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *why) {
@@ -142,8 +145,27 @@ typedef struct {
   pml_node *node;
   pml_id session;
   uint32_t msg_id;
-  char to[64], route[PML_MSG_ROUTE_MAX + 1];
+  uint8_t nto, pooled;
+  char text[]; /* to\0route\0 */
 } forward;
+
+static forward *forward_new(pml_node *n, const char *to, pml_slice route) {
+  size_t nto = strlen(to), size = sizeof(forward) + nto + route.n + 2;
+  int pooled = size <= FORWARD_POOLED;
+  forward *f = pooled ? pml_pool_take(&n->forward_pool) : pml_alloc(size);
+  f->node = n;
+  f->nto = (uint8_t)nto; /* ids of servers have 63 bytes at most */
+  f->pooled = (uint8_t)pooled;
+  memcpy(f->text, to, nto + 1);
+  memcpy(f->text + nto + 1, route.p, route.n);
+  f->text[nto + 1 + route.n] = '\0';
+  return f;
+}
+
+static void forward_free(forward *f) {
+  if (f->pooled) pml_pool_give(&f->node->forward_pool, f);
+  else pml_free(f);
+}
 
 static void forward_end(int status, pml_buf *body, void *ud) {
   forward *f = ud;
@@ -155,7 +177,7 @@ static void forward_end(int status, pml_buf *body, void *ud) {
     /* When its client is gone as well, nobody misses the answer. */
     if (status != PML_ECLOSED && may_tell(n))
       pml_log_write(&n->log, s ? PML_ERROR : PML_DEBUG, "%s: no answer from server %s: %.*s",
-                    f->route, f->to, status == 1 && body ? (int)body->len : 64,
+                    f->text + f->nto + 1, f->text, status == 1 && body ? (int)body->len : 64,
                     status == 1 && body ? (const char *)body->data : pml_err_name(status));
   }
   if (s) {
@@ -163,14 +185,11 @@ static void forward_end(int status, pml_buf *body, void *ud) {
     if (good && s->sink) s->sink->send(s->sink, body);
     else answer_500(s, f->msg_id);
   }
-  pml_free(f);
+  forward_free(f);
 }
 
-/* Sends a message on. The body is shared, its bytes are not looked at. */
-static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, pml_buf *body,
-                   const char *to) {
-  const pml_server_info *info = pml_directory_find(&n->directory, to);
-  if (!n->rpc || (info && info->frontend)) return PML_ENOENT;
+/* Sends a message on; its body is not looked at. */
+static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, const char *to) {
   pml_envelope env = {
     .kind = PML_ENV_FORWARD,
     .flags = m->gzip ? PML_ENV_GZIP : 0,
@@ -180,21 +199,16 @@ static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, pml_b
     .route = m->route,
     .uid = s->uid,
     .settings = pml_buf_slice(s->settings),
+    .param = m->body,
   };
+  if (!n->rpc) return PML_ENOENT;
   n->counts.forwards++;
-  if (!m->id) return pml_rpc_cast(n->rpc, to, &env, body, NULL);
-  forward *f = pml_alloc(sizeof *f);
-  f->node = n;
+  if (!m->id) return pml_rpc_cast(n->rpc, to, &env, NULL, NULL);
+  forward *f = forward_new(n, to, m->route);
   f->session = s->id;
   f->msg_id = m->id;
-  size_t nto = strlen(to);
-  if (nto >= sizeof f->to) nto = sizeof f->to - 1;
-  memcpy(f->to, to, nto);
-  f->to[nto] = '\0';
-  memcpy(f->route, m->route.p, m->route.n);
-  f->route[m->route.n] = '\0';
-  int rc = pml_rpc_call(n->rpc, to, &env, body, NULL, n->config.forward_ms, forward_end, f, NULL);
-  if (rc) pml_free(f);
+  int rc = pml_rpc_call(n->rpc, to, &env, NULL, NULL, n->config.forward_ms, forward_end, f, NULL);
+  if (rc) forward_free(f);
   else s->in_flight++;
   return rc;
 }
@@ -269,8 +283,10 @@ int pml_frontend_forward(pml_node *n, pml_id id, const char *to) {
       .gzip = p->gzip,
       .id = p->msg_id,
       .route = pml_slice_of(p->route, p->nroute),
+      .body = pml_buf_slice(p->body),
     };
-    rc = to ? send_on(n, s, &m, p->body, to) : PML_ENOENT;
+    const pml_server_info *info = to ? pml_directory_find(&n->directory, to) : NULL;
+    rc = to && !(info && info->frontend) ? send_on(n, s, &m, to) : PML_ENOENT;
     if (rc) {
       n->counts.forward_fails++;
       answer_500(s, p->msg_id);
@@ -280,7 +296,10 @@ int pml_frontend_forward(pml_node *n, pml_id id, const char *to) {
   return rc;
 }
 
-void pml_frontend_clear(pml_node *n) { pml__node_empty(n->pending, pending_free, n); }
+void pml_frontend_clear(pml_node *n) {
+  pml__node_empty(n->pending, pending_free, n);
+  pml_pool_clear(&n->forward_pool);
+}
 
 static int is_routed(const pml_node *n, pml_slice type) {
   for (size_t i = 0; i < n->nrouted; i++)
@@ -331,9 +350,7 @@ static void to_others(pml_node *n, pml_session *s, const pml_message_view *m, pm
     forward_failed(n, s, m, why);
     return;
   }
-  pml_buf *body = pml_buf_from(m->body.p, m->body.n);
-  int rc = send_on(n, s, m, body, to->id);
-  pml_buf_unref(body);
+  int rc = to->frontend ? PML_ENOENT : send_on(n, s, m, to->id);
   if (rc)
     forward_failed(n, s, m, rc == PML_ENOENT ? "its server takes no messages" : pml_err_name(rc));
 }

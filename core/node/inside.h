@@ -2,6 +2,7 @@
 #ifndef PML_NODE_INSIDE_H
 #define PML_NODE_INSIDE_H
 
+#include "base/pool.h"
 #include "bus/rpc.h"
 #include "net/listener.h"
 #include "net/peer.h"
@@ -33,6 +34,7 @@ struct pml_node {
   pml_listener *listener;
   pml_peer_host host;
   pml_slots *requests;     /* node/requests */
+  pml_pool request_pool, forward_pool; /* of node/requests, node/frontend */
   pml_slots *pending;      /* node/frontend: messages that wait for on_route */
   pml_slots *remote_calls; /* node/backend */
   uint32_t generation;     /* of the scripts: requests and calls that come in get it */

@@ -23,6 +23,7 @@ static void on_record(const pml_envelope *env, pml_buf *body, pml_buf *extra, vo
 
 static void on_peer(const char *id, int up, void *ud) {
   pml_node *n = ud;
+  pml_directory_changed(&n->directory);
   if (strcmp(id, n->id) != 0)
     pml_log_write(&n->log, PML_DEBUG, "server %s is %s", id, up ? "there" : "gone");
 }
@@ -42,7 +43,7 @@ pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o) {
   n->sessions = pml_sessions_new();
   n->channels = pml_channels_new();
   n->resolver = pml_resolver_new();
-  n->requests = pml_slots_new();
+  pml_requests_init(n);
   n->pending = pml_slots_new();
   n->remote_calls = pml_slots_new();
   n->pushes = pml_slots_new();

@@ -7,13 +7,16 @@
 #include "wire/message.h"
 #include "wire/package.h"
 
+#define KEPT 1024  /* ended ones, for new ones */
+#define POOLED 160 /* bytes of a request that is kept; a longer route is an exception */
+
 typedef struct {
   pml_timer timer;
   pml_node *node;
   pml_id id, session; /* session 0: forwarded by another server */
   uint64_t call;
   uint32_t msg_id, generation;
-  uint16_t nfrom, nroute;
+  uint8_t nfrom, pooled;
   char text[]; /* from\0route\0 */
 } request;
 
@@ -22,7 +25,8 @@ static const char *route_of(const request *r) { return r->text + r->nfrom + 1; }
 static void forget(void *obj, pml_node *n) {
   request *r = obj;
   pml_timer_stop(n->loop, &r->timer);
-  pml_free(r);
+  if (r->pooled) pml_pool_give(&n->request_pool, r);
+  else pml_free(r);
 }
 
 pml_buf *pml_requests_error_frame(uint32_t msg_id) {
@@ -47,22 +51,22 @@ static void late(pml_timer *t) {
 }
 
 static pml_id put(pml_node *n, pml_slice from, pml_slice route, request **out) {
-  request *r = pml_alloc(sizeof *r + from.n + route.n + 2);
-  memset(r, 0, sizeof *r);
-  r->node = n;
-  r->generation = n->generation;
-  r->nfrom = (uint16_t)from.n;
-  r->nroute = (uint16_t)route.n;
+  size_t size = sizeof(request) + from.n + route.n + 2;
+  int pooled = size <= POOLED;
+  request *r = pooled ? pml_pool_take(&n->request_pool) : pml_alloc(size);
+  *r = (request){.node = n, .generation = n->generation};
+  r->nfrom = (uint8_t)from.n; /* ids of servers have 63 bytes at most */
+  r->pooled = (uint8_t)pooled;
   if (from.n) memcpy(r->text, from.p, from.n);
   r->text[from.n] = '\0';
   if (route.n) memcpy(r->text + from.n + 1, route.p, route.n);
   r->text[from.n + 1 + route.n] = '\0';
+  pml_timer_init(&r->timer, late);
   r->id = pml_slots_put(n->requests, r);
   if (!r->id) {
-    pml_free(r);
+    forget(r, n);
     return 0;
   }
-  pml_timer_init(&r->timer, late);
   pml_timer_start(n->loop, &r->timer, n->config.handler_ms);
   *out = r;
   return r->id;
@@ -119,4 +123,12 @@ void pml_requests_older(pml_node *n, pml_requests_on_older_fn fn, void *ud) {
     if (r->generation != n->generation) fn(id, r->generation, ud);
 }
 
-void pml_requests_clear(pml_node *n) { pml__node_empty(n->requests, forget, n); }
+void pml_requests_init(pml_node *n) {
+  n->requests = pml_slots_new();
+  pml_pool_init(&n->request_pool, POOLED, KEPT);
+}
+
+void pml_requests_clear(pml_node *n) {
+  pml__node_empty(n->requests, forget, n);
+  pml_pool_clear(&n->request_pool);
+}

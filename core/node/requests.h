@@ -5,6 +5,8 @@
 
 #include "node/node.h"
 
+void pml_requests_init(pml_node *n);
+
 /* From a client of this server. Returns the request's id, 0 when there are no places. */
 pml_id pml_requests_local(pml_node *n, pml_session *s, uint32_t msg_id, pml_slice route);
 /* Forwarded by server env->from. */
@@ -19,7 +21,7 @@ pml_buf *pml_requests_error_frame(uint32_t msg_id);
 /* Those that wait for an answer of scripts of another generation than the present one. */
 typedef void (*pml_requests_on_older_fn)(pml_id id, uint32_t generation, void *ud);
 void pml_requests_older(pml_node *n, pml_requests_on_older_fn fn, void *ud);
-/* Forgets all, at the end. */
+/* Forgets all, at the end; n->requests is its owner's to free. */
 void pml_requests_clear(pml_node *n);
 
 #endif

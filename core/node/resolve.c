@@ -21,12 +21,10 @@ struct pml_resolver {
   entry *all;
   uint64_t clock;
   size_t sessions, bytes;
-  pml_hash_key key;
 };
 
 pml_resolver *pml_resolver_new(void) {
   pml_resolver *r = pml_alloc0(sizeof *r);
-  pml_hash_key_init(&r->key);
   return r;
 }
 
@@ -63,7 +61,7 @@ static void make_room(pml_resolver *r) {
 
 static entry *find(pml_resolver *r, pml_buf *uids) {
   entry *e;
-  uint32_t h = pml_hash(&r->key, &uids, sizeof uids);
+  uint32_t h = pml_hash_ours(&uids, sizeof uids);
   HASH_FIND_BYHASHVALUE(hh, r->all, &uids, sizeof uids, h, e);
   if (e) return e;
   make_room(r);

@@ -14,8 +14,9 @@ static int none(const char *id, void *ud) {
   return 0;
 }
 
-static const char *route(const pml_directory *d, const char *type, const char *uid,
+static const char *route(pml_directory *d, const char *type, const char *uid,
                          int (*alive)(const char *id, void *ud), const char *ud) {
+  pml_directory_changed(d);
   const pml_server_info *s =
     pml_directory_route(d, pml_slice_str(type), pml_slice_str(uid), alive, (void *)(uintptr_t)ud);
   return s ? s->id : "-";
@@ -70,5 +71,28 @@ TEST(directory_routes_among_the_living) {
   pml_directory_fini(&d);
   pml_directory_init(&d);
   CHECK(strcmp(route(&d, "chat", "1", all, NULL), "-") == 0);
+  pml_directory_fini(&d);
+}
+
+static int asked(const char *id, void *ud) {
+  (void)id;
+  ++*(int *)ud;
+  return 1;
+}
+
+TEST(directory_keeps_who_is_there_until_that_changes) {
+  pml_directory d;
+  int n = 0;
+  fill(&d);
+  for (const char *uid = "abcdefgh"; *uid; uid++)
+    CHECK(pml_directory_route(&d, pml_slice_str("chat"), pml_slice_str(uid), asked, &n) != NULL);
+  CHECK_EQ(n, 4);
+  pml_directory_changed(&d);
+  CHECK(pml_directory_route(&d, pml_slice_str("chat"), pml_slice_str("a"), but, "none") != NULL);
+  CHECK(pml_directory_route(&d, pml_slice_str("chat"), pml_slice_str("a"), asked, &n) != NULL);
+  CHECK_EQ(n, 4);
+  pml_directory_add(&d, "chat-4", "chat", 0);
+  CHECK(pml_directory_route(&d, pml_slice_str("chat"), pml_slice_str("a"), asked, &n) != NULL);
+  CHECK_EQ(n, 9);
   pml_directory_fini(&d);
 }

@@ -111,7 +111,8 @@ TEST(frontend_shares_the_answer_it_passes_on) {
   CHECK_EQ(r.env.kind, PML_ENV_FORWARD);
   CHECK_EQ(r.env.ms, 11000);
   CHECK_EQ(r.env.session, s->id);
-  CHECK_BYTES(r.body->data, r.body->len, "\xff\xfe");
+  CHECK_BYTES(r.env.param.p, r.env.param.n, "\xff\xfe");
+  CHECK(!r.body && !r.extra);
   pml_envelope env = {.kind = PML_ENV_ANSWER, .call = r.env.call};
   pml_buf *head = pml_envelope_write(&env), *frame = pml_frame_of(PML_PKG_DATA, "\4\3{}", 4);
   pml_transport_record_deliver(pml_node_transport(v.node), "chat-1", head, frame, NULL);
@@ -206,7 +207,7 @@ TEST(frontend_asks_the_scripts_for_routed_types) {
   CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, "chat-1"), 0);
   CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, "chat-1"), PML_ECLOSED);
   CHECK(virtual_take(&v, &r));
-  CHECK_BYTES(r.body->data, r.body->len, "x");
+  CHECK_BYTES(r.env.param.p, r.env.param.n, "x");
   virtual_drop(&r);
   say(&v, s, PML_MSG_REQUEST, 3, "chat.a.b", "x");
   CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, "f1"), PML_ENOENT);

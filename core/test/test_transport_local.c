@@ -20,13 +20,13 @@ static void note(server *s, const char *what, const char *id) {
   snprintf(s->log + n, sizeof s->log - n, "%s%s ", what, id);
 }
 
-static void on_record(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+static void on_record(const char *from, pml_slice head, pml_buf *body, pml_buf *extra, void *ud) {
   server *s = ud;
   (void)extra;
   s->records++;
   s->turn = pml_loop_turn(s->l);
   char text[64];
-  snprintf(text, sizeof text, ":%.*s%.*s", (int)head->len, (const char *)head->data,
+  snprintf(text, sizeof text, ":%.*s%.*s", (int)head.n, (const char *)head.p,
            (int)pml_buf_slice(body).n, body ? (const char *)body->data : "");
   if (s->closes) pml_transport_close(s->t);
   note(s, from, text); /* from is still there */
@@ -69,9 +69,9 @@ TEST(transport_local_delivers_in_order_on_a_later_turn) {
   join_two(&a, &b, h, l);
   pml_buf *x = pml_buf_from("x", 1), *y = pml_buf_from("y", 1);
   uint64_t before = pml_loop_turn(l);
-  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0);
-  CHECK_EQ(pml_transport_send(a.t, "b", y, x, NULL), 0);
-  CHECK_EQ(pml_transport_send(a.t, "b", x, y, x), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), NULL, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(y), x, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), y, x), 0);
   CHECK_EQ(b.records, 0);
   CHECK_EQ(pml_transport_local_sent(a.t), 3);
   b.stop_after = 3;
@@ -95,7 +95,7 @@ TEST(transport_local_delivers_to_oneself) {
   server a;
   join(&a, h, l, "a");
   pml_buf *x = pml_buf_from("x", 1);
-  CHECK_EQ(pml_transport_send(a.t, "a", x, NULL, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "a", pml_buf_slice(x), NULL, NULL), 0);
   CHECK_EQ(a.records, 0);
   a.stop_after = 1;
   pml_loop_run(l);
@@ -112,12 +112,12 @@ TEST(transport_local_tells_of_the_end_after_the_last_record) {
   server a, b;
   join_two(&a, &b, h, l);
   pml_buf *x = pml_buf_from("x", 1);
-  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), NULL, NULL), 0);
   pml_transport_close(a.t); /* what it sent in this turn still leaves */
   b.stop_after = -1;
   pml_loop_run(l);
   CHECK_BYTES(b.log, strlen(b.log), "a:x -a ");
-  CHECK_EQ(pml_transport_send(b.t, "a", x, NULL, NULL), PML_ENOENT);
+  CHECK_EQ(pml_transport_send(b.t, "a", pml_buf_slice(x), NULL, NULL), PML_ENOENT);
   pml_transport_close(b.t);
   pml_loop_free(l);
   pml_hub_unref(h);
@@ -130,17 +130,19 @@ TEST(transport_local_refuses_at_once_what_cannot_be_delivered) {
   server a, b;
   join_two(&a, &b, h, l);
   pml_buf *x = pml_buf_from("x", 1), *big = pml_buf_new(PML_RECORD_MAX - 1);
-  CHECK_EQ(pml_transport_send(a.t, "nobody", x, NULL, NULL), PML_ENOENT);
-  CHECK_EQ(pml_transport_send(a.t, "b", big, x, x), PML_ETOOBIG);
-  CHECK_EQ(pml_transport_send(a.t, "b", x, big, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "nobody", pml_buf_slice(x), NULL, NULL), PML_ENOENT);
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(big), x, x), PML_ETOOBIG);
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), big, NULL), 0);
   int rc = 0, n = 1;
-  while (n < 100 && (rc = pml_transport_send(a.t, "b", x, big, NULL)) == 0) n++;
+  while (n < 100 && (rc = pml_transport_send(a.t, "b", pml_buf_slice(x), big, NULL)) == 0) n++;
   CHECK_EQ(rc, PML_EFULL);
   CHECK(n < 10);
-  CHECK_EQ(pml_transport_send(a.t, "a", x, NULL, NULL), 0); /* another's queue is another's */
+  CHECK_EQ(pml_transport_send(a.t, "a", pml_buf_slice(x), NULL, NULL),
+           0); /* another's queue is another's */
   b.log[0] = '\0';
   pml_transport_close(b.t);
-  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), PML_ENOENT); /* not told yet */
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), NULL, NULL),
+           PML_ENOENT); /* not told yet */
   pml_transport_close(a.t);
   pml_loop_free(l);
   pml_hub_unref(h);
@@ -158,11 +160,11 @@ TEST(transport_local_full_server_takes_again_when_it_has_read) {
   pml_buf *big = pml_buf_new(PML_RECORD_MAX), *x = pml_buf_from("x", 1);
   memset(big->data, 0, big->len); /* an empty text */
   int n = 0;
-  while (pml_transport_send(a.t, "b", big, NULL, NULL) == 0) n++;
+  while (pml_transport_send(a.t, "b", pml_buf_slice(big), NULL, NULL) == 0) n++;
   CHECK(n > 0);
   b.stop_after = n;
   pml_loop_run(l);
-  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), NULL, NULL), 0);
   b.stop_after = n + 1;
   pml_loop_run(l);
   pml_transport_close(a.t);
@@ -205,8 +207,8 @@ TEST(transport_local_may_be_closed_inside_its_event) {
   server a, b;
   join_two(&a, &b, h, l);
   pml_buf *x = pml_buf_from("x", 1);
-  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0);
-  CHECK_EQ(pml_transport_send(a.t, "b", x, NULL, NULL), 0); /* is dropped */
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), NULL, NULL), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), NULL, NULL), 0); /* is dropped */
   pml_transport_close(a.t);
   b.closes = 1;
   b.stop_after = 1;
@@ -239,11 +241,11 @@ static void node_end_if_done(node *n) {
   if (n->sent == RECORDS && n->total == (SERVERS - 1) * RECORDS) pml_loop_stop(n->l);
 }
 
-static void on_numbered(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+static void on_numbered(const char *from, pml_slice head, pml_buf *body, pml_buf *extra, void *ud) {
   node *n = ud;
   uint32_t seq;
-  CHECK(head->len == sizeof seq && !body && !extra);
-  memcpy(&seq, head->data, sizeof seq);
+  CHECK(head.n == sizeof seq && !body && !extra);
+  memcpy(&seq, head.p, sizeof seq);
   if (from[0] == 'g') {
     CHECK_EQ(seq, n->gifts++);
     return;
@@ -269,7 +271,7 @@ static void node_send(pml_task *task) {
     pml_buf *b = pml_buf_from(&n->sent, sizeof n->sent);
     for (int i = 0; i < SERVERS; i++) {
       if (strcmp(names[i], n->id) == 0) continue;
-      int rc = pml_transport_send(n->t, names[i], b, NULL, NULL);
+      int rc = pml_transport_send(n->t, names[i], pml_buf_slice(b), NULL, NULL);
       CHECK_EQ(rc, 0);
     }
     pml_buf_unref(b);
@@ -298,7 +300,8 @@ typedef struct {
   int met;
 } guest;
 
-static void guest_ignore(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+static void guest_ignore(const char *from, pml_slice head, pml_buf *body, pml_buf *extra,
+                         void *ud) {
   (void)from, (void)head, (void)body, (void)extra, (void)ud;
 }
 
@@ -307,7 +310,7 @@ static void guest_meets(const char *id, int up, void *ud) {
   if (!up || g->met++) return;
   for (uint32_t i = 0; i < GIFTS; i++) {
     pml_buf *b = pml_buf_from(&i, sizeof i);
-    int rc = pml_transport_send(g->tr, id, b, NULL, NULL);
+    int rc = pml_transport_send(g->tr, id, pml_buf_slice(b), NULL, NULL);
     CHECK(rc == 0 || rc == PML_ENOENT);
     pml_buf_unref(b);
   }

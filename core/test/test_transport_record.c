@@ -8,11 +8,11 @@ typedef struct {
   char log[256];
 } ears;
 
-static void on_record(const char *from, pml_buf *head, pml_buf *body, pml_buf *extra, void *ud) {
+static void on_record(const char *from, pml_slice head, pml_buf *body, pml_buf *extra, void *ud) {
   ears *e = ud;
   size_t n = strlen(e->log);
-  snprintf(e->log + n, sizeof e->log - n, "%s:%zu/%zu/%zu ", from, pml_buf_slice(head).n,
-           pml_buf_slice(body).n, pml_buf_slice(extra).n);
+  snprintf(e->log + n, sizeof e->log - n, "%s:%zu/%zu/%zu ", from, head.n, pml_buf_slice(body).n,
+           pml_buf_slice(extra).n);
 }
 
 static void on_peer(const char *id, int up, void *ud) {
@@ -33,15 +33,18 @@ TEST(transport_record_gives_back_what_was_sent_in_order) {
   char *to;
   pml_transport_record_peer(t, "chat-1", 1);
   pml_transport_record_peer(t, "chat-2", 1);
-  CHECK_EQ(pml_transport_send(t, "chat-1", a, NULL, NULL), 0);
-  CHECK_EQ(pml_transport_send(t, "chat-2", b, a, b), 0);
-  CHECK_EQ(pml_transport_send(t, "chat-1", a, NULL, NULL), 0); /* kept: close drops it */
+  CHECK_EQ(pml_transport_send(t, "chat-1", pml_buf_slice(a), NULL, NULL), 0);
+  CHECK_EQ(pml_transport_send(t, "chat-2", pml_buf_slice(b), a, b), 0);
+  CHECK_EQ(pml_transport_send(t, "chat-1", pml_buf_slice(a), NULL, NULL),
+           0); /* kept: close drops it */
   CHECK_EQ(pml_transport_record_take(t, &to, &h, &bo, &x), 1);
-  CHECK(strcmp(to, "chat-1") == 0 && h == a && !bo && !x);
+  CHECK(strcmp(to, "chat-1") == 0 && !bo && !x);
+  CHECK_BYTES(h->data, h->len, "aa");
   pml_free(to);
   pml_buf_unref(h);
   CHECK_EQ(pml_transport_record_take(t, &to, &h, &bo, &x), 1);
-  CHECK(strcmp(to, "chat-2") == 0 && h == b && bo == a && x == b);
+  CHECK(strcmp(to, "chat-2") == 0 && bo == a && x == b);
+  CHECK_BYTES(h->data, h->len, "bbb");
   pml_free(to);
   pml_buf_unref(h);
   pml_buf_unref(bo);
@@ -56,11 +59,11 @@ TEST(transport_record_refuses_unknown_servers_and_large_records) {
   pml_transport *t = record_new(&e);
   pml_buf *a = pml_buf_from("a", 1), *big = pml_buf_new(PML_RECORD_MAX), *h, *b, *x;
   char *to;
-  CHECK_EQ(pml_transport_send(t, "chat-1", a, NULL, NULL), PML_ENOENT);
+  CHECK_EQ(pml_transport_send(t, "chat-1", pml_buf_slice(a), NULL, NULL), PML_ENOENT);
   pml_transport_record_peer(t, "chat-1", 1);
-  CHECK_EQ(pml_transport_send(t, "chat-1", a, big, NULL), PML_ETOOBIG);
+  CHECK_EQ(pml_transport_send(t, "chat-1", pml_buf_slice(a), big, NULL), PML_ETOOBIG);
   pml_transport_record_peer(t, "chat-1", 0);
-  CHECK_EQ(pml_transport_send(t, "chat-1", a, NULL, NULL), PML_ENOENT);
+  CHECK_EQ(pml_transport_send(t, "chat-1", pml_buf_slice(a), NULL, NULL), PML_ENOENT);
   CHECK_EQ(pml_transport_record_take(t, &to, &h, &b, &x), 0);
   pml_transport_close(t);
   pml_buf_unref(a);

@@ -74,6 +74,7 @@ static inline void virtual_drop(virtual_record *r) {
 
 static inline void virtual_deliver(virtual_node *v, const char *from, pml_envelope *env,
                                    const void *body, size_t n, pml_buf *extra) {
+  if (env->kind == PML_ENV_FORWARD) env->param = pml_slice_of(body, n);
   pml_buf *head = pml_envelope_write(env), *b = pml_buf_from(body, n);
   pml_transport_record_deliver(pml_node_transport(v->node), from, head, b, extra);
   pml_buf_unref(head);

@@ -35,15 +35,14 @@ static uint16_t get16(const uint8_t *p) { return (uint16_t)((unsigned)p[0] << 8 
 static uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
 static uint64_t get64(const uint8_t *p) { return (uint64_t)get32(p) << 32 | get32(p + 4); }
 
-pml_buf *pml_envelope_write(const pml_envelope *e) {
+void pml_envelope_put(pml_writer *w, const pml_envelope *e) {
   assert(!e->uid.s || e->uid.n <= PML_UID_MAX); /* ours: the binding refuses longer ones */
   const pml_slice texts[TEXTS] = {
     e->from, e->route, pml_slice_of(e->uid.s, e->uid.s ? e->uid.n : 0), e->settings, e->param,
   };
   size_t total = HEAD;
   for (int i = 0; i < TEXTS; i++) total += texts[i].n;
-  pml_buf *b = pml_buf_new(total);
-  uint8_t *p = b->data;
+  uint8_t *p = pml_writer_more(w, total);
   p[0] = VERSION;
   p[1] = e->kind;
   p[2] = e->flags;
@@ -61,7 +60,12 @@ pml_buf *pml_envelope_write(const pml_envelope *e) {
     if (texts[i].n) memcpy(at, texts[i].p, texts[i].n);
     at += texts[i].n;
   }
-  return b;
+}
+
+pml_buf *pml_envelope_write(const pml_envelope *e) {
+  pml_writer w = {0};
+  pml_envelope_put(&w, e);
+  return pml_writer_finish(&w);
 }
 
 int pml_envelope_read(pml_slice in, pml_envelope *out) {

@@ -1,6 +1,5 @@
-/* envelope: the head of a record between servers. A record is up to three blocks:
- * this head, a body (JSON text, a client's bytes, or a finished frame), and an
- * extra block (a list of uids). Layout: envelope.c has the drawing; version 1. */
+/* envelope: the head of a record between servers. A record is this head and up to two
+ * blocks: a body (JSON text, or a finished frame), and an extra one (a list of uids). Layout: envelope.c has the drawing; version 1. */
 #ifndef PML_WIRE_ENVELOPE_H
 #define PML_WIRE_ENVELOPE_H
 
@@ -9,7 +8,7 @@
 
 enum {
   PML_ENV_CALL = 1,    /* rpc: route "service.method", body: JSON array of arguments */
-  PML_ENV_FORWARD = 2, /* a client's message: session, msg_*, route, body: its bytes */
+  PML_ENV_FORWARD = 2, /* a client's message: session, msg_*, route; param: its bytes */
   PML_ENV_ANSWER = 3,  /* to CALL, FORWARD, PUSH, BROADCAST: call, status, body */
   PML_ENV_PUSH = 4,    /* body: a frame; extra: uids; param: uids left out */
   /* body: a frame; flags BINDED, FILTER; param: filterParam as JSON; extra: uids left out */
@@ -34,8 +33,9 @@ typedef struct {
   pml_slice param;    /* see the kinds */
 } pml_envelope;
 
-/* Returns owned. Borrows e's texts; its uid is at most PML_UID_MAX bytes. */
-pml_buf *pml_envelope_write(const pml_envelope *e);
+/* Appends e to w. Borrows e's texts; its uid is at most PML_UID_MAX bytes. */
+void pml_envelope_put(pml_writer *w, const pml_envelope *e);
+pml_buf *pml_envelope_write(const pml_envelope *e); /* the same as a block, returned owned */
 /* 0 or PML_EPROTO: cut, unknown version or kind, bytes left over. */
 int pml_envelope_read(pml_slice in, pml_envelope *out);
 

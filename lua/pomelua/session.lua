@@ -160,10 +160,23 @@ end
 
 -- The methods that do not care where the session lives.
 
+-- What texts of settings say, for reading only: most handlers ask for a setting or two,
+-- and the text of one message is that of the next. An entry lasts until the next collection.
+local known = setmetatable({}, { __mode = "v" })
+
 ---@param key string
 ---@return any
 function methods:get(key)
-  return self.settings[key]
+  local settings, text = rawget(self, "settings"), rawget(self, "_json")
+  if settings or not text then return self.settings[key] end
+  settings = known[text]
+  if not settings then
+    settings = session.decode_settings(text)
+    known[text] = settings
+  end
+  local value = settings[key]
+  if type(value) ~= "table" then return value end
+  return self.settings[key] -- the caller's own, who may change it
 end
 
 local function check_key(key)

@@ -95,6 +95,20 @@ for _, place in ipairs { "frontend", "backend" } do
       assert.same({ "nil", 3 }, ask(function(s) return tostring(s:get("b")), s:get("c") end))
     end)
 
+    it("gives each message settings of its own, tables in them too", function()
+      ask(function(s)
+        s:set { list = { 1 }, n = 1 }
+        return pomelua.await(s.pushAll, s)
+      end)
+      assert.same({ 1, 2, 5, 5 }, ask(function(s)
+        local before = s:get("n")
+        table.insert(s:get("list"), 2)
+        s:set("n", 5)
+        return before, #s:get("list"), s:get("n"), s.settings.n
+      end))
+      assert.same({ 1, 1, 1 }, ask(function(s) return s:get("n"), #s:get("list"), s.settings.n end))
+    end)
+
     it("says which setting is no JSON", function()
       local answer = ask(function(s)
         s:set("f", print)
