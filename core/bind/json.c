@@ -24,6 +24,7 @@ typedef struct {
   lua_State *L;
   pml_writer *w;
   const char *root;
+  int argument; /* 0, or the number behind root */
   char *err;
   size_t nerr;
   const void *array_mt; /* NULL: not looked up yet */
@@ -93,6 +94,10 @@ static int fail(job *x, const step *at, const char *article, const char *reason)
   size_t n = strlen(article) + strlen(reason) + 3;
   text t = {x->err, x->nerr > n ? x->nerr - n : 0, 0};
   say(&t, x->root, strlen(x->root));
+  if (x->argument) {
+    char number[NUMBER_MAX + 1] = " ";
+    say(&t, number, 1 + (size_t)number_text(x->argument, number + 1));
+  }
   say_path(&t, at);
   if (t.len == t.n) { /* not in the middle of a character */
     while (t.len && (t.p[t.len - 1] & 0xc0) == 0x80) t.len--;
@@ -421,7 +426,7 @@ static int value(job *x, int depth, const step *at) {
 }
 
 int pml_json_write(lua_State *L, int idx, pml_writer *w, const char *root, char *err, size_t nerr) {
-  job x = {L, w, root, err, nerr, NULL};
+  job x = {.L = L, .w = w, .root = root, .err = err, .nerr = nerr};
   size_t start = w->len;
   int top = lua_gettop(L);
   if (idx < 0 && idx > LUA_REGISTRYINDEX) idx = top + idx + 1;
@@ -434,17 +439,14 @@ int pml_json_write(lua_State *L, int idx, pml_writer *w, const char *root, char 
 }
 
 int pml_json_args(lua_State *L, int first, int n, pml_writer *w, char *err, size_t nerr) {
-  char root[32];
-  job x = {L, w, root, err, nerr, NULL};
+  job x = {.L = L, .w = w, .root = "arguments", .err = err, .nerr = nerr};
   size_t start = w->len;
   int top = lua_gettop(L), e = 0;
-  if (!lua_checkstack(L, STACK_SLOTS)) {
-    snprintf(root, sizeof root, "arguments");
-    return fail(&x, NULL, "", "no room on the stack");
-  }
+  if (!lua_checkstack(L, STACK_SLOTS)) return fail(&x, NULL, "", "no room on the stack");
+  x.root = "argument";
   pml_writer_byte(w, '[');
   for (int i = 0; i < n && !e; i++) {
-    snprintf(root, sizeof root, "argument %d", i + 1);
+    x.argument = i + 1;
     if (i) pml_writer_byte(w, ',');
     lua_pushvalue(L, first + i);
     e = value(&x, 1, NULL); /* the array around them is a level, too, for who reads it */

@@ -375,6 +375,18 @@ static int l_forward(lua_State *L) {
   return 1;
 }
 
+/* node:defaultRoute(type, key) -> serverId | nil: of the servers of that type that are there, the
+ * one that Pomelo's default route gives a key, a uid as a rule */
+static int l_default_route(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  size_t ntype, nkey;
+  const char *type = luaL_checklstring(L, 2, &ntype), *key = luaL_checklstring(L, 3, &nkey);
+  const pml_server_info *to =
+    pml_node_route(lua->node, pml_slice_of(type, ntype), pml_slice_of(key, nkey));
+  lua_pushstring(L, to ? to->id : NULL);
+  return 1;
+}
+
 /* node:setRouted(type, boolean) */
 static int l_set_routed(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
@@ -521,6 +533,7 @@ static const luaL_Reg methods[] = {
   {"cancel", l_cancel},
   {"answer", l_answer},
   {"forward", l_forward},
+  {"defaultRoute", l_default_route},
   {"setRouted", l_set_routed},
   {"handshake", l_handshake},
   {"call", l_call},

@@ -334,15 +334,12 @@ static int split(pml_slice route, pml_slice *type, pml_slice *method) {
   return type->n && b > a + 1 && method->n;
 }
 
-static int alive(const char *id, void *ud) { return pml_node_alive(ud, id); }
-
 static void to_others(pml_node *n, pml_session *s, const pml_message_view *m, pml_slice type) {
   if (is_routed(n, type) && n->script.on_route) {
     ask_script(n, s, m, type);
     return;
   }
-  const pml_server_info *to =
-    pml_directory_route(&n->directory, type, pml_slice_of(s->uid.s, s->uid.n), alive, n);
+  const pml_server_info *to = pml_node_route(n, type, pml_slice_of(s->uid.s, s->uid.n));
   if (!to) {
     char why[320];
     snprintf(why, sizeof why, "can not find server info for type:%.*s", (int)type.n,

@@ -174,6 +174,12 @@ int pml_node_alive(const pml_node *n, const char *id) {
   return strcmp(id, n->id) == 0 || (n->rpc && pml_rpc_alive(n->rpc, id));
 }
 
+static int alive(const char *id, void *ud) { return pml_node_alive(ud, id); }
+
+const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key) {
+  return pml_directory_route(&n->directory, type, key, alive, n);
+}
+
 /* --- the client port ------------------------------------------------------ */
 
 /* Everything that one thread of many may take of the process's descriptors. */

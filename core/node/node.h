@@ -46,6 +46,8 @@ int pml_node_join(pml_node *n, pml_hub *hub);
 void pml_node_use_recorder(pml_node *n);
 pml_transport *pml_node_transport(pml_node *n);
 int pml_node_alive(const pml_node *n, const char *id);
+/* Pomelo's default route (pml_directory_route) among the servers that are there. */
+const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key);
 
 /* Frontends: opens the client port. 0, or PML_EIO with the reason in err. */
 int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *err, size_t nerr);

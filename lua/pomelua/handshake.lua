@@ -16,20 +16,22 @@ local function refuse(server, sid, code)
   server.node:handshake(sid, code, '{"code":' .. code .. "}")
 end
 
--- Built by hand: the order of keys is Pomelo's.
+-- Built by hand: the order of keys is Pomelo's. What every client gets is built once.
 local function accept(server, sid, resp)
-  local beat = server.checked.heartbeat
-  local sys = beat and '{"heartbeat":' .. beat .. "}" or "{}"
-  local user = ""
-  if truthy(resp) then
-    local text, message = core.encode(resp, "user")
-    if not text then
-      server:error("handshake: the answer cannot be sent: " .. tostring(message))
-      return refuse(server, sid, USE_ERROR)
-    end
-    user = ',"user":' .. text
+  local checked = server.checked
+  local text = checked.accepted
+  if not text then
+    local beat = checked.heartbeat
+    text = '{"code":200,"sys":' .. (beat and '{"heartbeat":' .. beat .. "}" or "{}")
+    checked.accepted = text
   end
-  server.node:handshake(sid, 200, '{"code":200,"sys":' .. sys .. user .. "}")
+  if not truthy(resp) then return server.node:handshake(sid, 200, text .. "}") end
+  local user, message = core.encode(resp, "user")
+  if not user then
+    server:error("handshake: the answer cannot be sent: " .. tostring(message))
+    return refuse(server, sid, USE_ERROR)
+  end
+  server.node:handshake(sid, 200, text .. ',"user":' .. user .. "}")
 end
 
 local function run(server, sid, msg, owner)

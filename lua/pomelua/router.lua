@@ -70,9 +70,9 @@ end
 ---@return string|nil id
 ---@return pomelua.Error|nil
 function methods:default(stype, param)
-  local ids = self:alive(stype)
-  if #ids == 0 then return nil, nobody(stype) end
-  return ids[core.crc32(key_of(param)) % #ids + 1]
+  local id = self._server.node:defaultRoute(stype, key_of(param))
+  if not id then return nil, nobody(stype) end
+  return id
 end
 
 ---Runs a route function; done(err, id) comes once. ms is how long it may take to

@@ -47,8 +47,11 @@ function rpc.send(server, to, name, cb, n, ...)
   if cb then server.calls[call] = { cb = cb, owner = owner, name = name } end
 end
 
+local nothing = {} -- only read
+
 -- A JSON array as values: null is nil.
 local function values_of(text)
+  if text == "[]" then return nothing, 0 end
   local values = json.decode(text)
   if type(values) ~= "table" then return nil end
   local n = #values
@@ -75,17 +78,23 @@ function rpc.answered(server, call, status, text)
   task.run(server, record.owner, deliver_error, record, err)
 end
 
--- The last argument is the callback when it is a function; one trailing nil is the
--- callback left out. args is a list from `first` to n. Returns cb, n.
-local function take_callback(args, first, n)
-  if n >= first then
-    if type(args[n]) == "function" then return args[n], n - 1 end
-    if n > first and args[n] == nil then return nil, n - 1 end
-  end
+-- Of what a call was given behind the value that routes it: the callback, when it is the
+-- last and a function, and how many arguments that leaves. A trailing nil is the callback
+-- left out, when there are more than `least` values.
+--
+-- Nothing here puts `...` into a table unless it must: where a table is called, as rpc's
+-- proxies are, LuaJIT compiles `{ ... }` into a chain of a hundred traces, each of which makes
+-- the table anew and gives up.
+local function callback_of(least, ...)
+  local n = select("#", ...)
+  if n == 0 then return nil, 0 end
+  local last = select(n, ...)
+  if type(last) == "function" then return last, n - 1 end
+  if last == nil and n > least then return nil, n - 1 end
   return nil, n
 end
 
-local function all_of(server, stype, name, cb, args, first, n)
+local function all_of(server, stype, name, cb, n, ...)
   local ids = server.router:alive(stype)
   if #ids == 0 then
     return refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb,
@@ -97,41 +106,52 @@ local function all_of(server, stype, name, cb, args, first, n)
     if err and not failed then failed = err end
     if left == 0 then cb(failed) end
   end
-  for i = 1, #ids do
-    rpc.send(server, ids[i], name, one, n - first + 1, unpack(args, first, n))
-  end
+  for i = 1, #ids do rpc.send(server, ids[i], name, one, n, ...) end
 end
 
--- app.rpc.<type>.<service>.<method>(routeParam, ..., cb)
-local function call_routed(server, method, ...)
-  local args, n, first = { ... }, select("#", ...), 1
-  if n > 0 and rawequal(args[1], method._service) then first = 2 end
-  local cb
-  cb, n = take_callback(args, first, n)
-  local param = args[first]
-  local name = method._name
+-- A route function decides, and may take its time.
+local function ask_route(server, method, param, cb, n, ...)
+  local name, args = method._name, {}
+  for i = 1, n do args[i] = (select(i, ...)) end
   local owner = task.owner() or server:context("callback of rpc " .. name)
   local msg = {
     namespace = "user", serverType = method._type, service = method._service_name,
-    method = method._method, args = { unpack(args, first + 1, n) },
+    method = method._method, args = args,
   }
   server.router:pick(method._type, param, msg, function(err, id)
     if err then return refuse(server, owner, name, cb, err) end
-    rpc.send(server, id, name, cb, math.max(n - first, 0), unpack(args, first + 1, n))
+    rpc.send(server, id, name, cb, n, unpack(args, 1, n))
   end)
 end
 
--- app.rpc.<type>.<service>.<method>.toServer(id | "*", ..., cb)
-local function call_server(server, method, ...)
-  local args, n, first = { ... }, select("#", ...), 1
-  if n > 0 and rawequal(args[1], method) then first = 2 end
-  local to = args[first]
-  local cb
-  cb, n = take_callback(args, first + 1, n)
-  if to == "*" then
-    return all_of(server, method._type, method._name, cb, args, first + 1, n)
+local function call_routed(server, method, param, ...)
+  local cb, n = callback_of(0, ...)
+  if type(param) == "function" and select("#", ...) == 0 then cb = param end
+  if server.router:find(method._type) then return ask_route(server, method, param, cb, n, ...) end
+  local name = method._name
+  local id, err = server.router:default(method._type, param)
+  if id then return rpc.send(server, id, name, cb, n, ...) end
+  refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb, err)
+end
+
+-- app.rpc.<type>.<service>.<method>(routeParam, ..., cb), also with ":" before the method.
+local function call(server, method, ...)
+  if rawequal((...), method._service) then
+    return call_routed(server, method, select(2, ...))
   end
-  rpc.send(server, to, method._name, cb, math.max(n - first, 0), unpack(args, first + 1, n))
+  return call_routed(server, method, ...)
+end
+
+local function call_to(server, method, to, ...)
+  local cb, n = callback_of(1, ...)
+  if to == "*" then return all_of(server, method._type, method._name, cb, n, ...) end
+  rpc.send(server, to, method._name, cb, n, ...)
+end
+
+-- app.rpc.<type>.<service>.<method>.toServer(id | "*", ..., cb), also with ":".
+local function call_server(server, method, ...)
+  if rawequal((...), method) then return call_to(server, method, select(2, ...)) end
+  return call_to(server, method, ...)
 end
 
 -- A table whose missing string keys are built when they are first asked for.
@@ -153,7 +173,7 @@ local function proxy(server)
           _name = service .. "." .. method,
         }
         made.toServer = function(...) call_server(server, made, ...) end
-        return setmetatable(made, { __call = function(_, ...) call_routed(server, made, ...) end })
+        return setmetatable(made, { __call = function(_, ...) call(server, made, ...) end })
       end)
     end)
   end)
@@ -235,7 +255,9 @@ local function finish(self, ...)
 end
 
 local function run(self, entry, values, n)
-  values[n + 1] = function(...) reply(self, ...) end
+  local function cb(...) reply(self, ...) end
+  if n == 0 then return finish(self, entry.fn(entry.owner, cb)) end
+  values[n + 1] = cb
   finish(self, entry.fn(entry.owner, unpack(values, 1, n + 1)))
 end
 
