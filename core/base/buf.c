@@ -27,14 +27,21 @@ pml_buf *pml_buf_from(const void *p, size_t n) {
   return b;
 }
 
+void pml_buf_ref_many(pml_buf *b, uint32_t n) {
+  atomic_fetch_add_explicit(&b->refs, n, memory_order_relaxed);
+}
+
+void pml_buf_unref_many(pml_buf *b, uint32_t n) {
+  if (atomic_fetch_sub_explicit(&b->refs, n, memory_order_acq_rel) == n) pml_free(b);
+}
+
 pml_buf *pml_buf_ref(pml_buf *b) {
-  if (b) atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+  if (b) pml_buf_ref_many(b, 1);
   return b;
 }
 
 void pml_buf_unref(pml_buf *b) {
-  if (!b) return;
-  if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1) pml_free(b);
+  if (b) pml_buf_unref_many(b, 1);
 }
 
 void pml_writer_grow(pml_writer *w, size_t n) {

@@ -34,6 +34,9 @@ pml_buf *pml_buf_new(size_t len);               /* returns owned, contents undef
 pml_buf *pml_buf_from(const void *p, size_t n); /* returns owned, a copy */
 pml_buf *pml_buf_ref(pml_buf *b);               /* NULL gives NULL */
 void pml_buf_unref(pml_buf *b);                 /* NULL is allowed */
+/* n references at once: one atomic step for a fan-out. b is not NULL. */
+void pml_buf_ref_many(pml_buf *b, uint32_t n);
+void pml_buf_unref_many(pml_buf *b, uint32_t n);
 
 static inline pml_slice pml_slice_of(const void *p, size_t n) {
   pml_slice s = {(const uint8_t *)p, n};

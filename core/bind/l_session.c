@@ -90,7 +90,7 @@ static int l_kick(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   const char *reason = luaL_optstring(L, 3, NULL);
   pml_session *s = session_at(L, lua, 2);
-  if (s && s->sink) s->sink->close(s->sink, reason);
+  if (s && s->sink) pml_sink_close(s->sink, reason);
   lua_pushboolean(L, s != NULL);
   return 1;
 }
@@ -139,7 +139,7 @@ static int l_address(lua_State *L) {
   char ip[46] = "";
   int port = 0;
   if (!s || !s->sink) return 0;
-  s->sink->address(s->sink, ip, &port);
+  pml_sink_address(s->sink, ip, &port);
   lua_pushstring(L, ip);
   lua_pushinteger(L, port);
   return 2;

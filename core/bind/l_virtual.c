@@ -87,6 +87,8 @@ static void client_address(pml_sink *sink, char ip[46], int *port) {
   *port = 1;
 }
 
+static const pml_sink_calls client_calls = {client_send, client_close, client_address};
+
 static void client_free(client *c) {
   pml_list_remove(&c->node);
   pml_task_cancel(&c->end);
@@ -113,7 +115,7 @@ static pml_lua *check_virtual(lua_State *L) {
 static int l_open_session(lua_State *L) {
   pml_lua *lua = check_virtual(L);
   client *c = pml_alloc0(sizeof *c);
-  c->sink = (pml_sink){client_send, client_close, client_address};
+  c->sink = (pml_sink){&client_calls};
   c->lua = lua;
   pml_task_init(&c->end, client_end);
   pml_list_init(&c->node);

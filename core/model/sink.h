@@ -6,7 +6,7 @@
 #include "base/buf.h"
 
 typedef struct pml_sink pml_sink;
-struct pml_sink {
+typedef struct {
   /* Queues a frame (wire/frame) for the client. Shares it. Never calls back. */
   void (*send)(pml_sink *s, pml_buf *frame);
   /* Ends the connection after what is queued; reason: sent in a KICK package
@@ -14,6 +14,16 @@ struct pml_sink {
   void (*close)(pml_sink *s, const char *reason);
   /* The client's address; ip has room for 46 bytes. */
   void (*address)(pml_sink *s, char ip[46], int *port);
+} pml_sink_calls;
+
+struct pml_sink {
+  const pml_sink_calls *calls;
 };
+
+static inline void pml_sink_send(pml_sink *s, pml_buf *frame) { s->calls->send(s, frame); }
+static inline void pml_sink_close(pml_sink *s, const char *reason) { s->calls->close(s, reason); }
+static inline void pml_sink_address(pml_sink *s, char ip[46], int *port) {
+  s->calls->address(s, ip, port);
+}
 
 #endif

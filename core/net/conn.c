@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define QUEUE_FIRST 8u
 #define IOV_FLUSH 128u /* blocks per system call, below IOV_MAX everywhere */
@@ -18,16 +19,19 @@
 
 enum { WAITING, UPGRADING, STREAMING, WEBSOCKET };
 
+/* What a send and the flush look at stands together, at the end. */
 struct pml_conn {
-  uv_tcp_t tcp; /* tcp.data: the listener */
+  uv_tcp_t tcp;
   pml_list node;
-  pml_conn *next_dirty;
   pml_timer timer; /* upgrade, then slow, then linger */
   union {
     pml_wshake shake;  /* UPGRADING */
     pml_wsframe frame; /* WEBSOCKET */
   } in;
+  pml_listener *s;
+  pml_conn *next_dirty;
   pml__queue *q;
+  int fd;
   uint32_t last_ms;
   uint16_t end_code;
   uint8_t state, why, late;
@@ -60,7 +64,7 @@ const char *pml_end_name(pml_end why) {
   return (size_t)why < sizeof end_names / sizeof *end_names ? end_names[why] : "none";
 }
 
-static pml_listener *listener_of(const pml_conn *c) { return c->tcp.data; }
+static pml_listener *listener_of(const pml_conn *c) { return c->s; }
 static uv_stream_t *stream_of(pml_conn *c) { return (uv_stream_t *)&c->tcp; }
 
 void *pml_conn_user(pml_conn *c) { return c + 1; }
@@ -99,6 +103,46 @@ void pml_conn_address(pml_conn *c, char ip[46], int *port) {
     const struct sockaddr_in *four = (const struct sockaddr_in *)&a;
     *port = ntohs(four->sin_port);
     uv_ip4_name(four, ip, 46);
+  }
+}
+
+/* ---- references ---- */
+
+/* A fan-out puts one block into a thousand queues: references are taken some at a time,
+ * before they are needed, and given back some at a time, when the flush has ended. */
+
+static void ahead_end(pml_listener *s) {
+  if (s->ahead.n) pml_buf_unref_many(s->ahead.b, s->ahead.n);
+  s->ahead.n = 0;
+}
+
+/* Returns b with one reference more. Until the next flush. */
+static pml_buf *share(pml_listener *s, pml_buf *b) {
+  if (s->ahead.b != b || !s->ahead.n) {
+    ahead_end(s);
+    pml_buf_ref_many(b, PML__AHEAD);
+    s->ahead.b = b;
+    s->ahead.n = PML__AHEAD;
+  }
+  s->ahead.n--;
+  return b;
+}
+
+static void release(pml_listener *s, pml_buf *b) {
+  pml__refs *spent = &s->spent[((uintptr_t)b >> 6) % PML__SPENT];
+  if (spent->b != b || !spent->n) {
+    if (spent->n) pml_buf_unref_many(spent->b, spent->n);
+    spent->b = b;
+    spent->n = 0;
+  }
+  spent->n++;
+}
+
+void pml__conn_settle_refs(pml_listener *s) {
+  ahead_end(s);
+  for (unsigned i = 0; i < PML__SPENT; i++) {
+    if (s->spent[i].n) pml_buf_unref_many(s->spent[i].b, s->spent[i].n);
+    s->spent[i].n = 0;
   }
 }
 
@@ -168,7 +212,7 @@ static void queue_put(pml_conn *c, pml_buf *b, pml_slice part) {
 }
 
 /* n bytes were written. Releases the blocks that are done. */
-static void queue_pop(pml__queue *q, size_t n) {
+static void queue_pop(pml_listener *s, pml__queue *q, size_t n) {
   while (q->count) {
     pml__out *o = queue_at(q, 0);
     if (n < o->len) {
@@ -179,7 +223,7 @@ static void queue_pop(pml__queue *q, size_t n) {
     }
     n -= o->len;
     q->bytes -= o->len + sizeof *o;
-    pml_buf_unref(o->b);
+    release(s, o->b);
     q->head = (q->head + 1) & (q->cap - 1);
     q->count--;
   }
@@ -219,6 +263,7 @@ static void begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful) {
   c->why = (uint8_t)why;
   c->end_code = code;
   pml_timer_stop(s->loop, &c->timer);
+  ahead_end(s);
   if (graceful) {
     pml_timer_start(s->loop, &c->timer, s->o.limits.linger_ms);
   } else {
@@ -297,18 +342,12 @@ static void on_closed(uv_handle_t *h) {
   pml__listener_conn_closed(s);
 }
 
-static int fd_of(const pml_conn *c) {
-  uv_os_fd_t fd = -1;
-  uv_fileno((const uv_handle_t *)&c->tcp, &fd);
-  return fd;
-}
-
 static void bury(pml_conn *c) {
   if (c->gone) return;
   c->gone = 1;
   if (c->known) {
-    pml_ring_forget(listener_of(c)->ring, fd_of(c));
-    shutdown(fd_of(c), SHUT_RDWR);
+    pml_ring_forget(listener_of(c)->ring, c->fd);
+    shutdown(c->fd, SHUT_RDWR);
   }
   pml_timer_stop(listener_of(c)->loop, &c->timer);
   if (c->state == UPGRADING) pml_wshake_fini(&c->in.shake);
@@ -373,7 +412,7 @@ static unsigned gather(pml__queue *q, uv_buf_t *iov, uint8_t *scratch, uint32_t 
 static void after_write(pml_conn *c, size_t n) {
   pml_listener *s = listener_of(c);
   s->counts.bytes_out += n;
-  queue_pop(c->q, n);
+  queue_pop(s, c->q, n);
   if (!c->closing && c->q->bytes <= s->o.limits.queue_soft) {
     pml_timer_stop(s->loop, &c->timer);
     c->late = 0;
@@ -398,6 +437,7 @@ static void on_written(uv_write_t *w, int status) {
   after_write(c, n);
   if (c->q->count || c->closing) mark(c);
   queue_done(c);
+  pml__conn_settle_refs(listener_of(c));
 }
 
 /* What the socket did not take goes to libuv, in one request. */
@@ -418,10 +458,19 @@ static int write_rest(pml_conn *c) {
   return r;
 }
 
+/* As much as the socket takes now, not through libuv, which has nothing to write: bytes or a
+ * negative errno, which is also libuv's code. */
+static ssize_t write_now(const pml_conn *c, uv_buf_t *iov, unsigned n) {
+  struct msghdr m = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n}; /* as uv.h promises */
+  ssize_t r = n == 1 ? send(c->fd, iov->base, iov->len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                     : sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return r < 0 ? -errno : r;
+}
+
 /* The socket took `done` of `total` bytes that were offered, or gave an error. */
 static void wrote(pml_conn *c, ssize_t done, size_t total) {
   pml__queue *q = c->q;
-  if (done < 0 && done != UV_EAGAIN) {
+  if (done < 0 && done != -EAGAIN && done != -EINTR) {
     die(c, PML_END_ERROR);
     return;
   }
@@ -440,7 +489,7 @@ static void flush(pml_conn *c) {
   size_t total;
   unsigned n = gather(q, iov, q->count >= COPY_FROM ? s->scratch : NULL, &blocks, &total);
   s->counts.writes++;
-  wrote(c, uv_try_write(stream_of(c), iov, n), total);
+  wrote(c, write_now(c, iov, n), total);
 }
 
 /* ---- a turn's writes together ---- */
@@ -450,7 +499,7 @@ static void sent(void *ud, int result) {
   pml__queue *q = c->q;
   size_t total = q->offered;
   q->held = 0;
-  wrote(c, result == -EINTR ? UV_EAGAIN : result, total); /* libuv's codes are those of errno */
+  wrote(c, result, total);
 }
 
 static void ring_run(pml_listener *s) {
@@ -466,7 +515,7 @@ static int ring_add(pml_conn *c) {
   size_t n = 0;
   for (uint32_t i = 0; i < q->count && n <= PML__SCRATCH; i++) n += queue_at(q, i)->len;
   if (n > PML__SCRATCH || c->strange) return 0;
-  if (!c->known && !(c->known = pml_ring_remember(s->ring, fd_of(c)) != 0)) {
+  if (!c->known && !(c->known = pml_ring_remember(s->ring, c->fd) != 0)) {
     c->strange = 1;
     return 0;
   }
@@ -486,9 +535,9 @@ static int ring_add(pml_conn *c) {
   q->held = q->count;
   q->offered = n;
   s->counts.writes++;
-  if (!pml_ring_send(s->ring, fd_of(c), p, n, c)) {
+  if (!pml_ring_send(s->ring, c->fd, p, n, c)) {
     pml_ring_run(s->ring, sent); /* the scratch that is used stays so */
-    pml_ring_send(s->ring, fd_of(c), p, n, c);
+    pml_ring_send(s->ring, c->fd, p, n, c);
   }
   return 1;
 }
@@ -526,6 +575,7 @@ void pml__conn_flush_all(pml_task *t) {
   }
   if (together) ring_run(s);
   for (unsigned i = 0; i < n; i++) settle(turn[i]);
+  pml__conn_settle_refs(s);
   /* Those left over come before those marked meanwhile. */
   if (s->dirty) pml_loop_defer(s->loop, &s->flush);
 }
@@ -545,7 +595,7 @@ static void queued(pml_conn *c) {
 
 void pml_conn_send(pml_conn *c, pml_buf *frame) {
   if (c->closing || c->state < STREAMING) return;
-  queue_put(c, pml_buf_ref(frame),
+  queue_put(c, share(listener_of(c), frame),
             c->state == WEBSOCKET ? pml_frame_ws(frame) : pml_frame_package(frame));
   queued(c);
 }
@@ -727,10 +777,11 @@ int pml__conn_accept(pml_listener *s) {
     pml_free(c);
     return r;
   }
-  c->tcp.data = s;
+  c->s = s;
   pml_list_init(&c->node);
   pml_timer_init(&c->timer, on_timer);
   r = uv_accept((uv_stream_t *)&s->tcp, stream_of(c));
+  if (!r) r = uv_fileno((uv_handle_t *)&c->tcp, &c->fd);
   if (!r && s->counts.open >= s->o.max_conns) r = UV_EMFILE;
   if (!r) r = uv_read_start(stream_of(c), on_alloc, on_read);
   if (r) {

@@ -12,10 +12,10 @@
 /* A client's beat may come early by this much: timers and networks are not exact. */
 #define BEAT_EARLY_MS 500u
 
+/* What a send looks at comes last, next to what the host keeps. */
 struct pml_peer {
   pml_timer timer; /* handshake, then heartbeat */
   pml_package_parser parser;
-  void *data;
   char *reason;       /* of pml_peer_close, owned */
   uint32_t limit;     /* of a package, as of now */
   uint32_t beat_at;   /* when the next heartbeat may be answered; milliseconds, cut */
@@ -30,8 +30,8 @@ struct pml_peer {
 
 static pml_peer_host *host_of(pml_peer *p) { return pml_conn_owner(pml_peer_conn(p)); }
 pml_conn *pml_peer_conn(pml_peer *p) { return pml_conn_of_user(p); }
-void pml_peer_set_data(pml_peer *p, void *data) { p->data = data; }
-void *pml_peer_data(const pml_peer *p) { return p->data; }
+void *pml_peer_user(pml_peer *p) { return p + 1; }
+pml_peer *pml_peer_of_user(void *user) { return (pml_peer *)user - 1; }
 pml_peer_state pml_peer_state_of(const pml_peer *p) { return (pml_peer_state)p->state; }
 
 /* ---- time ---- */
@@ -179,8 +179,8 @@ static void on_end(pml_conn *c, pml_end why, int end_code) {
   h->beat = NULL;
 }
 
-pml_conn_hooks pml_peer_hooks(void) {
-  return (pml_conn_hooks){on_open, on_bytes, on_end, sizeof(pml_peer)};
+pml_conn_hooks pml_peer_hooks(size_t user_size) {
+  return (pml_conn_hooks){on_open, on_bytes, on_end, sizeof(pml_peer) + user_size};
 }
 
 /* ---- what the host says ---- */

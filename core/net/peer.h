@@ -44,11 +44,12 @@ typedef struct pml_peer_host {
   uint32_t peers; /* private, starts 0 */
 } pml_peer_host;
 
-/* Hooks for a listener: o->hooks = these, o->owner = the host. */
-pml_conn_hooks pml_peer_hooks(void);
+/* Hooks for a listener: o->hooks = these, o->owner = the host. user_size: of what the host
+ * keeps for each peer, which stands behind it, zeroed before on_open, aligned for pointers. */
+pml_conn_hooks pml_peer_hooks(size_t user_size);
 
-void pml_peer_set_data(pml_peer *p, void *data); /* the host's own, borrowed */
-void *pml_peer_data(const pml_peer *p);
+void *pml_peer_user(pml_peer *p); /* borrowed, gone after on_end */
+pml_peer *pml_peer_of_user(void *user);
 pml_conn *pml_peer_conn(pml_peer *p);
 pml_peer_state pml_peer_state_of(const pml_peer *p);
 

@@ -14,47 +14,45 @@
 
 /* --- clients --------------------------------------------------------------- */
 
+/* Stands behind the peer. */
 typedef struct {
   pml_sink sink;
-  pml_peer *peer;
-  pml_session *session;
+  pml_session *session; /* NULL: there was no place for it */
 } client;
 
-static void client_send(pml_sink *s, pml_buf *frame) {
-  pml_peer_send(((client *)(void *)s)->peer, frame);
-}
+static void client_send(pml_sink *s, pml_buf *frame) { pml_peer_send(pml_peer_of_user(s), frame); }
 static void client_close(pml_sink *s, const char *reason) {
-  pml_peer_close(((client *)(void *)s)->peer, reason);
+  pml_peer_close(pml_peer_of_user(s), reason);
 }
 static void client_address(pml_sink *s, char ip[46], int *port) {
-  pml_conn_address(pml_peer_conn(((client *)(void *)s)->peer), ip, port);
+  pml_conn_address(pml_peer_conn(pml_peer_of_user(s)), ip, port);
 }
+
+static const pml_sink_calls client_calls = {client_send, client_close, client_address};
 
 static void on_open(pml_peer *p, pml_peer_host *h) {
   pml_node *n = h->ud;
-  client *c = pml_alloc0(sizeof *c);
-  c->sink = (pml_sink){client_send, client_close, client_address};
-  c->peer = p;
+  client *c = pml_peer_user(p);
+  c->sink.calls = &client_calls;
   c->session = pml_sessions_open(n->sessions, &c->sink);
-  pml_peer_set_data(p, c);
   if (!c->session) pml_peer_close(p, NULL);
 }
 
 static void on_handshake(pml_peer *p, pml_slice body, pml_peer_host *h) {
   pml_node *n = h->ud;
-  client *c = pml_peer_data(p);
+  client *c = pml_peer_user(p);
   if (c->session && n->script.on_handshake)
     n->script.on_handshake(n->script.ud, c->session->id, body);
 }
 
 static void on_working(pml_peer *p, pml_peer_host *h) {
   (void)h;
-  client *c = pml_peer_data(p);
+  client *c = pml_peer_user(p);
   if (c->session) c->session->ready = 1;
 }
 
 static int on_data(pml_peer *p, pml_slice body, pml_peer_host *h) {
-  client *c = pml_peer_data(p);
+  client *c = pml_peer_user(p);
   return c->session ? pml_frontend_data(h->ud, c->session, body) : 0;
 }
 
@@ -72,11 +70,12 @@ static pml_close_reason reason_of(const pml_peer_end *end) {
 }
 
 static void on_end(pml_peer *p, const pml_peer_end *end, pml_peer_host *h) {
-  client *c = pml_peer_data(p);
+  client *c = pml_peer_user(p);
   pml_close_reason why = reason_of(end);
   if (c->session) pml_frontend_closed(h->ud, c->session, &why);
-  pml_free(c);
 }
+
+pml_conn_hooks pml_frontend_hooks(void) { return pml_peer_hooks(sizeof(client)); }
 
 void pml_frontend_init(pml_node *n) {
   n->host.on_open = on_open;
@@ -110,8 +109,8 @@ void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *wh
 
 int pml_frontend_handshake(pml_node *n, pml_id session, int code, pml_slice json) {
   pml_session *s = pml_sessions_get(n->sessions, session);
-  if (!s || !s->sink || s->sink->send != client_send) return PML_ENOENT;
-  pml_peer_handshake(((client *)(void *)s->sink)->peer, code, json);
+  if (!s || !s->sink || s->sink->calls != &client_calls) return PML_ENOENT;
+  pml_peer_handshake(pml_peer_of_user(s->sink), code, json);
   return 0;
 }
 
@@ -135,7 +134,7 @@ static int may_tell(pml_node *n) {
 static void answer_500(pml_session *s, uint32_t msg_id) {
   if (!msg_id || !s->sink) return;
   pml_buf *frame = pml_requests_error_frame(msg_id);
-  s->sink->send(s->sink, frame);
+  pml_sink_send(s->sink, frame);
   pml_buf_unref(frame);
 }
 
@@ -182,7 +181,7 @@ static void forward_end(int status, pml_buf *body, void *ud) {
   }
   if (s) {
     s->in_flight--;
-    if (good && s->sink) s->sink->send(s->sink, body);
+    if (good && s->sink) pml_sink_send(s->sink, body);
     else answer_500(s, f->msg_id);
   }
   forward_free(f);
@@ -390,7 +389,7 @@ int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body) {
     return 0;
   }
   if (pml_slice_eq(method, pml_slice_str("constructor"))) {
-    s->sink->close(s->sink, "attack");
+    pml_sink_close(s->sink, "attack");
     return 0;
   }
   if (pml_slice_eq(type, pml_slice_str(n->type))) to_own(n, s, &m);

@@ -8,6 +8,7 @@
 
 /* The host of this node's peers. */
 void pml_frontend_init(pml_node *n);
+pml_conn_hooks pml_frontend_hooks(void); /* for its listener */
 
 /* A DATA body from the client of a session. 0, or PML_EPROTO: close it. */
 int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body);

@@ -33,14 +33,14 @@ struct pml_node {
   pml_transport *transport;
   pml_listener *listener;
   pml_peer_host host;
-  pml_slots *requests;     /* node/requests */
+  pml_slots *requests;                 /* node/requests */
   pml_pool request_pool, forward_pool; /* of node/requests, node/frontend */
-  pml_slots *pending;      /* node/frontend: messages that wait for on_route */
-  pml_slots *remote_calls; /* node/backend */
-  uint32_t generation;     /* of the scripts: requests and calls that come in get it */
-  pml_slots *pushes;       /* node/push: waiting for acknowledgements */
-  pml_slots *timers;       /* script timers */
-  char **routed;           /* node/frontend: server types whose messages ask the scripts */
+  pml_slots *pending;                  /* node/frontend: messages that wait for on_route */
+  pml_slots *remote_calls;             /* node/backend */
+  uint32_t generation;                 /* of the scripts: requests and calls that come in get it */
+  pml_slots *pushes;                   /* node/push: waiting for acknowledgements */
+  pml_slots *timers;                   /* script timers */
+  char **routed; /* node/frontend: server types whose messages ask the scripts */
   size_t nrouted;
   struct {
     pml_timer timer;

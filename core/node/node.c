@@ -204,7 +204,7 @@ int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *e
     .host = host,
     .port = port,
     .max_conns = n->config.max_conns ? n->config.max_conns : default_max_conns(),
-    .hooks = pml_peer_hooks(),
+    .hooks = pml_frontend_hooks(),
     .owner = &n->host,
     .log = &n->log,
   };
@@ -219,7 +219,7 @@ int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *e
 }
 
 static int kick_one(pml_session *s, void *ud) {
-  if (s->sink) s->sink->close(s->sink, ud);
+  if (s->sink) pml_sink_close(s->sink, ud);
   return 0;
 }
 

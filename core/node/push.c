@@ -29,7 +29,7 @@ static int listed(pml_slice uids, pml_uid uid) {
 static void to_session(pml_node *n, pml_session *s, uint32_t mark, pml_buf *frame) {
   if ((mark && s->mark == mark) || !s->sink) return;
   n->counts.deliveries++;
-  s->sink->send(s->sink, frame);
+  pml_sink_send(s->sink, frame);
 }
 
 static void no_session(pml_node *n, pml_slice uids, pml_slice except, pml_writer *fails) {
@@ -82,7 +82,7 @@ static int broadcast_one(pml_session *s, void *ud) {
       !n->script.filter(n->script.ud, s, pml_frame_body(b->frame), b->param))
     return 0;
   n->counts.deliveries++;
-  s->sink->send(s->sink, b->frame);
+  pml_sink_send(s->sink, b->frame);
   return 0;
 }
 

@@ -107,7 +107,7 @@ int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
     pml_session *s = pml_sessions_get(n->sessions, r->session);
     if (s) {
       s->in_flight--;
-      if (s->sink) s->sink->send(s->sink, frame);
+      if (s->sink) pml_sink_send(s->sink, frame);
     }
   } else if (n->rpc) {
     pml_rpc_answer(n->rpc, r->text, r->call, 0, frame);

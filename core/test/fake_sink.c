@@ -20,8 +20,10 @@ static void on_address(pml_sink *s, char ip[46], int *port) {
   *port = 7;
 }
 
+static const pml_sink_calls calls = {on_send, on_close, on_address};
+
 pml_session *fake_sink_open(fake_sink *f, pml_sessions *t) {
-  *f = (fake_sink){.sink = {on_send, on_close, on_address}};
+  *f = (fake_sink){.sink = {&calls}};
   pml_session *s = pml_sessions_open(t, &f->sink);
   CHECK(s != NULL);
   s->ready = 1;

@@ -311,9 +311,9 @@ TEST(frontend_serves_a_client_from_handshake_to_kick) {
   s->wants_closed = 1;
   char ip[46];
   int port = 0;
-  s->sink->address(s->sink, ip, &port);
+  pml_sink_address(s->sink, ip, &port);
   CHECK(strcmp(ip, "127.0.0.1") == 0 && port > 0);
-  s->sink->close(s->sink, "bye");
+  pml_sink_close(s->sink, "bye");
   UNTIL(r.loop, net_ended(c));
   CHECK_BYTES(c->in + 4, c->n - 4, "{\"reason\":\"bye\"}");
   CHECK_EQ(c->in[0], PML_PKG_KICK);

@@ -26,11 +26,12 @@ static void on_open(pml_peer *p, pml_peer_host *h) {
   world *w = h->ud;
   w->p = p;
   w->opened++;
-  pml_peer_set_data(p, w);
+  CHECK(pml_peer_of_user(pml_peer_user(p)) == p);
+  *(world **)pml_peer_user(p) = w;
 }
 static void on_handshake(pml_peer *p, pml_slice body, pml_peer_host *h) {
   world *w = h->ud;
-  CHECK(pml_peer_data(p) == w);
+  CHECK(*(world **)pml_peer_user(p) == w);
   CHECK(body.n < sizeof w->body);
   memcpy(w->body, body.p, body.n);
   w->body[body.n] = 0;
@@ -81,7 +82,7 @@ static void start(void) {
   pml_listener_options o = {
     .host = "127.0.0.1",
     .max_conns = 10,
-    .hooks = pml_peer_hooks(),
+    .hooks = pml_peer_hooks(sizeof(world *)),
     .owner = &w.h,
   };
   w.l = pml_loop_new();
