@@ -22,6 +22,12 @@ struct pml_sink {
 
 static inline void pml_sink_send(pml_sink *s, pml_buf *frame) { s->calls->send(s, frame); }
 static inline void pml_sink_close(pml_sink *s, const char *reason) { s->calls->close(s, reason); }
+/* A hint that a send comes soon. What a client's connection looks at stands just before its sink.
+ */
+static inline void pml_sink_warm(const pml_sink *s) {
+  __builtin_prefetch(s);
+  __builtin_prefetch((const char *)s - 128);
+}
 static inline void pml_sink_address(pml_sink *s, char ip[46], int *port) {
   s->calls->address(s, ip, port);
 }

@@ -568,6 +568,8 @@ void pml__conn_flush_all(pml_task *t) {
   int together = s->ring && n >= PML__RING_FROM;
   for (unsigned i = 0; i < n; i++) {
     pml_conn *c = turn[i];
+    if (i + 4 < n) __builtin_prefetch(&turn[i + 4]->s);
+    if (i + 2 < n && turn[i + 2]->q) __builtin_prefetch(turn[i + 2]->q); /* fetched just before */
     if (c->dead || !c->q || c->q->req || !c->q->count) continue;
     if (together && ring_add(c)) continue;
     if (together) ring_run(s); /* the scratch is one */

@@ -179,9 +179,17 @@ static void member_mail(pml_mail *mail, void *ud) {
   pml_free(k);
 }
 
+/* What `top -H` and debuggers show of a server. */
+static void name_thread(const char *id) {
+  char name[16]; /* all that the kernel keeps */
+  snprintf(name, sizeof name, "%.15s", id);
+  pthread_setname_np(pthread_self(), name);
+}
+
 static void *member_main(void *ud) {
   pml_program_member *m = ud;
   const pml_program_options *o = m->program->o;
+  name_thread(m->server.id);
   pml_node_options no = {
     .id = m->server.id, .type = m->server.type, .frontend = m->server.frontend};
   void *state = NULL;
