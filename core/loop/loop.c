@@ -121,11 +121,12 @@ static void run_out(pml_loop *l) {
 
 void pml_loop_free(pml_loop *l) {
   if (!l) return;
-  assert(!l->running);             /* ours: freed from outside */
-  assert(pml_list_empty(&l->due)); /* ours: tasks are cancelled by their owners */
-  assert(l->timers.len == 0);      /* ours: timers are stopped by their owners */
+  assert(!l->running);                   /* ours: freed from outside */
+  assert(pml_list_empty(&l->due));       /* ours: tasks are cancelled by their owners */
+  assert(!pml__timers_next(&l->timers)); /* ours: timers are stopped by their owners */
   if (!l->is_virtual) run_out(l);
-  assert(pml_list_empty(&l->due) && l->timers.len == 0); /* ours: as above, after closing */
+  assert(pml_list_empty(&l->due) &&
+         !pml__timers_next(&l->timers)); /* ours: as above, after closing */
   pml__timers_fini(l);
   pml_free(l);
 }
@@ -161,8 +162,8 @@ void pml_loop_advance(pml_loop *l, uint64_t ms) {
   assert(l->is_virtual && !l->timers.firing); /* ours: the test kit turns it, not a callback */
   uint64_t end = l->now + ms;
   pml_loop_settle(l);
-  while (l->timers.len && l->timers.v[1]->due <= end) {
-    if (l->timers.v[1]->due > l->now) l->now = l->timers.v[1]->due;
+  for (pml_timer *t; (t = pml__timers_next(&l->timers)) && t->due <= end;) {
+    if (t->due > l->now) l->now = t->due;
     pml__timers_fire(l, l->now);
     l->turn++;
     pml_loop_settle(l);

@@ -2,11 +2,16 @@
 #ifndef PML_LOOP_LOOP_PRIVATE_H
 #define PML_LOOP_LOOP_PRIVATE_H
 
+#include "loop/lane.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
 
-/* Timers by (due, seq): a binary heap whose places count from 1. */
+#define PML__LANES 8u
+
+/* Timers by (due, seq): lanes for as many lengths as there are lanes, and a binary heap, whose
+ * places count from 1. */
 typedef struct {
+  pml__lane lanes[PML__LANES];
   pml_timer **v; /* owned; v[0] is not used */
   uint32_t len, cap;
   uint64_t seq;
@@ -32,6 +37,7 @@ struct pml_loop {
 
 void pml__timers_init(pml_loop *l);
 void pml__timers_fini(pml_loop *l);
+pml_timer *pml__timers_next(const pml__timers *h); /* that is due next; NULL: none runs */
 /* Fires all that is due at now; what is started meanwhile waits. */
 void pml__timers_fire(pml_loop *l, uint64_t now);
 void pml__timers_on_uv(uv_timer_t *t);

@@ -1,4 +1,6 @@
-/* timer: one-shot timers in a heap of the loop's, one libuv timer for them all.
+/* timer: one-shot timers of the loop's, one libuv timer for them all. Most have one of a
+ * few lengths, deadlines of requests and heartbeats: those stand in lanes (loop/lane), where
+ * starting and stopping costs the same however many run; the others in a heap.
  * A timer is embedded in its owner; starting one that runs moves it; nothing
  * must be closed. Restart it in its callback for a repeating one. */
 #ifndef PML_LOOP_TIMER_H
@@ -10,7 +12,8 @@ typedef struct pml_timer {
   void (*fire)(struct pml_timer *t); /* public */
   uint64_t due;                      /* read-only: milliseconds of pml_loop_now */
   uint64_t seq;                      /* private: equal dues fire in the order of starting */
-  uint32_t at;                       /* private: place in the heap, from 1; 0: stopped */
+  uint32_t at;                       /* private: place in what holds it */
+  uint8_t held;                      /* private: 0 stopped, 1 the heap, else a lane */
 } pml_timer;
 
 void pml_timer_init(pml_timer *t, void (*fire)(pml_timer *t));
@@ -18,6 +21,6 @@ void pml_timer_init(pml_timer *t, void (*fire)(pml_timer *t));
  * callback may start and stop any timer, and may free the owner of this one. */
 void pml_timer_start(pml_loop *l, pml_timer *t, uint64_t ms);
 void pml_timer_stop(pml_loop *l, pml_timer *t); /* harmless when stopped */
-static inline int pml_timer_running(const pml_timer *t) { return t->at != 0; }
+static inline int pml_timer_running(const pml_timer *t) { return t->held != 0; }
 
 #endif

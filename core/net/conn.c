@@ -106,46 +106,6 @@ void pml_conn_address(pml_conn *c, char ip[46], int *port) {
   }
 }
 
-/* ---- references ---- */
-
-/* A fan-out puts one block into a thousand queues: references are taken some at a time,
- * before they are needed, and given back some at a time, when the flush has ended. */
-
-static void ahead_end(pml_listener *s) {
-  if (s->ahead.n) pml_buf_unref_many(s->ahead.b, s->ahead.n);
-  s->ahead.n = 0;
-}
-
-/* Returns b with one reference more. Until the next flush. */
-static pml_buf *share(pml_listener *s, pml_buf *b) {
-  if (s->ahead.b != b || !s->ahead.n) {
-    ahead_end(s);
-    pml_buf_ref_many(b, PML__AHEAD);
-    s->ahead.b = b;
-    s->ahead.n = PML__AHEAD;
-  }
-  s->ahead.n--;
-  return b;
-}
-
-static void release(pml_listener *s, pml_buf *b) {
-  pml__refs *spent = &s->spent[((uintptr_t)b >> 6) % PML__SPENT];
-  if (spent->b != b || !spent->n) {
-    if (spent->n) pml_buf_unref_many(spent->b, spent->n);
-    spent->b = b;
-    spent->n = 0;
-  }
-  spent->n++;
-}
-
-void pml__conn_settle_refs(pml_listener *s) {
-  ahead_end(s);
-  for (unsigned i = 0; i < PML__SPENT; i++) {
-    if (s->spent[i].n) pml_buf_unref_many(s->spent[i].b, s->spent[i].n);
-    s->spent[i].n = 0;
-  }
-}
-
 /* ---- the queue of outgoing blocks ---- */
 
 static pml__queue *queue_new(pml_listener *s, uint32_t cap) {
@@ -223,7 +183,7 @@ static void queue_pop(pml_listener *s, pml__queue *q, size_t n) {
     }
     n -= o->len;
     q->bytes -= o->len + sizeof *o;
-    release(s, o->b);
+    pml_refs_give(&s->refs, o->b);
     q->head = (q->head + 1) & (q->cap - 1);
     q->count--;
   }
@@ -263,7 +223,7 @@ static void begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful) {
   c->why = (uint8_t)why;
   c->end_code = code;
   pml_timer_stop(s->loop, &c->timer);
-  ahead_end(s);
+  pml_refs_settle(&s->refs);
   if (graceful) {
     pml_timer_start(s->loop, &c->timer, s->o.limits.linger_ms);
   } else {
@@ -437,7 +397,7 @@ static void on_written(uv_write_t *w, int status) {
   after_write(c, n);
   if (c->q->count || c->closing) mark(c);
   queue_done(c);
-  pml__conn_settle_refs(listener_of(c));
+  pml_refs_settle(&listener_of(c)->refs);
 }
 
 /* What the socket did not take goes to libuv, in one request. */
@@ -577,7 +537,7 @@ void pml__conn_flush_all(pml_task *t) {
   }
   if (together) ring_run(s);
   for (unsigned i = 0; i < n; i++) settle(turn[i]);
-  pml__conn_settle_refs(s);
+  pml_refs_settle(&s->refs);
   /* Those left over come before those marked meanwhile. */
   if (s->dirty) pml_loop_defer(s->loop, &s->flush);
 }
@@ -597,7 +557,7 @@ static void queued(pml_conn *c) {
 
 void pml_conn_send(pml_conn *c, pml_buf *frame) {
   if (c->closing || c->state < STREAMING) return;
-  queue_put(c, share(listener_of(c), frame),
+  queue_put(c, pml_refs_take(&listener_of(c)->refs, frame),
             c->state == WEBSOCKET ? pml_frame_ws(frame) : pml_frame_package(frame));
   queued(c);
 }

@@ -4,6 +4,7 @@
 #define PML_NET_CONN_PRIVATE_H
 
 #include "net/conn.h"
+#include "base/refs.h"
 #include "loop/ring.h"
 #include "net/listener.h"
 
@@ -25,18 +26,10 @@
 #define PML__RING_FROM 4u
 #endif
 
-#define PML__AHEAD 64u /* references taken at once */
-#define PML__SPENT 16u /* blocks whose references are counted before they are given back */
-
 typedef struct {
   pml_buf *b;
   uint32_t off, len; /* what is still to be written */
 } pml__out;
-
-typedef struct {
-  pml_buf *b; /* means something while n is not 0 */
-  uint32_t n;
-} pml__refs;
 
 /* The blocks of one connection that wait; there only while there are some. */
 typedef struct pml__queue {
@@ -62,8 +55,7 @@ struct pml_listener {
   size_t used;                  /* of scratch, by the ring's batch */
   pml__queue *spare;
   uint32_t nspare;
-  pml__refs ahead;             /* references that sends will need */
-  pml__refs spent[PML__SPENT]; /* those that writes no longer need */
+  pml_refs refs; /* of queued blocks */
   int port;
   uint8_t bound, closing;
   pml_conn *reader; /* who has read in turn read_turn */
@@ -80,8 +72,6 @@ struct pml_listener {
 int pml__conn_accept(pml_listener *s);
 /* The flush task of a listener. */
 void pml__conn_flush_all(pml_task *t);
-/* Gives back what is not needed of references. */
-void pml__conn_settle_refs(pml_listener *s);
 /* Frees spare queues. */
 void pml__conn_free_spares(pml_listener *s);
 /* Called by conn's close callback: the listener may free itself. */

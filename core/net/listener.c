@@ -21,7 +21,7 @@ static void fill_limits(pml_conn_limits *m) {
 static void maybe_free(pml_listener *s) {
   if (!s->closing || s->bound || s->counts.open) return;
   pml_task_cancel(&s->flush);
-  pml__conn_settle_refs(s);
+  pml_refs_settle(&s->refs);
   pml__conn_free_spares(s);
   pml_ring_free(s->ring);
   void (*on_closed)(void *ud) = s->on_closed;

@@ -1,4 +1,4 @@
-#include "loop/timer.h"
+#include "loop/loop_private.h"
 #include "test/test.h"
 
 #define MANY 300
@@ -163,13 +163,14 @@ TEST(timer_of_a_later_time_fires_after_end_of_turn_work) {
   pml_loop_free(l);
 }
 
-/* The heap against a plain array as the truth. */
-TEST(timer_heap_agrees_with_a_plain_array) {
+/* Lanes and heap against a plain array as the truth. */
+static void against_array(unsigned lengths, uint32_t seed) {
   pml_loop *l = pml_loop_new_virtual();
   static alarm_clock a[MANY];
   static uint64_t due[MANY];
-  uint32_t r = 12345;
+  uint32_t r = seed;
   for (int i = 0; i < MANY; i++) clock_init(&a[i], l, i);
+  memset(due, 0, sizeof due);
   for (int step = 0; step < 20000; step++) {
     r = r * 1664525u + 1013904223u;
     int i = (int)((r >> 8) % MANY);
@@ -189,12 +190,38 @@ TEST(timer_heap_agrees_with_a_plain_array) {
         a[k].fired = 0;
       }
     } else {
-      uint64_t ms = 1 + (r >> 16 & 63);
+      uint64_t ms = 1 + (r >> 16) % lengths * (64 / lengths);
       pml_timer_start(l, &a[i].t, ms);
       due[i] = pml_loop_now(l) + ms;
     }
   }
   for (int i = 0; i < MANY; i++) pml_timer_stop(l, &a[i].t);
+  pml_loop_free(l);
+}
+
+TEST(timers_agree_with_a_plain_array) {
+  against_array(64, 12345); /* more lengths than lanes */
+  against_array(9, 12346);
+  against_array(8, 12347);
+  against_array(2, 12348);
+  against_array(1, 12349);
+}
+
+/* One that runs long while a million others come and go. */
+TEST(timer_that_runs_on_keeps_no_room_for_those_that_stopped) {
+  pml_loop *l = pml_loop_new_virtual();
+  alarm_clock first, many[40];
+  clock_init(&first, l, 0);
+  for (int i = 0; i < 40; i++) clock_init(&many[i], l, i + 1);
+  pml_timer_start(l, &first.t, 1000);
+  for (int i = 0; i < 1000000; i++) {
+    pml_timer_start(l, &many[i % 40].t, 1000);
+    if (i >= 20) pml_timer_stop(l, &many[(i - 20) % 40].t);
+  }
+  CHECK(l->timers.lanes[first.t.held - 2].cap <= 128);
+  for (int i = 0; i < 40; i++) pml_timer_stop(l, &many[i].t);
+  pml_loop_advance(l, 1000);
+  CHECK_EQ(first.fired, 1);
   pml_loop_free(l);
 }
 
