@@ -353,7 +353,7 @@ static unsigned gather(pml__queue *q, uv_buf_t *iov, uint8_t *scratch, uint32_t 
     pml__out *o = queue_at(q, i);
     uint8_t *p = o->b->data + o->off;
     sum += o->len;
-    if (scratch && o->len < COPY_BELOW && used + o->len <= PML__SCRATCH) {
+    if (scratch && o->len < COPY_BELOW && used + o->len <= PML__TOGETHER) {
       memcpy(scratch + used, p, o->len);
       if (run) iov[n - 1].len += o->len;
       else iov[n++] = uv_buf_init((char *)scratch + used, o->len);
@@ -473,8 +473,8 @@ static int ring_add(pml_conn *c) {
   pml__queue *q = c->q;
   const uint8_t *p;
   size_t n = 0;
-  for (uint32_t i = 0; i < q->count && n <= PML__SCRATCH; i++) n += queue_at(q, i)->len;
-  if (n > PML__SCRATCH || c->strange) return 0;
+  for (uint32_t i = 0; i < q->count && n <= PML__TOGETHER; i++) n += queue_at(q, i)->len;
+  if (n > PML__TOGETHER || c->strange) return 0;
   if (!c->known && !(c->known = pml_ring_remember(s->ring, c->fd) != 0)) {
     c->strange = 1;
     return 0;

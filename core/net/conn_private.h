@@ -16,8 +16,10 @@
 #else
 #define PML__READ_SIZE 16384u
 #endif
-#define PML__SCRATCH 16384u /* small blocks of one flush are copied together here */
-#define PML__FLUSHES 1024u  /* connections flushed per turn; the rest on the next */
+#define PML__TOGETHER \
+  16384u /* small blocks of one connection are copied into one piece, up to this */
+#define PML__SCRATCH 131072u /* where they are: the pieces of one batch of the ring */
+#define PML__FLUSHES 1024u   /* connections flushed per turn; the rest on the next */
 #define PML__SPARE_QUEUES 1024u
 /* From so many connections on the ring is cheaper than a system call for each. */
 #ifdef PML_TEST
