@@ -13,6 +13,7 @@ local build = arg[1] or "build"
 local out = build .. "/bench"
 local quick = os.getenv("QUICK") and os.getenv("QUICK") ~= "" and os.getenv("QUICK") ~= "0"
 local repeats = tonumber(os.getenv("REPEATS")) or (quick and 1 or 3)
+local times = quick and 2 or 5 -- that a row and what it is compared with are measured in a round
 
 local function say(...) io.stderr:write(string.format(...), "\n") end
 
@@ -88,11 +89,13 @@ function servers.ours(options)
   return { port = port, pids = tostring(pid), kill = { pid }, log = log }
 end
 
-function servers.floor(rooms)
-  local log = out .. "/floor.log"
-  local pid = spawn(("exec %s/floor 0 %d"):format(build, rooms or 1000), log)
+function servers.floor(rooms, ring)
+  local log = out .. (ring and "/floor-ring.log" or "/floor.log")
+  os.remove(log)
+  local pid = spawn(("exec %s/floor 0 %d %s"):format(build, rooms or 1000, ring or ""), log)
   local port = wait_for("the start of floor", 5, function()
     return tonumber(read(log):match("listening on %S-:(%d+)"))
+      or not is_alive(pid) and error("floor did not start: " .. read(log), 0)
   end)
   return { port = port, pids = tostring(pid), kill = { pid }, log = log }
 end
@@ -187,37 +190,45 @@ local scale = quick and 0.3 or 1
 local function count(n) return math.max(1, math.floor(n * scale)) end
 
 local fan = "--clients %d --rooms %d --in-flight %d --count %d"
-local fan8, fan1 = fan:format(1000, 1, 8, count(800)), fan:format(1000, 1, 1, count(150))
-local echo = ("--mode echo --clients 100 --count %d"):format(count(200000))
-local forwarded = echo .. " --route chat.chatHandler.echo"
+local fan8, fan1 = fan:format(1000, 1, 8, count(400)), fan:format(1000, 1, 1, count(100))
+local rooms10 = fan:format(1000, 10, 8, count(3000))
+local rooms100 = fan:format(1000, 100, 8, count(20000))
+local echo = ("--mode echo --clients 100 --count %d"):format(count(80000))
+local to_chat = " --route chat.chatHandler.echo"
 local some = "--clients 1000 --mode idle --stay 0"
 local all = "--clients " .. most .. " --mode idle --stay 0"
 
--- name; options for ours; kind of line; what it is compared with; the target; Pomelo's options.
+-- What is measured: name; the line of the generator's that counts; which server with which
+-- options; what it is compared with, measured in turn with it: which server, options; the
+-- target of the ratio. pomelo: the options for Pomelo. once: one time per round, for it is long.
 local rows = {
-  { "fan-out, 8 in flight", fan8, "fan", nil, 1.1, pomelo = fan:format(1000, 1, 8, count(40)) },
-  { "fan-out, 1 in flight", fan1, "fan", nil, 0.75, pomelo = fan:format(1000, 1, 1, count(40)) },
-  { "fan-out, 1 in flight, io_uring off", fan1, "fan", "fan-out, 1 in flight", 1.1, off = true },
-  { "raw TCP, 8 in flight", "--tcp " .. fan8, "fan", "ours: fan-out, 8 in flight", 1 },
-  { "raw TCP, 1 in flight", "--tcp " .. fan1, "fan", "ours: fan-out, 1 in flight", 1 },
-  { "10 rooms of 100", fan:format(1000, 10, 8, count(6000)), "fan", nil, 1.25 },
-  { "100 rooms of 10", fan:format(1000, 100, 8, count(40000)), "fan", nil, 1.6 },
-  { "request to Lua", echo, "echo", nil, 4,
+  { "fan-out, 8 in flight", "fan", "ours", fan8, "floor", fan8, 1.1,
+    pomelo = fan:format(1000, 1, 8, count(40)) },
+  { "fan-out, 1 in flight", "fan", "ours", fan1, "floor", fan1, 0.75,
+    pomelo = fan:format(1000, 1, 1, count(40)) },
+  { "fan-out, 1 in flight, io_uring off", "fan", "off", fan1, "floor", fan1, 1.1 },
+  { "the floor itself with io_uring, 1 in flight", "fan", "ring", fan1, "floor", fan1 },
+  { "raw TCP, 8 in flight", "fan", "ours", "--tcp " .. fan8, "ours", fan8, 1 },
+  { "raw TCP, 1 in flight", "fan", "ours", "--tcp " .. fan1, "ours", fan1, 1 },
+  { "10 rooms of 100", "fan", "ours", rooms10, "floor", rooms10, 1.25 },
+  { "100 rooms of 10", "fan", "ours", rooms100, "floor", rooms100, 1.6 },
+  { "request to Lua", "echo", "ours", echo, "floor", echo, 4,
     pomelo = ("--mode echo --clients 100 --count %d"):format(count(20000)) },
-  { "request forwarded", forwarded, "echo", "request to Lua", 7,
-    pomelo = ("--mode echo --clients 100 --count %d --route chat.chatHandler.echo")
-      :format(count(10000)) },
-  { "connect, enter; 1,000", some, "connect", nil, 2, pomelo = some },
-  { ("connect, enter; %d"):format(most), all, "connect", nil, 2 },
-  { ("broadcast to %d, 1 in flight"):format(most), fan:format(most, 1, 1, quick and 3 or 12), "fan",
-    "ours: fan-out, 1 in flight", 1.1 },
+  { "request forwarded", "echo", "ours", echo .. to_chat, "floor", echo, 7,
+    pomelo = ("--mode echo --clients 100 --count %d"):format(count(10000)) .. to_chat },
+  { "connect, enter; 1,000", "connect", "ours", some, "floor", some, 2, pomelo = some },
+  { ("connect, enter; %d"):format(most), "connect", "ours", all, "floor", all, 2, once = true },
+  { ("broadcast to %d, 1 in flight"):format(most), "fan", "ours",
+    fan:format(most, 1, 1, quick and 3 or 12), "ours", fan1, 1.1, once = true },
 }
 
-local by_name = {}
+local by_name, names = {}, {} -- names: of the rows of ours, by options
 for _, row in ipairs(rows) do
-  row.name, row.options, row.kind, row.against, row.target = unpack(row, 1, 5)
-  row.ours, row.floor, row.other, row.generator, row.busy = {}, {}, {}, {}, {}
+  row.name, row.kind, row.server, row.options, row.other, row.other_options, row.target =
+    unpack(row, 1, 7)
+  row.ours, row.compared, row.of_pomelo, row.generator, row.busy = {}, {}, {}, {}, {}
   by_name[row.name] = row
+  if row.server == "ours" then names[row.options] = row.name end
 end
 
 local figures = {} -- those that are no ratios: name, value, unit, target
@@ -234,42 +245,43 @@ end
 
 local latency = {} -- name: the latest quantiles
 
-local function measure_rows(with_pomelo)
-  local off = servers.ours("POMELUA_IO_URING=off")
-  local ours, pomelo = servers.ours(), with_pomelo and servers.pomelo()
-  for _, row in ipairs(rows) do
-    local rooms = tonumber(row.options:match("%-%-rooms (%d+)")) or 1
-    local got = run(row.name, row.off and off or ours, row.options)[row.kind]
-    local line = row.name
+-- One run for a row; adds to list what a delivery, request or connect cost the server.
+local function measure(row, name, server, options, list)
+  local got = run(name, server, options)[row.kind]
+  if not got then return nil end
+  list[#list + 1] = got.server_us
+  latency[name] = got.quantiles
+  return got
+end
+
+local function measure_row(row, running)
+  local rooms = tonumber(row.options:match("%-%-rooms (%d+)")) or 1
+  local here = setmetatable({ floor = servers.floor(rooms) }, { __index = running })
+  if row.server == "ring" then here.ring = servers.floor(rooms, "ring") end
+  for _ = 1, row.once and 1 or times do
+    local got = measure(row, row.name, here[row.server], row.options, row.ours)
     if got then
-      table.insert(row.ours, got.server_us)
       table.insert(row.generator, got.client_us)
       table.insert(row.busy, got.client_us * got.rate / 1e6)
-      latency[row.name] = got.quantiles
-      line = line .. ("; ours %.2f us"):format(got.server_us)
     end
-    if not row.against then
-      local floor = servers.floor(rooms)
-      got = run("floor: " .. row.name, floor, row.options)[row.kind]
-      stop(floor)
-      if got then
-        table.insert(row.floor, got.server_us)
-        latency["floor: " .. row.name] = got.quantiles
-        line = line .. ("; floor %.2f us"):format(got.server_us)
-      end
-    end
-    if pomelo and row.pomelo then
-      got = run("Pomelo: " .. row.name, pomelo, row.pomelo)[row.kind]
-      if got then
-        table.insert(row.other, got.server_us)
-        line = line .. ("; Pomelo %.2f us"):format(got.server_us)
-      end
-    end
-    say("  %s", line)
+    measure(row, row.other .. ": " .. row.name, here[row.other], row.other_options, row.compared)
   end
-  stop(off)
-  stop(ours)
-  if pomelo then stop(pomelo) end
+  stop(here.floor)
+  if rawget(here, "ring") then stop(here.ring) end
+  if running.pomelo and row.pomelo then
+    measure(row, "Pomelo: " .. row.name, running.pomelo, row.pomelo, row.of_pomelo)
+  end
+  say("  %s: %.2f us; %s %.2f us; Pomelo %.2f us", row.name, stats.median(row.ours) or 0,
+    row.other, stats.median(row.compared) or 0, stats.median(row.of_pomelo) or 0)
+end
+
+local function measure_rows(with_pomelo)
+  local running = {
+    ours = servers.ours(), off = servers.ours("POMELUA_IO_URING=off"),
+    pomelo = with_pomelo and servers.pomelo() or nil,
+  }
+  for _, row in ipairs(rows) do measure_row(row, running) end
+  for _, server in pairs(running) do stop(server) end
 end
 
 -- A line that a measuring handler wrote into the log.
@@ -459,18 +471,14 @@ local function us(list)
   return ("%.2f"):format(stats.median(list))
 end
 
--- The ratios of the repeats: each of ours over what was measured in the same round.
+-- The ratios of what was measured in turn.
 local function ratios(row)
-  local other = row.floor
-  if row.against then
-    local name = row.against:match("^ours: (.*)")
-    other = name and by_name[name].ours or by_name[row.against].floor
-  end
   local list = {}
   for i, value in ipairs(row.ours) do
-    if other[i] and other[i] > 0 then list[#list + 1] = value / other[i] end
+    local other = row.compared[i]
+    if other and other > 0 then list[#list + 1] = value / other end
   end
-  return list, other
+  return list
 end
 
 local function verdict(value, target, at_least)
@@ -488,18 +496,19 @@ local function table_text(facts)
   }
   local results = {}
   for _, row in ipairs(rows) do
-    local list, other = ratios(row)
+    local list = ratios(row)
     local ratio, low, high = stats.median(list), stats.range(list)
     local met = verdict(ratio, row.target)
-    local against = row.against and " (" .. row.against .. ")" or " (floor)"
-    lines[#lines + 1] = ("| %s | %s | %s | %s | %s | %.2f | %s | %s (%.0f %%) | %s |"):format(
-      row.name, us(row.ours), us(other) .. against, ratio and ("%.2f"):format(ratio) or "",
-      ratio and ("%.2f to %.2f"):format(low, high) or "", row.target, met, us(row.generator),
-      100 * (stats.median(row.busy) or 0), us(row.other))
+    local with = row.other == "floor" and "floor" or "ours: " .. names[row.other_options]
+    lines[#lines + 1] = ("| %s | %s | %s (%s) | %s | %s | %s | %s | %s (%.0f %%) | %s |"):format(
+      row.name, us(row.ours), us(row.compared), with, ratio and ("%.2f"):format(ratio) or "",
+      ratio and ("%.2f to %.2f"):format(low, high) or "",
+      row.target and ("%.2f"):format(row.target) or "", met, us(row.generator),
+      100 * (stats.median(row.busy) or 0), us(row.of_pomelo))
     results[#results + 1] = {
-      name = row.name, options = row.options, ours = row.ours, compared = other, ratio = ratio,
-      low = low, high = high, target = row.target, met = met == "met", pomelo = row.other,
-      generator = row.generator,
+      name = row.name, options = row.options, ours = row.ours, compared = row.compared,
+      ratio = ratio, low = low, high = high, target = row.target, met = met == "met",
+      pomelo = row.of_pomelo, generator = row.generator,
     }
   end
   lines[#lines + 1] = ""
@@ -519,9 +528,9 @@ local function table_text(facts)
   end
   lines[#lines + 1] = ""
   lines[#lines + 1] = ("%s, %d cores, %s; %s; open files: %d,\nso at most %d connections;"
-    .. " medians of %d rounds; CPU time of all threads of\nthe servers per delivery, request"
-    .. " or connect.")
-    :format(facts.cpu, facts.cores, facts.kernel, facts.compiler, open_files, most, repeats)
+    .. " medians of %d rounds, in each of which a row and\nwhat it is compared with were"
+    .. " measured in turn %d times; CPU time of all threads of\nthe servers per delivery, request or connect.")
+    :format(facts.cpu, facts.cores, facts.kernel, facts.compiler, open_files, most, repeats, times)
   for _, text in ipairs(failures) do lines[#lines + 1] = "\nFailed: " .. text end
   return table.concat(lines, "\n") .. "\n", results
 end
