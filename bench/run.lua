@@ -529,7 +529,8 @@ local function table_text(facts)
   lines[#lines + 1] = ""
   lines[#lines + 1] = ("%s, %d cores, %s; %s; open files: %d,\nso at most %d connections;"
     .. " medians of %d rounds, in each of which a row and\nwhat it is compared with were"
-    .. " measured in turn %d times; CPU time of all threads of\nthe servers per delivery, request or connect.")
+    .. " measured in turn %d times; CPU time of all threads of\nthe servers per delivery,"
+    .. " request or connect.")
     :format(facts.cpu, facts.cores, facts.kernel, facts.compiler, open_files, most, repeats, times)
   for _, text in ipairs(failures) do lines[#lines + 1] = "\nFailed: " .. text end
   return table.concat(lines, "\n") .. "\n", results

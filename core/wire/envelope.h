@@ -1,5 +1,6 @@
 /* envelope: the head of a record between servers. A record is this head and up to two
- * blocks: a body (JSON text, or a finished frame), and an extra one (a list of uids). Layout: envelope.c has the drawing; version 1. */
+ * blocks: a body (JSON text, or a finished frame), and an extra one (a list of uids).
+ * Layout: envelope.c has the drawing; version 1. */
 #ifndef PML_WIRE_ENVELOPE_H
 #define PML_WIRE_ENVELOPE_H
 
