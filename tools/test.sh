@@ -96,6 +96,10 @@ if [ -z "$what" ]; then
   # What runs in every handler must be right with and without the compiler.
   mapfile -t files < <(spec_files spec/pomelua examples)
   run_specs off "${files[@]}"
+  # Everything that clients see, written without io_uring.
+  mapfile -t files < <(spec_files spec/net spec/cluster spec/clients)
+  echo "== without io_uring"
+  POMELUA_IO_URING=off run_specs "" "${files[@]}"
 elif [[ $what == spec* || $what == examples* ]]; then
   mapfile -t files < <(spec_files "$what")
   run_specs "${POMELUA_JIT:-}" "${files[@]}"
