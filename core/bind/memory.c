@@ -27,6 +27,7 @@ static void pace(pml_memory *m, uint32_t held) {
   uint32_t before = m->held_kib;
   m->held_kib = held;
   if (before && held >= before) return;
+  if (held < m->left_kib) m->left_kib = held;
   uint32_t pause = 100 + GARBAGE_KIB * 100 / (held ? held : 1);
   lua_gc(m->L, LUA_GCSETPAUSE, (int)(pause > 150 ? pause : 150));
 }

@@ -144,7 +144,8 @@ typedef struct {
   pml_node *node;
   pml_id session;
   uint32_t msg_id;
-  uint8_t nto, pooled;
+  uint16_t nto;
+  uint8_t pooled;
   char text[]; /* to\0route\0 */
 } forward;
 
@@ -153,7 +154,7 @@ static forward *forward_new(pml_node *n, const char *to, pml_slice route) {
   int pooled = size <= FORWARD_POOLED;
   forward *f = pooled ? pml_pool_take(&n->forward_pool) : pml_alloc(size);
   f->node = n;
-  f->nto = (uint8_t)nto; /* ids of servers have 63 bytes at most */
+  f->nto = (uint16_t)nto; /* ids of servers have 63 bytes at most; others are not found */
   f->pooled = (uint8_t)pooled;
   memcpy(f->text, to, nto + 1);
   memcpy(f->text + nto + 1, route.p, route.n);

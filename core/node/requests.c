@@ -16,7 +16,8 @@ typedef struct {
   pml_id id, session; /* session 0: forwarded by another server */
   uint64_t call;
   uint32_t msg_id, generation;
-  uint8_t nfrom, pooled;
+  uint16_t nfrom;
+  uint8_t pooled;
   char text[]; /* from\0route\0 */
 } request;
 
@@ -55,7 +56,7 @@ static pml_id put(pml_node *n, pml_slice from, pml_slice route, request **out) {
   int pooled = size <= POOLED;
   request *r = pooled ? pml_pool_take(&n->request_pool) : pml_alloc(size);
   *r = (request){.node = n, .generation = n->generation};
-  r->nfrom = (uint8_t)from.n; /* ids of servers have 63 bytes at most */
+  r->nfrom = (uint16_t)from.n; /* ids of servers have 63 bytes at most */
   r->pooled = (uint8_t)pooled;
   if (from.n) memcpy(r->text, from.p, from.n);
   r->text[from.n] = '\0';
