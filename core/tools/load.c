@@ -27,8 +27,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH 300        /* connects under way at once */
-#define PER_SOURCE 20000 /* connections from one loopback address */
+#define BATCH 300 /* connects under way at once */
+/* Connections from one loopback address: the more there are, the longer the kernel looks for a
+ * free port. */
+#define PER_SOURCE 4000
 #define SAMPLES (1u << 20)
 #define BODY_MAX 60000
 
