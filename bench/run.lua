@@ -13,7 +13,7 @@ local build = arg[1] or "build"
 local out = build .. "/bench"
 local quick = os.getenv("QUICK") and os.getenv("QUICK") ~= "" and os.getenv("QUICK") ~= "0"
 local repeats = tonumber(os.getenv("REPEATS")) or (quick and 1 or 3)
-local times = quick and 2 or 5 -- that a row and what it is compared with are measured in a round
+local times = quick and 2 or 9 -- that a row and what it is compared with are measured in a round
 
 local function say(...) io.stderr:write(string.format(...), "\n") end
 
@@ -200,7 +200,7 @@ local all = "--clients " .. most .. " --mode idle --stay 0"
 
 -- What is measured: name; the line of the generator's that counts; which server with which
 -- options; what it is compared with, measured in turn with it: which server, options; the
--- target of the ratio. pomelo: the options for Pomelo. once: one time per round, for it is long.
+-- target of the ratio. pomelo: the options for Pomelo. long: fewer times per round.
 local rows = {
   { "fan-out, 8 in flight", "fan", "ours", fan8, "floor", fan8, 1.1,
     pomelo = fan:format(1000, 1, 8, count(40)) },
@@ -217,9 +217,9 @@ local rows = {
   { "request forwarded", "echo", "ours", echo .. to_chat, "floor", echo, 7,
     pomelo = ("--mode echo --clients 100 --count %d"):format(count(10000)) .. to_chat },
   { "connect, enter; 1,000", "connect", "ours", some, "floor", some, 2, pomelo = some },
-  { ("connect, enter; %d"):format(most), "connect", "ours", all, "floor", all, 2, once = true },
+  { ("connect, enter; %d"):format(most), "connect", "ours", all, "floor", all, 2, long = true },
   { ("broadcast to %d, 1 in flight"):format(most), "fan", "ours",
-    fan:format(most, 1, 1, quick and 3 or 12), "ours", fan1, 1.1, once = true },
+    fan:format(most, 1, 1, quick and 3 or 12), "ours", fan1, 1.1, long = true },
 }
 
 local by_name, names = {}, {} -- names: of the rows of ours, by options
@@ -258,13 +258,20 @@ local function measure_row(row, running)
   local rooms = tonumber(row.options:match("%-%-rooms (%d+)")) or 1
   local here = setmetatable({ floor = servers.floor(rooms) }, { __index = running })
   if row.server == "ring" then here.ring = servers.floor(rooms, "ring") end
-  for _ = 1, row.once and 1 or times do
+  local function ours()
     local got = measure(row, row.name, here[row.server], row.options, row.ours)
-    if got then
-      table.insert(row.generator, got.client_us)
-      table.insert(row.busy, got.client_us * got.rate / 1e6)
-    end
+    if not got then return end
+    table.insert(row.generator, got.client_us)
+    table.insert(row.busy, got.client_us * got.rate / 1e6)
+  end
+  local function other()
     measure(row, row.other .. ": " .. row.name, here[row.other], row.other_options, row.compared)
+  end
+  for i = 1, row.long and math.ceil(times / 3) or times do
+    local first, second = ours, other
+    if i % 2 == 0 then first, second = other, ours end -- neither always follows the other
+    first()
+    second()
   end
   stop(here.floor)
   if rawget(here, "ring") then stop(here.ring) end
@@ -481,11 +488,13 @@ local function ratios(row)
   return list
 end
 
-local function verdict(value, target, at_least)
+-- low, high: where the median lies, with the chance that stats.interval gives.
+local function verdict(value, target, at_least, low, high)
   if not target then return "" end
   if not value then return "not measured" end
-  if at_least then return value >= target and "met" or "not met" end
-  return value <= target and "met" or "**not met**"
+  if at_least then value, target, low = -value, -target, -high end
+  if value <= target then return "met" end
+  return low <= target and "within the spread" or "**not met**"
 end
 
 local function table_text(facts)
@@ -497,8 +506,8 @@ local function table_text(facts)
   local results = {}
   for _, row in ipairs(rows) do
     local list = ratios(row)
-    local ratio, low, high = stats.median(list), stats.range(list)
-    local met = verdict(ratio, row.target)
+    local ratio, low, high = stats.median(list), stats.interval(list)
+    local met = verdict(ratio, row.target, false, low, high)
     local with = row.other == "floor" and "floor" or "ours: " .. names[row.other_options]
     lines[#lines + 1] = ("| %s | %s | %s (%s) | %s | %s | %s | %s | %s (%.0f %%) | %s |"):format(
       row.name, us(row.ours), us(row.compared), with, ratio and ("%.2f"):format(ratio) or "",
@@ -515,8 +524,8 @@ local function table_text(facts)
   lines[#lines + 1] = "| figure | ours | spread | target | |"
   lines[#lines + 1] = "|---|---|---|---|---|"
   for _, f in ipairs(figures) do
-    local value, low, high = stats.median(f.values), stats.range(f.values)
-    local met = verdict(value, f.target, f.at_least)
+    local value, low, high = stats.median(f.values), stats.interval(f.values)
+    local met = verdict(value, f.target, f.at_least, low, high)
     lines[#lines + 1] = ("| %s | %s %s | %s | %s | %s |"):format(f.name,
       value and ("%.5g"):format(value) or "", f.unit,
       value and ("%.5g to %.5g"):format(low, high) or "",
@@ -529,9 +538,11 @@ local function table_text(facts)
   lines[#lines + 1] = ""
   lines[#lines + 1] = ("%s, %d cores, %s; %s; open files: %d,\nso at most %d connections;"
     .. " medians of %d rounds, in each of which a row and\nwhat it is compared with were"
-    .. " measured in turn %d times; CPU time of all threads of\nthe servers per delivery,"
-    .. " request or connect.")
-    :format(facts.cpu, facts.cores, facts.kernel, facts.compiler, open_files, most, repeats, times)
+    .. " measured in turn %d times (%d when long);\nCPU time of all threads of the servers per"
+    .. " delivery, request or connect; the spread is where\nthe median lies with a chance of"
+    .. " 95 %%, or, of fewer than six values, all of them.")
+    :format(facts.cpu, facts.cores, facts.kernel, facts.compiler, open_files, most, repeats, times,
+      math.ceil(times / 3))
   for _, text in ipairs(failures) do lines[#lines + 1] = "\nFailed: " .. text end
   return table.concat(lines, "\n") .. "\n", results
 end

@@ -1,4 +1,4 @@
--- Medians and ranges of small lists.
+-- Medians of small lists, and how sure they are.
 local stats = {}
 
 ---@return number|nil
@@ -12,11 +12,23 @@ function stats.median(list)
   return (sorted[n / 2] + sorted[n / 2 + 1]) / 2
 end
 
----@return number|nil lowest
----@return number|nil highest
-function stats.range(list)
-  if #list == 0 then return nil, nil end
-  return math.min(unpack(list)), math.max(unpack(list))
+-- Between which values the median of all that could be measured lies with a chance of at least
+-- 95 %, whatever the distribution (the interval of the sign test: the chance that k or fewer
+-- of n values lie on one side is that of coins). Fewer than six values cannot say it: then all.
+---@return number|nil low
+---@return number|nil high
+function stats.interval(list)
+  local sorted = { unpack(list) }
+  table.sort(sorted)
+  local n = #sorted
+  local k, chance, below = 0, 0.5 ^ n, 0
+  while below + chance <= 0.025 do
+    below = below + chance
+    k = k + 1
+    chance = chance * (n - k + 1) / k
+  end
+  k = math.max(k, 1)
+  return sorted[k], sorted[n + 1 - k]
 end
 
 return stats
