@@ -5,6 +5,10 @@ class Handler {
 
   enter(msg, session, next) {
     const { app } = this;
+    if (!app.rpc) { // the port is open before Pomelo has it
+      next(null, { code: 503 });
+      return;
+    }
     const sid = app.get("serverId");
     session.bind(msg.uid);
     session.set("rid", msg.rid);
