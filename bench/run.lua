@@ -160,26 +160,32 @@ local function load_command(server, options)
     options)
 end
 
--- The objects the generator printed, by what they are about.
+-- The objects the generator printed, by what they are about; said: what it complained of.
 local function parsed(text)
-  local found = {}
+  local found = { said = "" }
   for line in text:gmatch("[^\n]+") do
     if line:sub(1, 1) == "{" then
       local o = cjson.decode(line)
       found[o.what] = o
     else
-      found.said = line
+      found.said = found.said .. line .. "; "
     end
   end
   return found
 end
 
 local function run(name, server, options)
-  local text = shell(load_command(server, options) .. " 2>&1; echo $?")
+  local text, status = shell(load_command(server, options) .. " 2>&1; echo $?"):match("^(.-)(%d+)$")
   local found = parsed(text)
-  if text:match("(%d+)$") ~= "0" then
-    failures[#failures + 1] = ("%s: %s"):format(name, found.said or "failed")
-    say("  FAILED %s: load %s: %s", name, options, text:sub(-300))
+  if status ~= "0" then
+    failures[#failures + 1] = ("%s: status %s: %s"):format(name, status, found.said)
+    say("  FAILED load %s: %s", options, failures[#failures])
+    for what, o in pairs(found) do
+      if what ~= "said" then
+        say("    %s: %d of %d, errors %d, kicks %d, lost %d", what, o.done, o.want, o.errors,
+          o.kicks, o.dead)
+      end
+    end
   end
   return found
 end

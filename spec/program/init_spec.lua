@@ -97,6 +97,11 @@ describe("a generated game", function()
       assert(ann:request("connector.entryHandler.enter", { name = "ann" })))
     local roll = assert(ann:request("table.tableHandler.roll", {}))
     assert.equal(200, roll.code)
+
+    local other = assert(pomelo.connect(ports[1], "ws"))
+    assert.equal(500, assert(other:request("connector.entryHandler.enter", { name = "ann" })).code)
+    other:close() -- who has the name keeps the seat
+    assert.equal(200, assert(ann:request("table.tableHandler.roll", {})).code)
     ann:close()
 
     if not support.missing("page") then

@@ -1,7 +1,10 @@
 return function(app)
   local Handler = {}
 
+  -- Whoever is here with another connection, too, stays: the load generator comes back with the
+  -- same names, perhaps before the last connection is known to be gone.
   local function leave(session)
+    if app:get("sessionService"):getByUid(session.uid) then return end
     app.rpc.chat.chatRemote.leave(session, session.uid, app:getServerId(), session:get("rid"), nil)
   end
 

@@ -3,8 +3,10 @@
 return function(app)
   local Handler = {}
 
-  -- The player has gone: the table is told.
+  -- The player has gone: the table is told. Not when another connection has that name: of
+  -- somebody whose name was taken, or of a player who is back before the old one has ended.
   local function leave(session)
+    if app:get("sessionService"):getByUid(session.uid) then return end
     app.rpc.table.tableRemote.leave(session, session.uid, app:getServerId(), nil)
   end
 
