@@ -557,7 +557,7 @@ local function table_text(facts)
     }
   end
   lines[#lines + 1] = ""
-  lines[#lines + 1] = ("%s, %d cores, %s; %s; open files: %d,\nso at most %d connections;"
+  lines[#lines + 1] = ("%s, %d cores, %s; %s;\nopen files: %d, so at most %d connections;"
     .. " medians of %d rounds, in each of which a row and\nwhat it is compared with were"
     .. " measured in turn %d times (%d when long);\nCPU time of all threads of the servers per"
     .. " delivery, request or connect; the spread is where\nthe median lies with a chance of"
