@@ -13,7 +13,9 @@ local build = arg[1] or "build"
 local out = build .. "/bench"
 local quick = os.getenv("QUICK") and os.getenv("QUICK") ~= "" and os.getenv("QUICK") ~= "0"
 local repeats = tonumber(os.getenv("REPEATS")) or (quick and 1 or 3)
-local times = quick and 2 or 9 -- that a row and what it is compared with are measured in a round
+-- How often a row and what it is compared with are measured in a round; a long row: less often.
+local times = quick and 2 or 9
+local times_long = math.ceil(times / 3)
 
 local function say(...) io.stderr:write(string.format(...), "\n") end
 
@@ -160,31 +162,29 @@ local function load_command(server, options)
     options)
 end
 
--- The objects the generator printed, by what they are about; said: what it complained of.
+-- The objects the generator printed, by what they are about, and what it complained of.
 local function parsed(text)
-  local found = { said = "" }
+  local found, said = {}, {}
   for line in text:gmatch("[^\n]+") do
     if line:sub(1, 1) == "{" then
       local o = cjson.decode(line)
       found[o.what] = o
     else
-      found.said = found.said .. line .. "; "
+      said[#said + 1] = line
     end
   end
-  return found
+  return found, table.concat(said, "; ")
 end
 
 local function run(name, server, options)
   local text, status = shell(load_command(server, options) .. " 2>&1; echo $?"):match("^(.-)(%d+)$")
-  local found = parsed(text)
+  local found, said = parsed(text)
   if status ~= "0" then
-    failures[#failures + 1] = ("%s: status %s: %s"):format(name, status, found.said)
+    failures[#failures + 1] = ("%s: status %s: %s"):format(name, status, said)
     say("  FAILED load %s: %s", options, failures[#failures])
     for what, o in pairs(found) do
-      if what ~= "said" then
-        say("    %s: %d of %d, errors %d, kicks %d, lost %d", what, o.done, o.want, o.errors,
-          o.kicks, o.dead)
-      end
+      say("    %s: %d of %d, errors %d, kicks %d, lost %d", what, o.done, o.want, o.errors, o.kicks,
+        o.dead)
     end
   end
   return found
@@ -256,6 +256,11 @@ end
 
 local latency = {} -- name: the latest quantiles
 
+local function us(list)
+  if #list == 0 then return "" end
+  return ("%.2f"):format(stats.median(list))
+end
+
 -- One run for a row; adds to list what a delivery, request or connect cost the server.
 local function measure(row, name, server, options, list)
   local got = run(name, server, options)[row.kind]
@@ -267,8 +272,9 @@ end
 
 local function measure_row(row, running)
   local rooms = tonumber(row.options:match("%-%-rooms (%d+)")) or 1
-  local here = setmetatable({ floor = servers.floor(rooms) }, { __index = running })
-  if row.server == "ring" then here.ring = servers.floor(rooms, "ring") end
+  local floor = row.other == "floor" and servers.floor(rooms) or nil
+  local ring = row.server == "ring" and servers.floor(rooms, "ring") or nil
+  local here = { ours = running.ours, off = running.off, floor = floor, ring = ring }
   local function ours()
     local got = measure(row, row.name, here[row.server], row.options, row.ours)
     if not got then return end
@@ -278,19 +284,19 @@ local function measure_row(row, running)
   local function other()
     measure(row, row.other .. ": " .. row.name, here[row.other], row.other_options, row.compared)
   end
-  for i = 1, row.long and math.ceil(times / 3) or times do
+  for i = 1, row.long and times_long or times do
     local first, second = ours, other
     if i % 2 == 0 then first, second = other, ours end -- neither always follows the other
     first()
     second()
   end
-  stop(here.floor)
-  if rawget(here, "ring") then stop(here.ring) end
+  if floor then stop(floor) end
+  if ring then stop(ring) end
   if running.pomelo and row.pomelo then
     measure(row, "Pomelo: " .. row.name, running.pomelo, row.pomelo, row.of_pomelo)
   end
-  say("  %s: %.2f us; %s %.2f us; Pomelo %.2f us", row.name, stats.median(row.ours) or 0,
-    row.other, stats.median(row.compared) or 0, stats.median(row.of_pomelo) or 0)
+  local line = ("  %s: %s us; %s %s us"):format(row.name, us(row.ours), row.other, us(row.compared))
+  say("%s%s", line, #row.of_pomelo > 0 and ("; Pomelo %s us"):format(us(row.of_pomelo)) or "")
 end
 
 -- Pomelo, or nil when it does not start: a port that was free may be taken meanwhile.
@@ -494,11 +500,6 @@ local function machine()
   }
 end
 
-local function us(list)
-  if #list == 0 then return "" end
-  return ("%.2f"):format(stats.median(list))
-end
-
 -- The ratios of what was measured in turn.
 local function ratios(row)
   local list = {}
@@ -563,7 +564,7 @@ local function table_text(facts)
     .. " delivery, request or connect; the spread is where\nthe median lies with a chance of"
     .. " 95 %%, or, of fewer than six values, all of them.")
     :format(facts.cpu, facts.cores, facts.kernel, facts.compiler, open_files, most, repeats, times,
-      math.ceil(times / 3))
+      times_long)
   for _, text in ipairs(failures) do lines[#lines + 1] = "\nFailed: " .. text end
   return table.concat(lines, "\n") .. "\n", results
 end

@@ -1,15 +1,18 @@
 -- Medians of small lists, and how sure they are.
 local stats = {}
 
+local function sorted(list)
+  local copy = { unpack(list) }
+  table.sort(copy)
+  return copy
+end
+
 ---@return number|nil
 function stats.median(list)
-  local sorted = {}
-  for i, v in ipairs(list) do sorted[i] = v end
-  table.sort(sorted)
-  local n = #sorted
+  local v, n = sorted(list), #list
   if n == 0 then return nil end
-  if n % 2 == 1 then return sorted[(n + 1) / 2] end
-  return (sorted[n / 2] + sorted[n / 2 + 1]) / 2
+  if n % 2 == 1 then return v[(n + 1) / 2] end
+  return (v[n / 2] + v[n / 2 + 1]) / 2
 end
 
 -- Between which values the median of all that could be measured lies with a chance of at least
@@ -18,9 +21,7 @@ end
 ---@return number|nil low
 ---@return number|nil high
 function stats.interval(list)
-  local sorted = { unpack(list) }
-  table.sort(sorted)
-  local n = #sorted
+  local v, n = sorted(list), #list
   local k, chance, below = 0, 0.5 ^ n, 0
   while below + chance <= 0.025 do
     below = below + chance
@@ -28,7 +29,7 @@ function stats.interval(list)
     chance = chance * (n - k + 1) / k
   end
   k = math.max(k, 1)
-  return sorted[k], sorted[n + 1 - k]
+  return v[k], v[n + 1 - k]
 end
 
 return stats

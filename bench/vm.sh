@@ -3,7 +3,7 @@
 # server, the floor and the generator in a virtual machine under software emulation, which
 # is about twenty times slower, so that only ratios taken in there count.
 #
-# Use: bench/vm.sh [CONNECTIONS]      after make; about ten minutes
+# Use: bench/vm.sh [CONNECTIONS]      after make; about six minutes
 # Needs qemu-system-x86, busybox-static and cpio; fetches Debian's cloud kernel by apt-get.
 set -eu
 cd "$(dirname "$0")/.."
