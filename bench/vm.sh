@@ -1,7 +1,7 @@
 #!/bin/bash
 # The rows of 50,000 connections on a machine that lets nobody open so many files: the
 # server, the floor and the generator in a virtual machine under software emulation, which
-# is about twenty times slower, so that only ratios taken in there count.
+# is about fifteen times slower, so that only ratios taken in there count.
 #
 # Use: bench/vm.sh [CONNECTIONS]      after make; about six minutes
 # Needs qemu-system-x86, busybox-static and cpio; fetches Debian's cloud kernel by apt-get.
