@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs the C tests and the specs of one build and prints, last, how many passed.
+# Runs the C tests and the specs of one build and prints, last, what failed and how many
+# passed.
 #   tools/test.sh            everything
 #   tools/test.sh NAME       the C tests whose name holds NAME
 #   tools/test.sh PATH       the specs in a file or folder
@@ -12,8 +13,8 @@ export POMELUA_BUILD=${BUILD:-build}
 unset MAKEFLAGS MFLAGS MAKELEVEL BUILD CFLAGS SAN
 what=${1:-}
 passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+log=$(mktemp) failures=$(mktemp)
+trap 'rm -f "$log" "$failures"' EXIT
 
 # Leaks of the program and of the C tests count. LuaJIT's own memory is not
 # scanned, so what only a script holds would look lost inside of luajit: there
@@ -28,20 +29,31 @@ if nm -D "$POMELUA_BUILD/lib/pomelua/core.so" 2>/dev/null | grep -q __asan_init;
   ulimit -s 65536 # frames are larger there
 fi
 
+# Keeps what failed, in short, to be said again at the end: lines of $log, or a reason.
+keep() { # what ran, [reason]
+  {
+    echo "-- $1${POMELUA_IO_URING:+ (io_uring $POMELUA_IO_URING)}${2:+: $2}"
+    # A failure of busted with the lines that tell it; a C test with what it printed.
+    grep -aE -A 6 '^(Failure|Error) -> ' "$log" | grep -avE '^(--|==|$)' | head -n 20
+    grep -aE -B 2 '^not ok ' "$log" | grep -avE '^(--$|ok )' | head -n 20
+  } | cut -c 1-200 >>"$failures"
+}
+
 # Adds what busted counted in $log; a run that did not get that far is a failure.
-count_specs() { # status file
-  local line n=0 f=0 e=0 p=0
+count_specs() { # status, file
+  local line reason="" n=0 f=0 e=0 p=0
   line=$(grep -aE '^[0-9]+ success(es)? / [0-9]+ failures? / [0-9]+ errors? / [0-9]+ pending' "$log" |
     tail -n 1)
   [ -n "$line" ] && read -r n _ _ f _ _ e _ _ p _ <<<"$line"
-  [ "$1" = 124 ] && echo "$2: no end after $limit s"
-  if [ "$1" != 0 ] && [ $((f + e)) = 0 ]; then
-    echo "$2: ended with status $1"
-    f=1
+  if [ "$1" = 124 ]; then
+    reason="no end after $limit s"
+  elif [ "$1" != 0 ] && [ $((f + e)) = 0 ]; then
+    reason="ended with status $1"
   elif [ -z "$line" ]; then
-    echo "$2: ran no spec"
-    f=1
+    reason="ran no spec"
   fi
+  if [ -n "$reason" ] && [ $((f + e)) = 0 ]; then f=1; fi
+  [ $((f + e)) = 0 ] || keep "$2${jit:+ (jit $jit)}" "$reason"
   passed=$((passed + n)) failed=$((failed + f + e)) skipped=$((skipped + p))
 }
 
@@ -70,14 +82,15 @@ run_specs() { # jit, files...
 spec_files() { find "$@" -name '*_spec.lua' -not -path '*/node_modules/*' 2>/dev/null | sort; }
 
 c_tests() { # name
-  local status p f
+  local status reason="" p f
   limit=900 run "$POMELUA_BUILD/test/run" "$@"
   status=$?
   p=$(grep -ac '^ok ' "$log") f=$(grep -ac '^not ok ' "$log")
   if [ "$status" != 0 ] && [ "$f" = 0 ]; then
-    echo "C tests: ended with status $status"
+    reason="ended with status $status"
     f=1
   fi
+  [ "$f" = 0 ] || keep "C tests" "$reason"
   passed=$((passed + p)) failed=$((failed + f))
 }
 
@@ -106,5 +119,6 @@ elif [[ $what == spec* || $what == examples* ]]; then
 fi
 
 echo
+cat "$failures"
 echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
 [ $failed = 0 ] && [ $passed != 0 ]
