@@ -156,14 +156,6 @@ describe("hostile clients", function()
     return pages * 4096
   end
 
-  -- What it may grow by. A sanitizer puts red zones around everything.
-  local function room()
-    local file = assert(io.open("/proc/" .. server.process.pid .. "/maps"))
-    local sanitized = file:read("*a"):find("libasan", 1, true)
-    file:close()
-    return (sanitized and 40 or 20) * MIB
-  end
-
   -- A request of the control client, whose packages `listen` takes.
   local calls, last = {}, 0
   local function ask(route, body)
@@ -209,10 +201,11 @@ describe("hostile clients", function()
   setup(function()
     print("hostile clients: POMELUA_SEED=" .. seed)
     math.randomseed(seed)
-    -- A sanitizer keeps what was freed; little of it here, for memory is measured.
+    -- A sanitizer keeps what was freed; little of it here, for memory is measured. What it
+    -- gives back now and then goes up and down by 6 MiB; given back at once, by less than 1.
     server = talk.start {
       env = { ASAN_OPTIONS = (os.getenv("ASAN_OPTIONS") or "")
-        .. ":quarantine_size_mb=1:malloc_context_size=2:allocator_release_to_os_interval_ms=500" },
+        .. ":quarantine_size_mb=1:malloc_context_size=2:allocator_release_to_os_interval_ms=0" },
     }
     control = pomelo.connect(server.port, "tcp")
     listen(control, function(kind, body)
@@ -301,7 +294,7 @@ describe("hostile clients", function()
   it("leave the server running, the deaf closed with a reason, the others served in time, "
     .. "and the memory as it was", function()
     local before = resident()
-    local after = {}
+    local after, tells = {}, {}
     local function grown() return after[#after] - after[1] end
     -- A leak grows with every round, what an allocator happens to hold goes up and down: when
     -- the second round left more, the next ones tell which it was.
@@ -316,12 +309,12 @@ describe("hostile clients", function()
       assert.is_true(n > 100 and late < 1000, ("p99 %.0f ms of %d echoes"):format(late, n))
       net.wait(function() end, 5000) -- what the issue asks for: five seconds later
       after[i] = resident()
-      print(("hostile clients: round %d took %.1f s, echo p99 %.1f ms of %d, "
-        .. "memory %.1f -> %.1f MiB"):format(i, took / 1000, late, n, before / MIB, after[i] / MIB))
+      tells[i] = ("round %d took %.1f s, echo p99 %.1f ms of %d, memory %.1f -> %.1f MiB")
+        :format(i, took / 1000, late, n, before / MIB, after[i] / MIB)
+      print("hostile clients: " .. tells[i])
     until i >= 2 and grown() < 2 * MIB or i == ROUNDS
-    assert.is_true(after[1] - before < room(),
-      ("%.1f MiB more"):format((after[1] - before) / MIB))
-    assert.is_true(grown() < 2 * MIB,
-      ("%.1f MiB more after %d rounds"):format(grown() / MIB, #after))
+    local said = table.concat(tells, "\n")
+    assert.is_true(after[1] - before < 20 * MIB, said)
+    assert.is_true(grown() < 2 * MIB, said)
   end)
 end)
