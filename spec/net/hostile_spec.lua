@@ -191,7 +191,7 @@ describe("hostile clients", function()
       sent = nil
     end)
     every(ECHO_EVERY, function()
-      if sent then return end
+      if sent or echo.rests then return end
       sent = now()
       client.conn.tcp:write(net.frame(2, request(1)))
     end)
@@ -307,8 +307,12 @@ describe("hostile clients", function()
       local late, n = p99()
       assert.is_nil(echo.client.ended)
       assert.is_true(n > 100 and late < 1000, ("p99 %.0f ms of %d echoes"):format(late, n))
-      net.wait(function() end, 5000) -- what the issue asks for: five seconds later
+      -- What is left is told apart from what waits for the next collection, of which there is
+      -- up to 2 MiB while anybody plays.
+      echo.rests = true
+      net.wait(function() end, 5000)
       after[i] = resident()
+      echo.rests = false
       tells[i] = ("round %d took %.1f s, echo p99 %.1f ms of %d, memory %.1f -> %.1f MiB")
         :format(i, took / 1000, late, n, before / MIB, after[i] / MIB)
       print("hostile clients: " .. tells[i])
