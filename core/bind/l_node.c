@@ -268,6 +268,12 @@ static int l_counts(lua_State *L) {
   return 1;
 }
 
+/* node:countOverInFlight(): a message was refused, as too many of its session's are worked on */
+static int l_count_over_in_flight(lua_State *L) {
+  pml_node_count_over_in_flight(pml_lua_check(L)->node);
+  return 0;
+}
+
 /* node:loaded(): tells the program that this server's scripts are loaded */
 static int l_loaded(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
@@ -523,6 +529,7 @@ static const luaL_Reg methods[] = {
   {"alive", l_alive},
   {"listen", l_listen},
   {"counts", l_counts},
+  {"countOverInFlight", l_count_over_in_flight},
   {"loaded", l_loaded},
   {"failed", l_failed},
   {"listening", l_listening},

@@ -321,6 +321,8 @@ int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, ui
 
 /* --- counters ---------------------------------------------------------------- */
 
+void pml_node_count_over_in_flight(pml_node *n) { n->counts.over_in_flight++; }
+
 void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, void *ud), void *ud) {
   const pml_node_counters *c = &n->counts;
   const struct {

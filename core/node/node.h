@@ -71,6 +71,9 @@ int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, ui
  * PML_ECLOSED: answered, or too late. PML_ETOOBIG: it is open still. */
 int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body);
 
+/* A message that scripts refuse: too many of its session's are being worked on. */
+void pml_node_count_over_in_flight(pml_node *n);
+
 /* Counters by name, for scripts: walks them all. */
 void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, void *ud), void *ud);
 

@@ -4,6 +4,7 @@ local admin = require "pomelua.admin"
 local backend_session = require "pomelua.backend_session"
 local channel = require "pomelua.channel"
 local handshake = require "pomelua.handshake"
+local in_flight = require "pomelua.in_flight"
 local json = require "pomelua.json"
 local lifecycle = require "pomelua.lifecycle"
 local request = require "pomelua.request"
@@ -24,6 +25,7 @@ local function finish(req, first, second)
 end
 
 local function run(req, entry, from, body)
+  task.works_for(from)
   local server = req.generation.server
   local msg, ok = server.decode_body(body)
   if not ok then server.bad_bodies = server.bad_bodies + 1 end
@@ -43,10 +45,16 @@ local function unknown(server, id, route, from)
   req:answer("fail to find handler for " .. route)
 end
 
+-- A message too many.
+local function refuse(server, id)
+  if id then server.node:answer(id, { code = 500 }) end
+end
+
 local function entries(server)
   local e = {}
 
   function e.message(id, sid, uid, settings, _, _, route, body)
+    if in_flight.is_full(server, server.id, sid) then return refuse(server, id) end
     local from = session.make(server, sid, uid, settings)
     local entry = server.registry:handler(route)
     if not entry then return unknown(server, id, route, from) end
@@ -55,6 +63,7 @@ local function entries(server)
   end
 
   function e.forwarded(id, frontend_id, sid, uid, settings, _, _, route, body)
+    if in_flight.is_full(server, frontend_id, sid) then return refuse(server, id) end
     local from = backend_session.new(server, frontend_id, sid, uid, settings)
     local entry = server.registry:handler(route)
     if not entry then return unknown(server, id, route, from) end

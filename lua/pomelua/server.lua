@@ -8,6 +8,7 @@ local dispatch = require "pomelua.dispatch"
 local environment = require "pomelua.environment"
 local event = require "pomelua.event"
 local generation = require "pomelua.generation"
+local in_flight = require "pomelua.in_flight"
 local json = require "pomelua.json"
 local log = require "pomelua.log"
 local registry = require "pomelua.registry"
@@ -63,6 +64,7 @@ function server.new(node, options)
   node:setGeneration(1)
   current.only = current.only == nil and not options.shared and self or false
   task.init(self)
+  in_flight.init(self)
   self:use_settings(assert(settings.read({}, info)))
   self:index(options.servers or { info })
   self.event = event.new(self)
@@ -82,6 +84,7 @@ end
 function methods:use_settings(checked)
   self.checked = checked
   self.await_ms = checked.await_ms
+  self.max_in_flight = checked.max_in_flight
 end
 
 ---The owner for tasks that belong to no request. One per name and generation.

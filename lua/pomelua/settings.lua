@@ -50,7 +50,7 @@ local known = {
     timeout = number("handlerTimeout", 1),        -- milliseconds, for a handler
     forwardTimeout = number("forwardTimeout", 1), -- for a message at another server
     awaitTimeout = number(nil, 1),
-    maxInFlight = number("maxInFlight", 1, 1000000), -- requests per session
+    maxInFlight = number("maxInFlight", 1, 1000000), -- messages per session
     console = of "boolean", -- whether `pomelua console` may run Lua here
     memorySoft = number("memorySoft", 1, 4000),   -- MiB of Lua memory: requests are refused
     memoryHard = number("memoryHard", 1, 4000),   -- MiB: the process ends
@@ -197,6 +197,7 @@ function settings.read(values, entry)
     distinct_host = connector.distinctHost or false,
     single_session = single or nil,
     await_ms = server.awaitTimeout or 30000,
+    max_in_flight = server.maxInFlight or 128,
     reload = server.reload,
     rpc_ms = proxy.timeout or 5000,
     push_ms = channel.pushTimeout or 3000,

@@ -12,6 +12,7 @@
 local core = require "pomelua.core"
 local current = require "pomelua.current"
 local errors = require "pomelua.errors"
+local in_flight = require "pomelua.in_flight"
 local log = require "pomelua.log"
 
 local null = core.null
@@ -50,9 +51,19 @@ local function step(server, t, run, a, b, c, d)
   current.task, current.server = t, server
   local ok, signal = resume(t.co, run, a, b, c, d)
   current.task, current.server = outer_task, outer_server
-  if ok and signal == WAIT then return end
+  if ok and signal == WAIT then
+    if t.session and not t.counted then
+      t.counted = true
+      in_flight.add(server, t.session)
+    end
+    return
+  end
   local owner = t.owner
-  t.owner, t.wait = nil, nil
+  if t.counted then
+    t.counted = false
+    in_flight.remove(server, t.session)
+  end
+  t.owner, t.wait, t.session = nil, nil, nil
   if ok and signal == DONE then
     local pool = server.pool
     if #pool < POOL_MAX then pool[#pool + 1] = t end
@@ -130,6 +141,10 @@ function task.hold(server, fn, ...)
   current.task, current.server, server.draining = outer_task, outer_server, draining
   return ok, result
 end
+
+---What runs now works on a message of that session.
+---@param session pomelua.Session|pomelua.BackendSession
+function task.works_for(session) current.task.session = session end
 
 ---The owner of what runs now.
 ---@return table|nil

@@ -85,6 +85,16 @@ describe("limits:", function()
           assert.are.equal(before + 3, count "overInFlight")
         end)
 
+      it("128 handlers wait for one client, more notifies of it are dropped, over " .. transport,
+        function()
+          local client = tagged(transport)
+          local before = count "overInFlight"
+          for _ = 1, 1000 do client:notify(entry .. "nap", '{"ms":60000}') end
+          assert.are.same(code500, (assert(client:request(entry .. "empty"))))
+          assert.are.equal(before + 1000 - 128 + 1, count "overInFlight")
+          assert.are.same({}, assert(tagged(transport):request(entry .. "empty")))
+        end)
+
       it("JSON nests 32 deep, deeper is no JSON, over " .. transport, function()
         local client = tagged(transport)
         local function nested(n) return ("["):rep(n) .. ("]"):rep(n) end

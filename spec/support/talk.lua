@@ -125,6 +125,9 @@ return function(app)
     return counts
   end
 
+  -- Waits, and holds nobody up.
+  function Handler:nap(msg) pomelua.sleep(msg.ms) end
+
   -- Holds the whole server up.
   function Handler:busy(msg)
     local till = os.clock() + msg.ms / 1000

@@ -1,0 +1,41 @@
+-- in_flight: how many messages of each session have handlers that wait on this server. The
+-- frontend counts requests until they are answered (core/node/frontend.c); how long a handler
+-- goes on for a notify, or after its answer, is known only here. Each holds a coroutine, so a
+-- client may have no more of them than serverConfig.maxInFlight.
+local in_flight = {}
+
+function in_flight.init(server)
+  server.in_flight = {} -- [frontend id][session id] = how many; 0 is left out
+end
+
+---Whether a session may not send more; the message is counted as refused then.
+---@param server table
+---@param frontend_id string
+---@param sid number
+---@return boolean
+function in_flight.is_full(server, frontend_id, sid)
+  local of = server.in_flight[frontend_id]
+  if not of or (of[sid] or 0) < server.max_in_flight then return false end
+  server.node:countOverInFlight()
+  return true
+end
+
+---A handler waits for the first time.
+---@param session pomelua.Session|pomelua.BackendSession whose message it works on
+function in_flight.add(server, session)
+  local of = server.in_flight[session.frontendId]
+  if not of then
+    of = {}
+    server.in_flight[session.frontendId] = of
+  end
+  of[session.id] = (of[session.id] or 0) + 1
+end
+
+---A handler that has waited has ended.
+function in_flight.remove(server, session)
+  local of = server.in_flight[session.frontendId]
+  local left = of[session.id] - 1
+  of[session.id] = left > 0 and left or nil
+end
+
+return in_flight
