@@ -28,9 +28,11 @@ end
 
 function process.sleep(s) os.execute("sleep " .. s) end
 
----Starts a command that goes on while this runs.
+---Starts a command that goes on while this runs. The log of an earlier one is not taken for
+---its own.
 ---@return number pid
 function process.spawn(command, log)
+  os.remove(log)
   local pid = tonumber(process.shell(("%s >%s 2>&1 & echo $!"):format(command, log)))
   started[pid] = true
   return pid

@@ -21,13 +21,18 @@ local function format(pattern, ...)
   return (...) and pattern:format(...) or ""
 end
 
+---What things of a row cost, as the table says it; "" when nothing was measured.
+---@param list number[] microseconds
+function report.us(list) return format("%.2f", stats.median(list)) end
+
+local us = report.us
+
 local function line(...) return "| " .. table.concat({ ... }, " | ") .. " |" end
 
 local function row_of(row, names)
   local ratio, low, high = stats.median(row.ratios), stats.interval(row.ratios)
   local met = verdict(ratio, row.target, false, low, high)
   local with = row.other == "floor" and "floor" or "ours: " .. names[row.other_options]
-  local function us(list) return format("%.2f", stats.median(list)) end
   return line(row.name, us(row.ours), ("%s (%s)"):format(us(row.compared), with),
     format("%.2f", ratio), format("%.2f to %.2f", low, high), format("%.2f", row.target), met,
     ("%s (%.0f %%)"):format(us(row.generator), 100 * (stats.median(row.busy) or 0)),

@@ -12,7 +12,7 @@ local servers = require "servers"
 local stats = require "stats"
 
 local read, shell, spawn, wait_for = process.read, process.shell, process.spawn, process.wait_for
-local finish, sleep, stop = process.finish, process.sleep, servers.stop
+local finish, sleep, stop, us = process.finish, process.sleep, servers.stop, report.us
 
 local build = arg[1] or "build"
 local out = build .. "/bench"
@@ -61,6 +61,14 @@ local function run(name, server, options)
     end
   end
   return found
+end
+
+-- Clients that stay connected while something else is measured: the pid, once they are there.
+local function others(server, options)
+  local log = out .. "/others.log"
+  local pid = spawn(load_command(server, options), log)
+  wait_for("the connects", 120, function() return read(log):find("\n") end)
+  return pid
 end
 
 -- --- what is measured ------------------------------------------------------------------
@@ -122,7 +130,7 @@ local figures = {} -- those that are no ratios: name, value, unit, target
 local function figure(name, unit, target, value)
   local f = by_name[name]
   if not f then
-    f = { name = name, unit = unit, target = target, values = {}, is_figure = true }
+    f = { name = name, unit = unit, target = target, values = {} }
     by_name[name] = f
     figures[#figures + 1] = f
   end
@@ -130,11 +138,6 @@ local function figure(name, unit, target, value)
 end
 
 local latency = {} -- name: the latest quantiles
-
-local function us(list)
-  if #list == 0 then return "" end
-  return ("%.2f"):format(stats.median(list))
-end
 
 -- One run for a row; adds to list what a delivery, request or connect cost the server.
 local function measure(row, name, server, options, list)
@@ -220,9 +223,7 @@ local function measure_memory(clients, settle)
   local server = start.ours()
   run("warm", server, "--clients 10 --mode idle --stay 0")
   local lua_before, before = lua_memory(server), rss_of(server)
-  local pid = spawn(load_command(server, ("--clients %d --mode idle --stay 600"):format(clients)),
-    out .. "/idle.log")
-  wait_for("the connects", 120, function() return read(out .. "/idle.log"):find("\n") end)
+  local pid = others(server, ("--clients %d --mode idle --stay 600"):format(clients))
   sleep(settle)
   local rss = rss_of(server) - before
   local lua = lua_memory(server) - lua_before
@@ -236,9 +237,7 @@ end
 
 local function measure_push()
   local server = start.ours()
-  local pid = spawn(load_command(server, "--clients 1000 --mode idle --stay 600"),
-    out .. "/idle.log")
-  wait_for("the connects", 60, function() return read(out .. "/idle.log"):find("\n") end)
+  local pid = others(server, "--clients 1000 --mode idle --stay 600")
   local function ask(members)
     local got = asked(server, "connector.measureHandler.push",
       ('{"members":%d,"times":21}'):format(members),
@@ -276,8 +275,7 @@ end
 
 -- Latency of requests of a second process while a room is flooded.
 local function probed(name, server, flood)
-  local pid = spawn(load_command(server, flood .. " --duration 20"), out .. "/flood.log")
-  wait_for("the connects", 60, function() return read(out .. "/flood.log"):find("\n") end)
+  local pid = others(server, flood .. " --duration 20")
   sleep(0.5)
   local got = run("probe: " .. name, server, ("--mode echo --enter '' --clients 10 --rate 200"
     .. " --duration %d --route connector.entryHandler.echo"):format(quick and 3 or 6)).echo
@@ -308,19 +306,17 @@ local sweeps = { members = {}, in_flight = {} }
 
 local function sweep()
   local ours = start.ours()
-  for _, n in ipairs(quick and { 10, 100, 1000 } or { 10, 30, 100, 300, 1000, 3000 }) do
-    local options = fan:format(n, 1, 8, count(400000 / n))
+  local function point(points, n, options)
     local floor = start.floor(1)
     local a, b = run("sweep", ours, options).fan, run("sweep", floor, options).fan
     stop(floor)
-    if a and b then table.insert(sweeps.members, { n, a.server_us, b.server_us }) end
+    if a and b then table.insert(points, { n, a.server_us, b.server_us }) end
+  end
+  for _, n in ipairs(quick and { 10, 100, 1000 } or { 10, 30, 100, 300, 1000, 3000 }) do
+    point(sweeps.members, n, fan:format(n, 1, 8, count(400000 / n)))
   end
   for _, n in ipairs { 1, 2, 4, 8, 16, 32 } do
-    local options = fan:format(1000, 1, n, count(100 + n * 50))
-    local floor = start.floor(1)
-    local a, b = run("sweep", ours, options).fan, run("sweep", floor, options).fan
-    stop(floor)
-    if a and b then table.insert(sweeps.in_flight, { n, a.server_us, b.server_us }) end
+    point(sweeps.in_flight, n, fan:format(1000, 1, n, count(100 + n * 50)))
   end
   stop(ours)
 end

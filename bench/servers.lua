@@ -30,7 +30,6 @@ function servers.new(build, out)
   ---@param ring string|nil "ring": sends through io_uring
   function start.floor(rooms, ring)
     local log = out .. (ring and "/floor-ring.log" or "/floor.log")
-    os.remove(log)
     local pid = spawn(("exec %s/floor 0 %d %s"):format(build, rooms or 1000, ring or ""), log)
     local port = wait_for("the start of floor", 5, function()
       return tonumber(read(log):match("listening on %S-:(%d+)"))
@@ -68,7 +67,7 @@ function servers.new(build, out)
     process.write(dir .. "/config/master.json", (read("bench/pomelo/config/master.json")
       :gsub("%d%d%d%d", free_port())))
     local log = dir .. "/pomelo.log"
-    local master = spawn(("cd %s && exec node app.js env=production"):format(dir), "pomelo.log")
+    local master = spawn(("exec env -C %s node app.js env=production"):format(dir), log)
     local port = ports["3050"]
     local probe = ("%s/load --port %d --clients 1 --mode idle --stay 0 --seconds 2 --quiet"
       .. " >/dev/null 2>&1"):format(build, port)

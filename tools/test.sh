@@ -40,7 +40,7 @@ keep() { # what ran, [reason]
 }
 
 # Adds what busted counted in $log; a run that did not get that far is a failure.
-count_specs() { # status, file
+count_specs() { # status, what ran
   local line reason="" n=0 f=0 e=0 p=0
   line=$(grep -aE '^[0-9]+ success(es)? / [0-9]+ failures? / [0-9]+ errors? / [0-9]+ pending' "$log" |
     tail -n 1)
@@ -53,7 +53,7 @@ count_specs() { # status, file
     reason="ran no spec"
   fi
   if [ -n "$reason" ] && [ $((f + e)) = 0 ]; then f=1; fi
-  [ $((f + e)) = 0 ] || keep "$2${jit:+ (jit $jit)}" "$reason"
+  [ $((f + e)) = 0 ] || keep "$2" "$reason"
   passed=$((passed + n)) failed=$((failed + f + e)) skipped=$((skipped + p))
 }
 
@@ -75,7 +75,7 @@ run_specs() { # jit, files...
   for file in "$@"; do
     echo "== $file${jit:+ (jit $jit)}"
     POMELUA_JIT=$jit run "${preload[@]}" luajit /usr/bin/busted --ignore-lua -o plainTerminal "$file"
-    count_specs $? "$file"
+    count_specs $? "$file${jit:+ (jit $jit)}"
   done
 }
 

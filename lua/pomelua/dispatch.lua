@@ -45,30 +45,27 @@ local function unknown(server, id, route, from)
   req:answer("fail to find handler for " .. route)
 end
 
--- A message too many.
-local function refuse(server, id)
-  if id then server.node:answer(id, { code = 500 }) end
+-- A client's message, id nil: a notify.
+local function received(server, id, from, route, body)
+  if in_flight.is_full(server, from) then
+    if id then server.node:answer(id, { code = 500 }) end
+    return
+  end
+  local entry = server.registry:handler(route)
+  if not entry then return unknown(server, id, route, from) end
+  local req = request.new(server, id, route)
+  task.run(server, req, run, req, entry, from, body)
 end
 
 local function entries(server)
   local e = {}
 
   function e.message(id, sid, uid, settings, _, _, route, body)
-    if in_flight.is_full(server, server.id, sid) then return refuse(server, id) end
-    local from = session.make(server, sid, uid, settings)
-    local entry = server.registry:handler(route)
-    if not entry then return unknown(server, id, route, from) end
-    local req = request.new(server, id, route)
-    task.run(server, req, run, req, entry, from, body)
+    received(server, id, session.make(server, sid, uid, settings), route, body)
   end
 
   function e.forwarded(id, frontend_id, sid, uid, settings, _, _, route, body)
-    if in_flight.is_full(server, frontend_id, sid) then return refuse(server, id) end
-    local from = backend_session.new(server, frontend_id, sid, uid, settings)
-    local entry = server.registry:handler(route)
-    if not entry then return unknown(server, id, route, from) end
-    local req = request.new(server, id, route)
-    task.run(server, req, run, req, entry, from, body)
+    received(server, id, backend_session.new(server, frontend_id, sid, uid, settings), route, body)
   end
 
   function e.call(id, from, name, args) rpc.called(server, id, from, name, args) end

@@ -10,12 +10,11 @@ end
 
 ---Whether a session may not send more; the message is counted as refused then.
 ---@param server table
----@param frontend_id string
----@param sid number
+---@param session pomelua.Session|pomelua.BackendSession
 ---@return boolean
-function in_flight.is_full(server, frontend_id, sid)
-  local of = server.in_flight[frontend_id]
-  if not of or (of[sid] or 0) < server.max_in_flight then return false end
+function in_flight.is_full(server, session)
+  local of = server.in_flight[session.frontendId]
+  if not of or (of[session.id] or 0) < server.max_in_flight then return false end
   server.node:countOverInFlight()
   return true
 end
