@@ -44,7 +44,7 @@ static int l_clean(lua_State *L) {
   }
   if (pairs) {
     pml_writer w = {0};
-    pml_cesu8_write(&w, (const uint8_t *)s, n);
+    pml_utf8_mend(&w, (const uint8_t *)s, n);
     lua_pushlstring(L, (const char *)pml_writer_at(&w, 0), w.len);
     pml_writer_drop(&w);
   } else {

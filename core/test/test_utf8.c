@@ -106,7 +106,7 @@ static void check_cesu8(const char *in, int rc, const char *out) {
   CHECK_EQ(pml_cesu8_check((const uint8_t *)in, strlen(in)), rc);
   if (rc < 0) return;
   pml_writer w = {0};
-  pml_cesu8_write(&w, (const uint8_t *)in, strlen(in));
+  pml_utf8_mend(&w, (const uint8_t *)in, strlen(in));
   CHECK_BYTES(w.b ? w.b->data : NULL, w.len, out);
   pml_writer_drop(&w);
 }
@@ -130,4 +130,38 @@ TEST(utf8_lone_surrogates_are_refused) {
   check_cesu8("\xed\xa0\xbd\xed\xa0\xbd", PML_EPROTO, NULL);
   check_cesu8("\xed\xa0\xbd\xed\xb8", PML_EPROTO, NULL);
   check_cesu8("a\xff", PML_EPROTO, NULL);
+}
+
+#define FFFD "\xef\xbf\xbd"
+
+static void check_mended(const char *in, const char *out) {
+  pml_writer w = {0};
+  pml_utf8_mend(&w, (const uint8_t *)in, strlen(in));
+  CHECK_BYTES(w.b ? w.b->data : NULL, w.len, out);
+  pml_writer_drop(&w);
+}
+
+TEST(utf8_what_is_ill_formed_becomes_a_replacement_character) {
+  check_mended("", "");
+  check_mended("gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f");
+  check_mended("a\xff"
+               "b",
+               "a" FFFD "b");
+  check_mended("a\x80", "a" FFFD);
+  check_mended("\xc0\xaf", FFFD FFFD);                         /* overlong */
+  check_mended("\xe0\x80\xaf!", FFFD FFFD FFFD "!");           /* overlong */
+  check_mended("\xf4\x90\x80\x80", FFFD FFFD FFFD FFFD);       /* above U+10FFFF */
+  check_mended("\xf0\x9f\x98 \xe4\xb8\"", FFFD " " FFFD "\""); /* cut characters */
+  check_mended("<\xf0\x9f\xf0\x9f\x98\x80", "<" FFFD "\xf0\x9f\x98\x80");
+  check_mended("\xed\xa0\xbd|\xed\xb8\x80", FFFD "|" FFFD); /* lone surrogates */
+  check_mended("\xed\xa0\xbd\xed\xa0\xbd\xed\xb8\x80", FFFD "\xf0\x9f\x98\x80");
+  check_mended("\xed\xa0", FFFD FFFD); /* half of a lone one, as of any bytes that start none */
+}
+
+TEST(utf8_mended_text_keeps_its_nuls) {
+  pml_writer w = {0};
+  pml_utf8_mend(&w, (const uint8_t *)"a\0\xff\0", 4);
+  CHECK_EQ(w.len, 6);
+  CHECK(memcmp(pml_writer_at(&w, 0), "a\0" FFFD "\0", 6) == 0);
+  pml_writer_drop(&w);
 }

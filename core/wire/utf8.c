@@ -116,22 +116,43 @@ int pml_cesu8_check(const uint8_t *p, size_t n) {
   return pairs;
 }
 
-void pml_cesu8_write(pml_writer *w, const uint8_t *p, size_t n) {
+/* The length of the ill-formed part at p, which is no whole character and no pair. */
+static size_t ill_formed(const uint8_t *p, size_t n) {
+  if (n >= 3 && p[0] == 0xed && p[1] >= 0xa0 && tail(p[1]) && tail(p[2])) return 3;
+  uint32_t s = begin(p[0]);
+  size_t i = 1;
+  if (s == NOTHING) return i;
+  while (i < n && p[i] >= (s >> 8 & 0xff) && p[i] <= (s >> 16 & 0xff)) {
+    s = STATE((s & 0xff) - 1, 0x80, 0xbf);
+    i++;
+  }
+  return i;
+}
+
+static void write_pair(pml_writer *w, const uint8_t *p) {
+  uint32_t high = (uint32_t)(p[1] & 0x0f) << 6 | (p[2] & 0x3fu);
+  uint32_t low = (uint32_t)(p[4] & 0x0f) << 6 | (p[5] & 0x3fu);
+  uint32_t c = 0x10000 + (high << 10 | low);
+  uint8_t *out = pml_writer_more(w, 4);
+  out[0] = (uint8_t)(0xf0 | c >> 18);
+  out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+  out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+  out[3] = (uint8_t)(0x80 | (c & 0x3f));
+}
+
+void pml_utf8_mend(pml_writer *w, const uint8_t *p, size_t n) {
   while (n) {
     size_t k = whole(p, n);
-    pml_writer_put(w, p, k);
+    if (k) {
+      pml_writer_put(w, p, k);
+    } else if (pair(p, n)) {
+      write_pair(w, p);
+      k = 6;
+    } else {
+      pml_writer_put(w, "\xef\xbf\xbd", 3);
+      k = ill_formed(p, n);
+    }
     p += k;
     n -= k;
-    if (!pair(p, n)) return; /* the end */
-    uint32_t high = (uint32_t)(p[1] & 0x0f) << 6 | (p[2] & 0x3fu);
-    uint32_t low = (uint32_t)(p[4] & 0x0f) << 6 | (p[5] & 0x3fu);
-    uint32_t c = 0x10000 + (high << 10 | low);
-    uint8_t *out = pml_writer_more(w, 4);
-    out[0] = (uint8_t)(0xf0 | c >> 18);
-    out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-    out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-    out[3] = (uint8_t)(0x80 | (c & 0x3f));
-    p += 6;
-    n -= 6;
   }
 }
