@@ -1,8 +1,10 @@
 #include "bind/l_system.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,6 +36,82 @@ static int l_stamp(lua_State *L) {
   lua_pushfstring(L, "%f %d %f %f", (lua_Number)st.st_mtim.tv_sec, (int)st.st_mtim.tv_nsec,
                   (lua_Number)st.st_size, (lua_Number)st.st_ino);
   return 1;
+}
+
+/* core.kind(path) -> "file", "folder" or "other", text that is the same for the same one | nil */
+static int l_kind(lua_State *L) {
+  struct stat st;
+  if (stat(luaL_checkstring(L, 1), &st) != 0) return 0;
+  lua_pushstring(L, S_ISREG(st.st_mode) ? "file" : S_ISDIR(st.st_mode) ? "folder" : "other");
+  lua_pushfstring(L, "%f:%f", (lua_Number)st.st_dev, (lua_Number)st.st_ino);
+  return 2;
+}
+
+/* What a failed open, or a file that is none, is called. */
+static const char *code_of(int number) {
+  switch (number) {
+  case ENOENT: return "NOENT";
+  case ENOTDIR: return "NOTDIR";
+  case EISDIR: return "ISDIR";
+  case EMFILE: return "MFILE";
+  case ENFILE: return "NFILE";
+  case EACCES: return "ACCES";
+  case EFBIG: return "FBIG";
+  case EINVAL: return "INVAL";
+  default: return "IO";
+  }
+}
+
+/* Opens a regular file of at most `most` bytes. The descriptor | -1 with errno: EISDIR, EINVAL
+ * for what is no file (a pipe is not waited for), EFBIG, or why it cannot be opened. */
+static int open_file(const char *path, lua_Number most) {
+  struct stat st;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return -1;
+  int wrong = 0;
+  if (fstat(fd, &st) != 0) wrong = errno;
+  else if (S_ISDIR(st.st_mode)) wrong = EISDIR;
+  else if (!S_ISREG(st.st_mode)) wrong = EINVAL;
+  else if ((lua_Number)st.st_size > most) wrong = EFBIG;
+  if (!wrong) return fd;
+  close(fd);
+  errno = wrong;
+  return -1;
+}
+
+/* Reads to the end: 0, or the errno; EFBIG when there is more than `most`. */
+static int read_whole(int fd, pml_writer *out, lua_Number most) {
+  enum { PIECE = 16384 };
+  for (;;) {
+    uint8_t *at = pml_writer_more(out, PIECE);
+    ssize_t n = read(fd, at, PIECE);
+    int wrong = n < 0 ? errno : 0;
+    pml_writer_cut(out, out->len - PIECE + (n > 0 ? (size_t)n : 0));
+    if (wrong == EINTR) continue;
+    if (wrong || n == 0) return wrong;
+    if ((lua_Number)out->len > most) return EFBIG;
+  }
+}
+
+/* core.read_file(path, most) -> text | nil, message, code: a regular file of at most that many
+ * bytes; code: "NOENT", "NOTDIR", "ISDIR", "INVAL" (a pipe or a device), "FBIG", "MFILE", ... */
+static int l_read_file(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  lua_Number most = luaL_checknumber(L, 2);
+  pml_writer out = {0};
+  int fd = open_file(path, most);
+  int wrong = fd < 0 ? errno : read_whole(fd, &out, most);
+  if (fd >= 0) close(fd);
+  if (!wrong) lua_pushlstring(L, out.b ? (const char *)out.b->data : "", out.len);
+  pml_writer_drop(&out);
+  if (!wrong) return 1;
+  lua_pushnil(L);
+  if (wrong == EFBIG) lua_pushfstring(L, "%s: a file of more than %f bytes", path, most);
+  else
+    lua_pushfstring(L, "%s: %s", path,
+                    wrong == EINVAL ? "it is a pipe or a device, not a file" : strerror(wrong));
+  lua_pushstring(L, code_of(wrong));
+  return 3;
 }
 
 /* core.pause(ms): blocks */
@@ -92,6 +170,8 @@ static const luaL_Reg functions[] = {
   {"exe", l_exe},
   {"pid", l_pid},
   {"stamp", l_stamp},
+  {"kind", l_kind},
+  {"read_file", l_read_file},
   {"pause", l_pause},
   {"execute", l_execute},
   {"exec", l_exec},

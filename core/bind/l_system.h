@@ -4,7 +4,8 @@
 
 #include <lua.h>
 
-/* Sets exe, pid, stamp, pause, execute, exec and make_folder on the module at the top. */
+/* Sets exe, pid, stamp, kind, read_file, pause, execute, exec and make_folder on the module at the
+ * top. */
 void pml_open_system(lua_State *L);
 
 #endif

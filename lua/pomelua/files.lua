@@ -1,5 +1,6 @@
--- files: what the framework asks of the file system and Lua's own library does
--- not have: the names in a folder, and a path made absolute.
+-- files: what the framework asks of the file system. A file that somebody else has put
+-- there may be a pipe, a device or endless: only regular files are read, up to a limit.
+local core = require "pomelua.core"
 local ffi = require "ffi"
 
 assert(ffi.abi("64bit"), "pomelua needs a 64-bit system")
@@ -23,6 +24,8 @@ end
 local C = ffi.C
 local files = {}
 
+local MOST = 2 ^ 24 -- bytes of a file that is read
+
 ---The names in a folder, sorted, without those that start with a dot.
 ---@param path string
 ---@return string[]|nil names
@@ -44,19 +47,19 @@ end
 
 ---@param path string
 ---@return boolean
-function files.is_folder(path)
-  local dir = C.opendir(path)
-  if dir == nil then return false end
-  C.closedir(dir)
-  return true
-end
+function files.is_folder(path) return core.kind(path) == "folder" end
 
+---Whether there is anything of that name: a file, a folder, a pipe, ...
 ---@param path string
 ---@return boolean
-function files.exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
+function files.exists(path) return core.kind(path) ~= nil end
+
+---What tells a folder from another, whatever links lead to it.
+---@param path string
+---@return string|nil identity nil: no folder
+function files.folder(path)
+  local kind, identity = core.kind(path)
+  return kind == "folder" and identity or nil
 end
 
 ---@param path string
@@ -70,29 +73,17 @@ function files.absolute(path)
   return text
 end
 
----A whole file.
+---A whole regular file.
 ---@param path string
 ---@return string|nil text
 ---@return string|nil message names the file
-function files.read(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message end
-  local text = file:read("*a")
-  file:close()
-  if not text then return nil, path .. ": cannot be read" end
-  return text
-end
+---@return string|nil code "NOENT", "NOTDIR", "ISDIR", "INVAL" (a pipe or a device), "FBIG",
+---"MFILE" (the limit of open files), "ACCES", "IO"
+function files.read(path) return core.read_file(path, MOST) end
 
----Loads a Lua file of an app. Its errors name it as it is called inside of the app:
----Lua cuts long names, which full paths are.
----@param base string
----@param name string path inside base
----@return function|nil chunk
----@return string|nil message
-function files.load(base, name)
-  local text, message = files.read(base .. "/" .. name)
-  if not text then return nil, message end
-  return loadstring(text, "@" .. name)
-end
+---Whether an error of files.read says that there is no file of that name.
+---@param code string|nil
+---@return boolean
+function files.is_gone(code) return code == "NOENT" or code == "NOTDIR" end
 
 return files

@@ -10,7 +10,6 @@
 local current = require "pomelua.current"
 local environment = require "pomelua.environment"
 local errors = require "pomelua.errors"
-local files = require "pomelua.files"
 local sources = require "pomelua.sources"
 
 ---@class pomelua.Unit
@@ -98,10 +97,11 @@ end
 local function text_of(gen, path)
   assert(generation.texts(gen))
   local text = gen.sources[path]
-  if not text and files.exists(path) then
-    text = files.read(path)
-    gen.sources[path] = text
-  end
+  if text then return text end
+  local message
+  text, message = sources.file(gen.server, path)
+  if message then error(message, 0) end
+  gen.sources[path] = text
   return text
 end
 

@@ -4,25 +4,36 @@ local files = require "pomelua.files"
 
 local sources = {}
 
-local DEPTH = 12 -- folders in folders; links may go round
+local DEPTH = 32 -- folders in folders
+-- By how many names a folder is entered: links may lead to one folder from several places,
+-- and of folders that link to each other there are more paths than can be walked.
+local NAMES = 4
 
 -- The folders of other server types are theirs.
 local function foreign(server, folder, name)
   return folder == server.base .. "/app/servers" and name ~= server.type
 end
 
-local function walk(server, folder, depth, each_file, each_folder)
-  local names = files.list(folder)
-  if not names then return end
-  if each_folder then each_folder(folder) end
-  for _, name in ipairs(names) do
+-- walked: {inside = identities of the folder and those around it, names = by identity how
+-- often a folder has been entered, file, folder = the functions to call}.
+local function walk(server, folder, depth, walked)
+  local identity = files.folder(folder)
+  local names = walked.names
+  if not identity or walked.inside[identity] or (names[identity] or 0) >= NAMES then return end
+  local list = files.list(folder)
+  if not list then return end
+  names[identity] = (names[identity] or 0) + 1
+  walked.inside[identity] = true
+  walked.folder(folder)
+  for _, name in ipairs(list) do
     local path = folder .. "/" .. name
     if name:find("%.[lL][uU][aA]$") then
-      each_file(path)
+      walked.file(path)
     elseif depth < DEPTH and name ~= "node_modules" and not foreign(server, folder, name) then
-      walk(server, path, depth + 1, each_file, each_folder)
+      walk(server, path, depth + 1, walked)
     end
   end
+  walked.inside[identity] = nil
 end
 
 ---Calls each_file with the path of every Lua file of the app that this server may
@@ -32,7 +43,7 @@ end
 ---@param each_file fun(path: string)
 ---@param each_folder fun(path: string)|nil
 function sources.each(server, known, each_file, each_folder)
-  local seen, folders = {}, {}
+  local seen, folders, own = {}, {}, server.base .. "/app/servers/" .. server.type
   local function file(path)
     if seen[path] then return end
     seen[path] = true
@@ -45,11 +56,27 @@ function sources.each(server, known, each_file, each_folder)
   end
   folder(server.base)
   file(server.base .. "/app.lua")
-  walk(server, server.base .. "/app", 0, file, folder)
+  -- The server's own folder first: what it links to stays its own.
+  local walked = { inside = {}, names = {}, file = file, folder = folder }
+  walk(server, own, 2, walked)
+  walk(server, server.base .. "/app", 0, walked)
   for path in pairs(known) do
     file(path)
     folder(path:match("^(.*)/"))
   end
+end
+
+---Reads one of them.
+---@param server table
+---@param path string
+---@return string|nil text nil without a message: there is no such file
+---@return string|nil message names the file as inside of the app
+function sources.file(server, path)
+  local text, message, code = files.read(path)
+  -- A folder of that name is no file of the app's.
+  if text or files.is_gone(code) or code == "ISDIR" then return text end
+  local base = server.base .. "/"
+  return nil, message:sub(1, #base) == base and message:sub(#base + 1) or message
 end
 
 ---Reads them all.
@@ -60,10 +87,9 @@ end
 function sources.read(server, known)
   local texts, wrong = {}, nil
   sources.each(server, known, function(path)
-    local text, message = files.read(path)
+    local text, message = sources.file(server, path)
     texts[path] = text
-    -- A folder of that name, or a file that has gone since, is none.
-    if not text and files.exists(path) and not files.is_folder(path) then wrong = message end
+    wrong = wrong or message
   end)
   if wrong then return nil, wrong end
   return texts

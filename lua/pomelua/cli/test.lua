@@ -73,8 +73,12 @@ local function command(base, options)
   return table.concat(words, " ")
 end
 
--- What tells whether a script has changed: every file's path, time and size.
+-- What tells whether a script has changed: every file's path, time and size. A folder
+-- is seen once, whatever links lead to it.
 local function picture(dir, list)
+  local identity = files.folder(dir)
+  if not identity or list[identity] then return list end
+  list[identity] = true
   for _, name in ipairs(files.list(dir) or {}) do
     local path = dir .. "/" .. name
     if files.is_folder(path) then
