@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/throttle.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -93,22 +94,50 @@ void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t 
   pml_buf_unref(b);
 }
 
+static void write_va(const pml_log *log, pml_level level, const char *format, va_list ap) {
+  char small[512];
+  va_list again;
+  va_copy(again, ap);
+  int n = vsnprintf(small, sizeof small, format, ap);
+  if (n >= 0 && (size_t)n < sizeof small) {
+    pml_log_text(log, level, small, (size_t)n);
+  } else if (n >= 0) {
+    pml_buf *b = pml_buf_new((size_t)n + 1);
+    vsnprintf((char *)b->data, (size_t)n + 1, format, again);
+    pml_log_text(log, level, (const char *)b->data, (size_t)n);
+    pml_buf_unref(b);
+  }
+  va_end(again);
+}
+
 void pml_log_write(const pml_log *log, pml_level level, const char *format, ...) {
   if (level < log->level) return;
-  char small[512];
   va_list ap;
   va_start(ap, format);
-  int n = vsnprintf(small, sizeof small, format, ap);
+  write_va(log, level, format, ap);
   va_end(ap);
-  if (n < 0) return;
-  if ((size_t)n < sizeof small) {
-    pml_log_text(log, level, small, (size_t)n);
-    return;
-  }
-  pml_buf *b = pml_buf_new((size_t)n + 1);
+}
+
+/* --- lines that others can cause ----------------------------------------------------- */
+
+void pml_log_left_out(const pml_log *log, int all) {
+  pml_throttled t;
+  while (log->throttle && pml_throttle_next(log->throttle, all, &t))
+    pml_log_write(log, (pml_level)t.level, "%u more: %s", t.held, t.name);
+}
+
+int pml_log_may(const pml_log *log, pml_level level, const char *kind, size_t n, uint32_t lines,
+                uint32_t ms) {
+  if (level < log->level) return 0;
+  if (!log->throttle) return 1;
+  pml_log_left_out(log, 0);
+  return pml_throttle_ask(log->throttle, kind, n, lines, ms, (int)level);
+}
+
+void pml_log_some(const pml_log *log, pml_level level, const char *kind, const char *format, ...) {
+  if (!pml_log_may(log, level, kind, strlen(kind), PML_LOG_LINES, 1000)) return;
+  va_list ap;
   va_start(ap, format);
-  vsnprintf((char *)b->data, (size_t)n + 1, format, ap);
+  write_va(log, level, format, ap);
   va_end(ap);
-  pml_log_text(log, level, (const char *)b->data, (size_t)n);
-  pml_buf_unref(b);
 }

@@ -11,10 +11,13 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum { PML_DEBUG, PML_INFO, PML_WARN, PML_ERROR, PML_SILENT } pml_level;
 
 typedef void (*pml_log_on_line_fn)(pml_level level, const char *text, void *ud);
+
+struct pml_throttle;
 
 typedef struct {
   char server[64]; /* server id, "" for the program itself */
@@ -22,6 +25,7 @@ typedef struct {
   int json;
   pml_log_on_line_fn on_line; /* when set, gets the bare text instead of stderr */
   void *ud;
+  struct pml_throttle *throttle; /* borrowed; NULL: pml_log_may always agrees */
 } pml_log;
 
 void pml_log_init(pml_log *log, const char *server, pml_level level, int json);
@@ -29,5 +33,16 @@ void pml_log_write(const pml_log *log, pml_level level, const char *format, ...)
   __attribute__((format(printf, 3, 4)));
 /* The same for a text that is not a format: borrows text. */
 void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t n);
+
+/* Lines that others can cause, above all clients, are written only when this agrees: at most
+ * `lines` of a kind in ms milliseconds, and then one that says how many more there were. */
+int pml_log_may(const pml_log *log, pml_level level, const char *kind, size_t n, uint32_t lines,
+                uint32_t ms);
+/* A line of a kind of which PML_LOG_LINES a second are written. */
+#define PML_LOG_LINES 10
+void pml_log_some(const pml_log *log, pml_level level, const char *kind, const char *format, ...)
+  __attribute__((format(printf, 4, 5)));
+/* Writes how many lines were left out, of the kinds whose time has passed, or of all. */
+void pml_log_left_out(const pml_log *log, int all);
 
 #endif

@@ -60,7 +60,7 @@ static int protected_call(lua_State *L, int nargs, int nresults, int handler) {
 int pml_lua_call(lua_State *L, int nargs, int nresults, const pml_log *log, const char *what) {
   if (protected_call(L, nargs, nresults, 1) == 0) return 0;
   const char *msg = lua_tostring(L, -1);
-  pml_log_write(log, PML_ERROR, "%s: %s", what, msg ? msg : "an error without a message");
+  pml_log_some(log, PML_ERROR, what, "%s: %s", what, msg ? msg : "an error without a message");
   lua_pop(L, 1);
   return -1;
 }

@@ -163,15 +163,30 @@ static int l_now(lua_State *L) {
   return 1;
 }
 
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+
 /* node:log(level, text) */
 static int l_log(lua_State *L) {
-  static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
   pml_lua *lua = pml_lua_check(L);
   int level = luaL_checkoption(L, 2, NULL, levels);
   size_t n;
   const char *text = luaL_checklstring(L, 3, &n);
   pml_log_text(pml_node_log(lua->node), (pml_level)level, text, n);
   return 0;
+}
+
+/* node:mayLog(level, kind, lines, ms) -> whether a line that others can cause may be written */
+static int l_may_log(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  int level = luaL_checkoption(L, 2, NULL, levels);
+  size_t n;
+  const char *kind = luaL_checklstring(L, 3, &n);
+  lua_Integer lines = luaL_checkinteger(L, 4), ms = luaL_checkinteger(L, 5);
+  luaL_argcheck(L, lines > 0, 4, "at least one line");
+  luaL_argcheck(L, ms > 0 && ms <= 3600000, 5, "milliseconds, from 1 to 3600000");
+  lua_pushboolean(L, pml_log_may(pml_node_log(lua->node), (pml_level)level, kind, n,
+                                 (uint32_t)lines, (uint32_t)ms));
+  return 1;
 }
 
 /* node:configure{name = number, …} -> true; raises on an unknown name or a bad value */
@@ -523,6 +538,7 @@ static const luaL_Reg methods[] = {
   {"isFrontend", l_is_frontend},
   {"now", l_now},
   {"log", l_log},
+  {"mayLog", l_may_log},
   {"configure", l_configure},
   {"renew", l_renew},
   {"setServers", l_set_servers},

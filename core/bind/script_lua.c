@@ -17,7 +17,8 @@ static lua_State *begin(void *ud, int which) {
   pml_lua *lua = ud;
   if (lua->entry[which] == LUA_NOREF) return NULL;
   if (!lua_checkstack(lua->L, 24)) {
-    pml_log_write(pml_node_log(lua->node), PML_ERROR, "%s: the Lua stack is full", names[which]);
+    pml_log_some(pml_node_log(lua->node), PML_ERROR, "the Lua stack is full",
+                 "%s: the Lua stack is full", names[which]);
     return NULL;
   }
   lua_rawgeti(lua->L, LUA_REGISTRYINDEX, lua->entry[which]);
@@ -157,7 +158,8 @@ static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice p
   pml_lua *lua = ud;
   if (lua->entry[PML_ON_FILTER] == LUA_NOREF) return 1;
   if (lua->filtering >= FILTERS_DEEP) {
-    pml_log_write(pml_node_log(lua->node), PML_ERROR, "filter: it broadcasts, and so on for ever");
+    pml_log_some(pml_node_log(lua->node), PML_ERROR, "filters that broadcast",
+                 "filter: it broadcasts, and so on for ever");
     return 0;
   }
   lua_State *L = begin(ud, PML_ON_FILTER);

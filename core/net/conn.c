@@ -271,20 +271,14 @@ static void count_end(pml_conn *c) {
   default: return;
   }
   const pml_log *log = s->o.log;
-  if (!log || log->level > PML_INFO) return;
-  if (log->level == PML_DEBUG) {
-    char ip[46];
-    int port;
-    pml_conn_address(c, ip, &port);
-    pml_log_write(log, PML_DEBUG, "client %s:%d closed: %s", ip, port, pml_end_name(c->why));
-  }
-  if (c->why != PML_END_PROTOCOL && c->why != PML_END_TOOBIG) return;
-  uint64_t now = pml_loop_now(s->loop), bad = n->protocol + n->toobig;
-  if (s->told_at && now - s->told_at < 1000) return;
-  pml_log_write(log, PML_INFO, "closed %llu client(s) for protocol errors",
-                (unsigned long long)(bad - s->told_protocol));
-  s->told_at = now;
-  s->told_protocol = bad;
+  int bad = c->why == PML_END_PROTOCOL || c->why == PML_END_TOOBIG;
+  pml_level level = bad ? PML_INFO : PML_DEBUG;
+  const char *why = pml_end_name(c->why);
+  char kind[64], ip[46];
+  int port, k = snprintf(kind, sizeof kind, "clients closed: %s", why);
+  if (!log || !pml_log_may(log, level, kind, (size_t)k, PML_LOG_LINES, 1000)) return;
+  pml_conn_address(c, ip, &port);
+  pml_log_write(log, level, "client %s:%d closed: %s", ip, port, why);
 }
 
 static void on_closed(uv_handle_t *h) {

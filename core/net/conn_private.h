@@ -62,8 +62,6 @@ struct pml_listener {
   uint8_t bound, closing;
   pml_conn *reader; /* who has read in turn read_turn */
   uint64_t read_turn;
-  uint64_t told_at; /* the last line about protocol errors or refusals */
-  uint64_t told_protocol, told_refused;
   void (*on_closed)(void *ud);
   void *ud;
   uint8_t read[PML__READ_SIZE];

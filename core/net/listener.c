@@ -41,9 +41,8 @@ static void on_closed(uv_handle_t *h) {
 
 static void refused(pml_listener *s, int why) {
   s->counts.refused++;
-  uint64_t now = pml_loop_now(s->loop);
-  if (!s->o.log || (s->told_refused && now - s->told_refused < 1000)) return;
-  s->told_refused = now;
+  static const char kind[] = "clients refused";
+  if (!s->o.log || !pml_log_may(s->o.log, PML_WARN, kind, sizeof kind - 1, 1, 1000)) return;
   pml_log_write(s->o.log, PML_WARN, "refused a client, %llu so far: %s (%llu connected)",
                 (unsigned long long)s->counts.refused,
                 s->counts.open >= s->o.max_conns ? "the limit of connections" : uv_strerror(why),

@@ -93,8 +93,9 @@ void pml_backend_record(pml_node *n, const pml_envelope *env, pml_buf *body, pml
   case PML_ENV_PUSH:
   case PML_ENV_BROADCAST: pml_push_record(n, env, body, extra); break;
   default:
-    pml_log_write(&n->log, PML_WARN, "a record of kind %u from server %.*s: not known here",
-                  env->kind, (int)env->from.n, (const char *)env->from.p);
+    pml_log_some(&n->log, PML_WARN, "records of an unknown kind",
+                 "a record of kind %u from server %.*s: not known here", env->kind,
+                 (int)env->from.n, (const char *)env->from.p);
   }
 }
 

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 
-#define LINES_PER_SECOND 20
 #define FORWARDS_KEPT 1024 /* ended ones, for new ones */
 #define FORWARD_POOLED 128 /* bytes of one that is kept; a longer route is an exception */
 
@@ -114,21 +113,6 @@ int pml_frontend_handshake(pml_node *n, pml_id session, int code, pml_slice json
   return 0;
 }
 
-/* Whether a line about a message that went nowhere is to be written. */
-static int may_tell(pml_node *n) {
-  uint64_t now = pml_loop_now(n->loop);
-  if (now - n->fuss.since >= 1000) {
-    if (n->fuss.held)
-      pml_log_write(&n->log, PML_WARN, "%u more messages went nowhere", n->fuss.held);
-    n->fuss.since = now;
-    n->fuss.told = n->fuss.held = 0;
-  }
-  int yes = n->fuss.told < LINES_PER_SECOND;
-  if (yes) n->fuss.told++;
-  else n->fuss.held++;
-  return yes;
-}
-
 /* --- answers without a handler ----------------------------------------------- */
 
 static void answer_500(pml_session *s, uint32_t msg_id) {
@@ -175,10 +159,11 @@ static void forward_end(int status, pml_buf *body, void *ud) {
   if (!good) {
     n->counts.forward_fails++;
     /* When its client is gone as well, nobody misses the answer. */
-    if (status != PML_ECLOSED && may_tell(n))
-      pml_log_write(&n->log, s ? PML_ERROR : PML_DEBUG, "%s: no answer from server %s: %.*s",
-                    f->text + f->nto + 1, f->text, status == 1 && body ? (int)body->len : 64,
-                    status == 1 && body ? (const char *)body->data : pml_err_name(status));
+    if (status != PML_ECLOSED)
+      pml_log_some(&n->log, s ? PML_ERROR : PML_DEBUG, "no answer from another server",
+                   "%s: no answer from server %s: %.*s", f->text + f->nto + 1, f->text,
+                   status == 1 && body ? (int)body->len : 64,
+                   status == 1 && body ? (const char *)body->data : pml_err_name(status));
   }
   if (s) {
     s->in_flight--;
@@ -216,8 +201,8 @@ static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, const
 static void forward_failed(pml_node *n, pml_session *s, const pml_message_view *m,
                            const char *why) {
   n->counts.forward_fails++;
-  if (may_tell(n))
-    pml_log_write(&n->log, PML_ERROR, "%.*s: %s", (int)m->route.n, (const char *)m->route.p, why);
+  pml_log_some(&n->log, PML_ERROR, "messages that went nowhere", "%.*s: %s", (int)m->route.n,
+               (const char *)m->route.p, why);
   answer_500(s, m->id);
 }
 

@@ -47,12 +47,9 @@ struct pml_node {
     pml_task task;
     void (*done)(void *ud); /* NULL: nobody waits */
     void *ud;
-  } drain; /* node/node: waiting for the last session's end */
-  struct {
-    uint64_t since;      /* when the second began */
-    uint32_t told, held; /* lines of this second, and what was left out */
-  } fuss;                /* node/frontend: clients can make it write, so it writes so much only */
-  uint32_t push_mark;    /* node/push: number of the last push that left somebody out */
+  } drain;            /* node/node: waiting for the last session's end */
+  pml_timer left_out; /* node/node: the log tells what it left out */
+  uint32_t push_mark; /* node/push: number of the last push that left somebody out */
   pml_node_counters counts;
 };
 

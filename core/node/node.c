@@ -5,6 +5,7 @@
 #include "bus/transport_record.h"
 #include "node/backend.h"
 #include "node/frontend.h"
+#include "base/throttle.h"
 #include "node/inside.h"
 #include "node/push.h"
 #include "node/requests.h"
@@ -31,6 +32,28 @@ static void on_peer(const char *id, int up, void *ud) {
 static void drained(pml_task *t);
 static void drain_late(pml_timer *t);
 
+/* --- the log's limit on lines that others can cause ------------------------------ */
+
+static uint64_t log_now(void *ud) { return pml_loop_now(((pml_node *)ud)->loop); }
+
+static void log_held(uint64_t ms, void *ud) {
+  pml_node *n = ud;
+  pml_timer_start(n->loop, &n->left_out, ms);
+}
+
+static void log_left_out(pml_timer *t) {
+  pml_node *n = PML_LIST_OBJ(t, pml_node, left_out);
+  pml_log_left_out(&n->log, 0);
+  uint64_t ms = pml_throttle_due(n->log.throttle);
+  if (ms) pml_timer_start(n->loop, t, ms);
+}
+
+static void limit_log(pml_node *n) {
+  pml_throttle_hooks hooks = {log_now, log_held, n};
+  pml_timer_init(&n->left_out, log_left_out);
+  n->log.throttle = pml_throttle_new(&hooks);
+}
+
 pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o) {
   pml_node *n = pml_alloc0(sizeof *n);
   n->loop = loop;
@@ -38,6 +61,7 @@ pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o) {
   n->type = pml_strdup(o->type);
   n->frontend = o->frontend;
   n->log = o->log;
+  limit_log(n);
   pml_config_defaults(&n->config);
   pml_directory_init(&n->directory);
   n->sessions = pml_sessions_new();
@@ -85,6 +109,8 @@ static int session_end(pml_session *s, void *ud) {
 void pml_node_free(pml_node *n) {
   n->script = (pml_script){0}; /* nobody is told any more */
   n->drain.done = NULL;
+  pml_log_left_out(&n->log, 1);
+  pml_timer_stop(n->loop, &n->left_out);
   pml_timer_stop(n->loop, &n->drain.timer);
   pml_task_cancel(&n->drain.task);
   if (n->rpc) pml_rpc_free(n->rpc);
@@ -110,6 +136,8 @@ void pml_node_free(pml_node *n) {
   pml_free(n->routed);
   pml_free(n->id);
   pml_free(n->type);
+  pml_timer_stop(n->loop, &n->left_out); /* what was freed may have said something */
+  pml_throttle_free(n->log.throttle);
   pml_free(n);
 }
 
@@ -350,6 +378,7 @@ void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, voi
     {"pushRecords", c->push_records},
     {"deliveries", c->deliveries},
     {"pushFails", c->push_fails},
+    {"linesLeftOut", pml_throttle_count(n->log.throttle)},
   };
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fn(own[i].name, (double)own[i].value, ud);
   if (n->rpc) {

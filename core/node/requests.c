@@ -44,8 +44,9 @@ static void late(pml_timer *t) {
   request *r = (request *)(void *)t;
   pml_node *n = r->node;
   n->counts.handler_timeouts++;
-  pml_log_write(&n->log, PML_ERROR, "%s: no answer within %u ms, the client gets code 500",
-                route_of(r), n->config.handler_ms);
+  pml_log_some(&n->log, PML_ERROR, "handlers that did not answer in time",
+               "%s: no answer within %u ms, the client gets code 500", route_of(r),
+               n->config.handler_ms);
   pml_buf *frame = pml_requests_error_frame(r->msg_id);
   pml_requests_answer(n, r->id, frame);
   pml_buf_unref(frame);

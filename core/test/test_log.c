@@ -1,4 +1,6 @@
 #include "base/log.h"
+
+#include "base/throttle.h"
 #include "test/test.h"
 
 #include <unistd.h>
@@ -130,4 +132,27 @@ TEST(log_bytes_that_are_not_utf8_are_escaped) {
   pml_log_text(&log, PML_INFO, "\xc3\xa9\x80\xe2\x82", 5);
   end(c, out, sizeof out);
   CHECK(strstr(out, "\"msg\":\"\xc3\xa9\\ufffd\\ufffd\\ufffd\"}\n") != NULL);
+}
+
+static uint64_t no_time(void *ud) { return *(uint64_t *)ud; }
+
+TEST(log_lines_that_others_can_cause_are_limited_and_counted) {
+  char out[4000];
+  uint64_t now = 1;
+  int lines = 0;
+  pml_log log;
+  pml_log_init(&log, "s", PML_INFO, 0);
+  log.throttle = pml_throttle_new(&(pml_throttle_hooks){no_time, NULL, &now});
+  capture c = begin();
+  for (int i = 0; i < 100; i++) pml_log_some(&log, PML_WARN, "strange things", "thing %d", i);
+  for (int i = 0; i < 100; i++) pml_log_some(&log, PML_DEBUG, "unseen", "thing %d", i);
+  now += 1000;
+  pml_log_some(&log, PML_INFO, "others", "another");
+  end(c, out, sizeof out);
+  for (char *p = out; (p = strchr(p, '\n')); p++) lines++;
+  CHECK_EQ(lines, PML_LOG_LINES + 2);
+  CHECK(strstr(out, " warn  s thing 9\n") != NULL);
+  CHECK(strstr(out, " warn  s 90 more: strange things\n") != NULL);
+  CHECK_EQ(pml_throttle_count(log.throttle), 90);
+  pml_throttle_free(log.throttle);
 }

@@ -89,7 +89,7 @@ function admin.asked(server, call, text)
   end
   local command = type(request) == "table" and commands[request.command]
   if not command then return reply { ok = false, message = "no such command" } end
-  local owner = { name = "control " .. request.command }
+  local owner = { name = "control " .. request.command, client = true }
   function owner.failed(_, err) reply { ok = false, message = errors.text(err) } end
   task.run(server, owner, command, server, request, reply)
 end

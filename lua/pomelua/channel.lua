@@ -37,7 +37,7 @@ local function refuse(server, what, owner, cb, err)
   if cb then
     task.defer(server, owner, call_error, cb, err)
   elseif err then
-    server:warn(what .. ": " .. errors.text(err))
+    server:warn(what .. ": " .. errors.text(err), "pushes that cannot be sent")
   end
 end
 
@@ -153,7 +153,7 @@ local function targets_of(server, uids)
       list[#list + 1] = one
     else
       server:warn("channelService:pushMessageByUids: entry " .. i
-        .. " has no uid or no sid, it is left out")
+        .. " has no uid or no sid, it is left out", "entries without uid or sid")
     end
   end
   return list

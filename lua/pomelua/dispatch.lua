@@ -38,11 +38,12 @@ end
 local function unknown(server, id, route, from)
   local req = request.new(server, id, route)
   if route:sub(-12) == ".constructor" then
-    server:warn("attack: " .. route)
+    server:warn("attack: " .. route, "attacks")
     req:drop()
     return task.run(server, req, from.kick, from, "attack")
   end
-  req:answer("fail to find handler for " .. route)
+  server:info_line(route .. ": fail to find handler for " .. route, "messages without a handler")
+  req:failed()
 end
 
 -- A client's message, id nil: a notify.
@@ -103,7 +104,7 @@ local function entries(server)
     local from = session.make(server, sid, uid, settings)
     local ok, keep = task.hold(server, filter, from, body, param)
     if not ok then
-      server:error("broadcastFilter: " .. tostring(keep))
+      server:error("broadcastFilter: " .. tostring(keep), "errors of the broadcastFilter")
       return false
     end
     return keep and true or false

@@ -28,7 +28,8 @@ local function accept(server, sid, resp)
   if not truthy(resp) then return server.node:handshake(sid, 200, text .. "}") end
   local user, message = core.encode(resp, "user")
   if not user then
-    server:error("handshake: the answer cannot be sent: " .. tostring(message))
+    server:error("handshake: the answer cannot be sent: " .. tostring(message),
+      "handshakes that cannot be answered")
     return refuse(server, sid, USE_ERROR)
   end
   server.node:handshake(sid, 200, text .. ',"user":' .. user .. "}")
@@ -46,7 +47,7 @@ local function run(server, sid, msg, owner)
     if owner.done then return end
     owner.done = true
     if truthy(err) then
-      server:info_line("handshake: " .. errors.text(err))
+      server:info_line("handshake: " .. errors.text(err), "handshakes refused")
       return refuse(server, sid, USE_ERROR)
     end
     accept(server, sid, resp)
@@ -63,7 +64,7 @@ function handshake.asked(server, sid, body)
   if type(msg) ~= "table" or not truthy(msg.sys) then return refuse(server, sid, USE_ERROR) end
   local checked = server.checked
   if not checked.check_client and not checked.handshake then return accept(server, sid, nil) end
-  local owner = { name = "handshake", done = false, generation = server.generation }
+  local owner = { name = "handshake", client = true, done = false, generation = server.generation }
   function owner:failed()
     if self.done then return end
     self.done = true

@@ -25,6 +25,35 @@ function log.stamp(owner)
   return gen and gen.number > 1 and " [generation " .. gen.number .. "]" or ""
 end
 
+local LINES = 10 -- of a kind, a second
+local ERRORS, SAME, SAME_MS = 20, 5, 60000 -- of scripts a second; of the same error in a minute
+
+---Writes a line that a client can cause: 10 a second of its kind, then one that says how
+---many more there were. A kind is a text of few: it may hold the name of a route that
+---exists, nothing that a client chose.
+---@param server table
+---@param level "debug"|"info"|"warn"|"error"
+---@param kind string|nil nil: it is written always
+---@param text string
+function log.some(server, level, kind, text)
+  if not kind or server.node:mayLog(level, kind, LINES, 1000) then
+    log.write(server, level, text)
+  end
+end
+
+---Whether an error that a script raised is to be told in full. The same error is told once
+---a minute (five times when it is a request's), and counted: "599 more: …".
+---@param server table
+---@param owner table of the task
+---@param text string the error without its traceback
+---@return boolean
+function log.may_tell(server, owner, text)
+  local node, level = server.node, owner.level or "error"
+  local lines = owner.client and SAME or 1
+  return node:mayLog(level, owner.name .. ": " .. text, lines, SAME_MS)
+    and node:mayLog(level, "errors of scripts", ERRORS, 1000)
+end
+
 -- A line of a script.
 local function say(level, text)
   local stamp = log.stamp(current.task and current.task.owner)

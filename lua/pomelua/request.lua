@@ -15,6 +15,7 @@ local null = core.null
 local methods = {}
 local mt = { __name = "pomelua.request", __index = methods }
 methods.kind = "request"
+methods.client = true
 
 function request.new(server, id, route)
   -- Four fields: a fifth would double the table.
@@ -40,9 +41,10 @@ local function send(self, value)
   local ok, message, name = server.node:answer(self.id, value)
   if ok then return end
   if name == "CLOSED" then
-    return server:debug(self.name .. ": answered after the request had ended")
+    return server:debug(self.name .. ": answered after the request had ended", "late answers")
   end
-  server:error(self.name .. ": the answer cannot be sent: " .. tostring(message))
+  server:error(self.name .. ": the answer cannot be sent: " .. tostring(message),
+    "answers that cannot be sent: " .. self.name)
   server.node:answer(self.id, { code = 500 })
 end
 
@@ -50,17 +52,19 @@ end
 function methods:answer(err, resp)
   if self.answered then
     return self.generation.server:warn(self.name
-      .. ": answered twice; the second answer is dropped")
+      .. ": answered twice; the second answer is dropped", "second answers: " .. self.name)
   end
   self.answered = true
   if not self.id then
     if truthy(resp) then
-      self.generation.server:warn("try to response to a notify: " .. self.name)
+      self.generation.server:warn("try to response to a notify: " .. self.name,
+        "answers to notifies: " .. self.name)
     end
     return
   end
   if not truthy(err) then return send(self, truthy(resp) and resp or nothing) end
-  self.generation.server:info_line(self.name .. ": " .. errors.text(err))
+  self.generation.server:info_line(self.name .. ": " .. errors.text(err),
+    "answers with an error: " .. self.name)
   if not is_object(resp) then return send(self, { code = 500 }) end
   if not truthy(resp.code) then resp.code = 500 end
   send(self, resp)

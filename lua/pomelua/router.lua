@@ -150,9 +150,11 @@ function methods:asked(pending, stype, sid, msg_type, id, route, bytes)
   local fn = self:find(stype)
   local from = session.new(server, sid)
   local function done(err, to)
-    if err then server:error(route .. ": " .. errors.text(err)) end
+    if err then server:error(route .. ": " .. errors.text(err), "messages without a server") end
     local ok, message, name = server.node:forward(pending, to)
-    if not ok and name ~= "CLOSED" then server:warn(route .. ": " .. tostring(message)) end
+    if not ok and name ~= "CLOSED" then
+      server:warn(route .. ": " .. tostring(message), "messages that cannot be forwarded")
+    end
   end
   if not from then return done(nil, nil) end
   if fn then

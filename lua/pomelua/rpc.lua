@@ -27,7 +27,7 @@ local function refuse(server, owner, name, cb, err)
   if cb then
     task.defer(server, owner, deliver_error, { cb = cb }, err)
   else
-    server:warn("rpc " .. name .. ": " .. errors.text(err))
+    server:warn("rpc " .. name .. ": " .. errors.text(err), "calls that cannot be sent: " .. name)
   end
 end
 
@@ -206,6 +206,7 @@ end
 local called = {}
 called.__index = called
 called.kind = "call"
+called.client = true
 
 -- An error as the other server's callback gets it. One with a code goes as a value,
 -- so that the code arrives; the text of any other is enough.
@@ -226,7 +227,7 @@ local function reply(self, ...)
   if self.answered then
     if self.id then
       self.generation.server:warn("remote " .. self.name
-        .. ": answered twice; the second answer is dropped")
+        .. ": answered twice; the second answer is dropped", "second answers: " .. self.name)
     end
     return
   end
@@ -236,9 +237,10 @@ local function reply(self, ...)
   local ok, message, code = server.node:reply(self.id, select("#", ...), ...)
   if ok then return end
   if code == "CLOSED" then
-    server:debug("remote " .. self.name .. ": answered after its deadline")
+    server:debug("remote " .. self.name .. ": answered after its deadline", "late answers")
   else
-    server:error("remote " .. self.name .. ": the answer cannot be sent: " .. tostring(message))
+    server:error("remote " .. self.name .. ": the answer cannot be sent: " .. tostring(message),
+      "answers that cannot be sent: " .. self.name)
     server.node:replyError(self.id, tostring(message))
   end
 end
@@ -265,7 +267,7 @@ end
 function rpc.called(server, id, from, name, text)
   local entry, missing = server.registry:remote(name)
   if not entry then
-    server:warn(("rpc %s from %s: %s"):format(name, from, missing))
+    server:warn(("rpc %s from %s: %s"):format(name, from, missing), "calls without a remote")
     if id then server.node:replyError(id, missing) end
     return
   end

@@ -151,9 +151,10 @@ function methods:run(name, fn, a, b)
   task.run(self, self:context(name), fn, a, b)
 end
 
-function methods:debug(text) log.write(self, "debug", text) end
-function methods:info_line(text) log.write(self, "info", text) end
-function methods:warn(text) log.write(self, "warn", text) end
-function methods:error(text) log.write(self, "error", text) end
+-- Lines of the framework. `kind` is for those that a client can cause: see log.some.
+function methods:debug(text, kind) log.some(self, "debug", kind, text) end
+function methods:info_line(text, kind) log.some(self, "info", kind, text) end
+function methods:warn(text, kind) log.some(self, "warn", kind, text) end
+function methods:error(text, kind) log.some(self, "error", kind, text) end
 
 return server

@@ -71,7 +71,7 @@ local function finish(server, what, cb, err)
   if cb then
     cb(err)
   elseif err then
-    server:warn(what .. ": " .. errors.text(err))
+    server:warn(what .. ": " .. errors.text(err), what .. " without a callback")
   end
 end
 session.finish = finish

@@ -4,7 +4,8 @@
 -- of an owner's tasks is the owner's error.
 --
 -- An owner is a table with `name`, for the log, and optionally failed(owner, err), and
--- `level`, that of the log for its errors' tracebacks when it is not "error".
+-- `level`, that of the log for its errors' tracebacks when it is not "error";
+-- `client` is true when what it does was asked for by somebody, who may ask again.
 --
 -- A callback that ends a wait does not resume the waiter from inside the caller:
 -- it puts it into the server's ready queue, which is emptied when the running
@@ -41,8 +42,10 @@ end
 
 local function report(server, owner, co, err)
   local text = errors.text(err)
-  log.write(server, owner.level or "error", owner.name .. log.stamp(owner) .. ": "
-    .. debug.traceback(co, text))
+  if log.may_tell(server, owner, text) then
+    log.write(server, owner.level or "error", owner.name .. log.stamp(owner) .. ": "
+      .. debug.traceback(co, text))
+  end
   if owner.failed then owner:failed(err) end
 end
 
@@ -230,7 +233,7 @@ function task.await(f, ...)
     if wait.done then
       server.dropped = server.dropped + 1
       server:debug(t.owner and t.owner.name .. ": an awaited callback was called again"
-        or "an awaited callback was called after its task had ended")
+        or "an awaited callback was called after its task had ended", "awaited callbacks")
       return
     end
     wait.done = true

@@ -60,7 +60,7 @@ local function fire_interval(server, record)
   if record.due <= now then record.due = now + record.ms end
   if not timers.start(server, record.due - now, record) then
     forget(server, record)
-    server:warn("setInterval: too many timers, the interval has ended")
+    server:warn("setInterval: too many timers, the interval has ended", "intervals that ended")
   end
   task.run(server, owner_of(server, record), call, record.run)
 end
