@@ -1,20 +1,25 @@
 #include "bind/json.h"
 
 #include "base/err.h"
+#include "base/mem.h"
+#include "bind/call.h"
+#include "bind/json_text.h"
 #include "wire/utf8.h"
 
-#include <endian.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EXACT 9007199254740992.0 /* 2^53 */
-#define NUMBER_MAX 32            /* bytes of any number's text, with its NUL */
-#define STACK_SLOTS (PML_JSON_DEPTH * 2 + 16)
+#define EXACT 9007199254740992.0              /* 2^53 */
+#define NUMBER_MAX 32                         /* bytes of any number's text, with its NUL */
+#define STACK_SLOTS (PML_JSON_DEPTH * 3 + 24) /* a level: key, value, what toJSON gave */
+#define CLASSES 16                            /* how far up an __index goes for toJSON */
+#define AGAIN 1 /* not written: a table further up has a toJSON, which comes first */
 
-/* Where we are: the way back to the root, for messages only. */
+/* Where we are: the way back to the root, for messages and for toJSON. */
 typedef struct step {
   const struct step *up;
+  int table;       /* its place on the stack; 0: it came out of a toJSON, and is asked for none */
   const char *key; /* NULL: number */
   size_t len;
   double number;
@@ -27,10 +32,11 @@ typedef struct {
   int argument; /* 0, or the number behind root */
   char *err;
   size_t nerr;
-  const void *array_mt; /* NULL: not looked up yet */
+  const void *array_mt, *empty_mt; /* NULL: not looked up yet */
+  int again;                       /* with AGAIN: the table on the stack that has the toJSON */
 } job;
 
-static int value(job *x, int depth, const step *at);
+static int value(job *x, int depth, const step *at, int asked);
 
 /* ---- messages ---- */
 
@@ -89,9 +95,34 @@ static void say_path(text *t, const step *at) {
   say(t, number, (size_t)n + 2);
 }
 
+/* Whether the table at t has a function toJSON of its own, which is then pushed. */
+static int own_to_json(lua_State *L, int t) {
+  lua_pushliteral(L, "toJSON");
+  lua_rawget(L, t);
+  if (lua_isfunction(L, -1)) return 1;
+  lua_pop(L, 1);
+  return 0;
+}
+
+/* AGAIN when a table on the way to the root has a toJSON of its own: the one nearest to the
+ * root, x->again, says what is written instead of it and all that is in it. A table
+ * with such a function cannot be written in another way, so nobody needs to look for it
+ * before something fails. */
+static int converted_above(job *x, const step *at) {
+  x->again = 0;
+  for (; at; at = at->up) {
+    if (at->table && own_to_json(x->L, at->table)) {
+      lua_pop(x->L, 1);
+      x->again = at->table;
+    }
+  }
+  return x->again ? AGAIN : 0;
+}
+
 /* A long path loses its end, never the reason. */
-static int fail(job *x, const step *at, const char *article, const char *reason) {
+static int complain(job *x, const step *at, const char *article, const char *reason) {
   size_t n = strlen(article) + strlen(reason) + 3;
+  if (n > x->nerr / 2) n = x->nerr / 2;
   text t = {x->err, x->nerr > n ? x->nerr - n : 0, 0};
   say(&t, x->root, strlen(x->root));
   if (x->argument) {
@@ -105,6 +136,15 @@ static int fail(job *x, const step *at, const char *article, const char *reason)
   }
   snprintf(x->err + t.len, x->nerr - t.len, ": %s%s", article, reason);
   return PML_EINVAL;
+}
+
+static int fail(job *x, const step *at, const char *article, const char *reason) {
+  return converted_above(x, at) ? AGAIN : complain(x, at, article, reason);
+}
+
+/* For a key that has no text: the message names the table, `in`. */
+static int fail_key(job *x, const step *in, const char *article, const char *reason) {
+  return converted_above(x, in) ? AGAIN : complain(x, in->up, article, reason);
 }
 
 /* ---- numbers ---- */
@@ -175,34 +215,6 @@ static int number(job *x, double d, const step *at) {
 
 /* ---- strings ---- */
 
-/* Sixteen bytes at once, for whatever vectors the machine has (GCC and clang know how). */
-typedef int8_t bytes16 __attribute__((vector_size(16)));
-
-/* The place of the first that is not ASCII or needs an escape, 16: none. */
-static size_t first_odd(const uint8_t *p) {
-  bytes16 x;
-  uint64_t half[2];
-  memcpy(&x, p, sizeof x);
-  bytes16 odd = (x < 0x20) | (x == '"') | (x == '\\'); /* not ASCII is below 0 */
-  memcpy(half, &odd, sizeof half);
-  if (half[0]) return (size_t)__builtin_ctzll(le64toh(half[0])) / 8;
-  return half[1] ? 8 + (size_t)__builtin_ctzll(le64toh(half[1])) / 8 : 16;
-}
-
-/* How many bytes from p on are ASCII and need no escape. */
-static size_t plain(const uint8_t *p, size_t n) {
-  size_t i = 0;
-  for (; n - i >= 16; i += 16) {
-    size_t k = first_odd(p + i);
-    if (k < 16) return i + k;
-  }
-  if (i == n) return n;
-  uint8_t rest[16];
-  memset(rest, '"', sizeof rest); /* ends what is shorter */
-  memcpy(rest, p + i, n - i);
-  return i + first_odd(rest);
-}
-
 static void unit_escape(uint8_t *out, uint32_t u) {
   static const char hex[] = "0123456789abcdef";
   out[0] = '\\';
@@ -212,7 +224,7 @@ static void unit_escape(uint8_t *out, uint32_t u) {
 
 /* The same in valid UTF-8: how many bytes may be copied, none of a character cut. */
 static size_t copied(const uint8_t *p, size_t n) {
-  size_t i = plain(p, n);
+  size_t i = pml_json_plain(p, n);
   while (i < n && p[i] >= 0x20 && p[i] < 0xf0 && p[i] != '"' && p[i] != '\\') i++;
   return i;
 }
@@ -240,11 +252,23 @@ static size_t special(pml_writer *w, const uint8_t *p) {
   return 1;
 }
 
+/* What can be copied or escaped, UTF-8, in quotes. */
+static void quoted(pml_writer *w, const uint8_t *p, size_t n) {
+  pml_writer_byte(w, '"');
+  for (size_t i = 0; i < n;) {
+    size_t k = copied(p + i, n - i);
+    pml_writer_put(w, p + i, k);
+    i += k;
+    if (i < n) i += special(w, p + i);
+  }
+  pml_writer_byte(w, '"');
+}
+
 /* NULL, or what is wrong. */
 static const char *string(pml_writer *w, const char *s, size_t n) {
   const uint8_t *p = (const uint8_t *)s;
   if (w->len > PML_JSON_MAX || n > PML_JSON_MAX - w->len) return "too large";
-  size_t k = plain(p, n);
+  size_t k = pml_json_plain(p, n);
   if (k == n) {
     uint8_t *out = pml_writer_more(w, n + 2);
     out[0] = '"';
@@ -252,15 +276,14 @@ static const char *string(pml_writer *w, const char *s, size_t n) {
     out[n + 1] = '"';
     return NULL;
   }
-  if (!pml_utf8_valid(p + k, n - k)) return "not UTF-8";
-  pml_writer_byte(w, '"');
-  for (size_t i = 0; i < n;) {
-    k = copied(p + i, n - i);
-    pml_writer_put(w, p + i, k);
-    i += k;
-    if (i < n) i += special(w, p + i);
+  if (pml_utf8_valid(p + k, n - k)) {
+    quoted(w, p, n);
+  } else {
+    pml_writer mended = {0};
+    pml_utf8_mend(&mended, p, n);
+    quoted(w, pml_writer_at(&mended, 0), mended.len);
+    pml_writer_drop(&mended);
   }
-  pml_writer_byte(w, '"');
   return w->len > PML_JSON_MAX ? "too large" : NULL;
 }
 
@@ -289,12 +312,12 @@ static int name(job *x, int t, step *s) {
     const char *wrong = string(x->w, s->key, s->len);
     return wrong ? fail(x, s, "the key is ", wrong) : 0;
   }
-  if (type != LUA_TNUMBER) return fail(x, s->up, "a key that is a ", lua_typename(L, type));
+  if (type != LUA_TNUMBER) return fail_key(x, s, "a key that is a ", lua_typename(L, type));
   s->key = NULL;
   s->number = lua_tonumber(L, -2);
   char out[NUMBER_MAX];
   int n = number_text(s->number, out);
-  if (n == 0) return fail(x, s->up, "", "a key that is infinite");
+  if (n == 0) return fail_key(x, s, "", "a key that is infinite");
   pml_writer_byte(x->w, '"');
   pml_writer_put(x->w, out, (size_t)n);
   pml_writer_byte(x->w, '"');
@@ -302,9 +325,9 @@ static int name(job *x, int t, step *s) {
 }
 
 /* The stack holds the first key and its value. */
-static int object(job *x, int t, int depth, const step *at) {
+static int object(job *x, int t, int depth, const step *at, int asked) {
   lua_State *L = x->L;
-  step here = {at, NULL, 0, 0};
+  step here = {at, asked ? 0 : t, NULL, 0, 0};
   uint8_t before = '{';
   do {
     pml_writer_byte(x->w, before);
@@ -312,7 +335,7 @@ static int object(job *x, int t, int depth, const step *at) {
     int err = name(x, t, &here);
     if (err) return err;
     pml_writer_byte(x->w, ':');
-    if ((err = value(x, depth, &here))) return err;
+    if ((err = value(x, depth, &here, 0))) return err;
     lua_pop(L, 1);
   } while (lua_next(L, t));
   pml_writer_byte(x->w, '}');
@@ -321,13 +344,13 @@ static int object(job *x, int t, int depth, const step *at) {
 
 static int array(job *x, int t, size_t n, int depth, const step *at) {
   lua_State *L = x->L;
-  step here = {at, NULL, 0, 0};
+  step here = {at, 0, NULL, 0, 0}; /* a sequence has no field toJSON */
   pml_writer_byte(x->w, '[');
   for (size_t i = 1; i <= n; i++) {
     if (i > 1) pml_writer_byte(x->w, ',');
     here.number = (double)i;
     lua_rawgeti(L, t, (int)i);
-    int err = value(x, depth, &here);
+    int err = value(x, depth, &here, 0);
     if (err) return err;
     lua_pop(L, 1);
   }
@@ -369,37 +392,102 @@ static size_t largest(lua_State *L, int t) {
   return (size_t)max;
 }
 
-static int is_array(job *x, int t) {
+/* What a table's metatable says of it. */
+enum { PLAIN, ARRAY, EMPTY, CLASS };
+
+static const void *registered(lua_State *L, const char *name) {
+  lua_pushstring(L, name);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  const void *p = lua_topointer(L, -1);
+  lua_pop(L, 1);
+  return p;
+}
+
+static int mark_of(job *x, int t) {
   lua_State *L = x->L;
-  if (!lua_getmetatable(L, t)) return 0;
+  if (!lua_getmetatable(L, t)) return PLAIN;
   const void *mt = lua_topointer(L, -1);
   lua_pop(L, 1);
   if (!x->array_mt) {
-    lua_pushliteral(L, PML_JSON_ARRAY);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    x->array_mt = lua_topointer(L, -1);
-    lua_pop(L, 1);
+    x->array_mt = registered(L, PML_JSON_ARRAY);
+    x->empty_mt = registered(L, PML_JSON_EMPTY_ARRAY);
   }
-  return mt == x->array_mt;
+  return mt == x->array_mt ? ARRAY : mt == x->empty_mt ? EMPTY : CLASS;
 }
 
-static int table(job *x, int depth, const step *at) {
+/* Whether the object at t has a method toJSON, which is then pushed: its own, or that of a
+ * table that __index of its metatable is, and so on, all read raw. */
+static int method(lua_State *L, int t) {
+  if (own_to_json(L, t)) return 1;
+  int top = lua_gettop(L), at = t;
+  for (int i = 0; i < CLASSES && lua_getmetatable(L, at); i++) {
+    lua_pushliteral(L, "__index");
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+    if (!lua_istable(L, -1)) break;
+    if (i) lua_remove(L, -2);
+    at = lua_gettop(L);
+    if (own_to_json(L, at)) {
+      lua_remove(L, at);
+      return 1;
+    }
+  }
+  lua_settop(L, top);
+  return 0;
+}
+
+/* Writes what the function on the top gives for the table at t. It is a script's: what it
+ * raises is our failure, and it is called where nothing can wait. */
+static int converted(job *x, int t, int depth, const step *at) {
   lua_State *L = x->L;
-  int t = lua_gettop(L);
-  if (depth == PML_JSON_DEPTH) return fail(x, at, "", "deeper than 32");
-  if (is_array(x, t)) return array(x, t, largest(L, t), depth + 1, at);
+  char *message = NULL;
+  lua_pushliteral(L, PML_JSON_CALLER);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  int caller = lua_isfunction(L, -1);
+  if (caller) lua_insert(L, -2);
+  else lua_pop(L, 1);
+  lua_pushvalue(L, t);
+  if (at && at->key) lua_pushlstring(L, at->key, at->len);
+  else if (at) lua_pushnumber(L, at->number);
+  else lua_pushnil(L);
+  int rc = pml_lua_try(L, caller ? 3 : 2, 1, &message);
+  if (rc == 0) rc = value(x, depth, at, 1);
+  else if (!(rc = converted_above(x, at))) rc = complain(x, at, "toJSON: ", message);
+  if (rc == 0) lua_settop(L, t);
+  pml_free(message);
+  return rc;
+}
+
+static int contents(job *x, int t, int mark, int depth, const step *at, int asked) {
+  lua_State *L = x->L;
+  if (mark == ARRAY) return array(x, t, largest(L, t), depth, at);
   lua_pushnil(L);
   if (!lua_next(L, t)) {
-    pml_writer_put(x->w, "{}", 2);
+    pml_writer_put(x->w, mark == EMPTY ? "[]" : "{}", 2);
     return 0;
   }
   size_t n = lua_type(L, -2) == LUA_TNUMBER ? sequence(L, t) : 0;
-  return n ? array(x, t, n, depth + 1, at) : object(x, t, depth + 1, at);
+  return n ? array(x, t, n, depth, at) : object(x, t, depth, at, asked);
+}
+
+static int table(job *x, int depth, const step *at, int asked) {
+  lua_State *L = x->L;
+  int t = lua_gettop(L);
+  size_t start = x->w->len;
+  int mark = mark_of(x, t);
+  if (mark == CLASS && !asked && method(L, t))
+    return converted_above(x, at) ? AGAIN : converted(x, t, depth, at);
+  if (depth == PML_JSON_DEPTH) return fail(x, at, "", "deeper than 32");
+  int err = contents(x, t, mark, depth + 1, at, asked);
+  if (err != AGAIN || x->again != t) return err;
+  pml_writer_cut(x->w, start);
+  lua_settop(L, t);
+  return own_to_json(L, t) ? converted(x, t, depth, at) : PML_EINVAL;
 }
 
 /* Writes the top value of the stack and leaves it there; on failure the caller
- * of all this restores the stack. */
-static int value(job *x, int depth, const step *at) {
+ * of all this restores the stack. asked: it came out of a toJSON. */
+static int value(job *x, int depth, const step *at, int asked) {
   lua_State *L = x->L;
   if (x->w->len > PML_JSON_MAX) return fail(x, at, "", "too large");
   int type = lua_type(L, -1);
@@ -411,7 +499,7 @@ static int value(job *x, int depth, const step *at) {
     return wrong ? fail(x, at, "", wrong) : 0;
   }
   case LUA_TNUMBER: return number(x, lua_tonumber(L, -1), at);
-  case LUA_TTABLE: return table(x, depth, at);
+  case LUA_TTABLE: return table(x, depth, at, asked);
   case LUA_TBOOLEAN:
     if (lua_toboolean(L, -1)) pml_writer_put(x->w, "true", 4);
     else pml_writer_put(x->w, "false", 5);
@@ -432,7 +520,7 @@ int pml_json_write(lua_State *L, int idx, pml_writer *w, const char *root, char 
   if (idx < 0 && idx > LUA_REGISTRYINDEX) idx = top + idx + 1;
   if (!lua_checkstack(L, STACK_SLOTS)) return fail(&x, NULL, "", "no room on the stack");
   lua_pushvalue(L, idx);
-  int e = value(&x, 0, NULL);
+  int e = value(&x, 0, NULL, 0);
   lua_settop(L, top);
   if (e) pml_writer_cut(w, start);
   return e;
@@ -449,72 +537,10 @@ int pml_json_args(lua_State *L, int first, int n, pml_writer *w, char *err, size
     x.argument = i + 1;
     if (i) pml_writer_byte(w, ',');
     lua_pushvalue(L, first + i);
-    e = value(&x, 1, NULL); /* the array around them is a level, too, for who reads it */
+    e = value(&x, 1, NULL, 0); /* the array around them is a level, too, for who reads it */
     lua_settop(L, top);
   }
   if (e) pml_writer_cut(w, start);
   else pml_writer_byte(w, ']');
   return e;
-}
-
-/* ---- text ---- */
-
-static int is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/* The end of the number at p, NULL when it is not one by the grammar. */
-static const char *scan_number(const char *p) {
-  const char *start = p;
-  int exponent = 0;
-  if (*p == '-') p++;
-  if (!is_digit(*p)) return NULL;
-  if (*p == '0') p++;
-  else
-    while (is_digit(*p)) p++;
-  if (*p == '.') {
-    if (!is_digit(*++p)) return NULL;
-    while (is_digit(*p)) p++;
-  }
-  if (*p == 'e' || *p == 'E') {
-    exponent = 1;
-    p++;
-    if (*p == '+' || *p == '-') p++;
-    if (!is_digit(*p)) return NULL;
-    while (is_digit(*p)) p++;
-  }
-  /* Only these can be beyond what a double holds. */
-  if ((exponent || p - start > 300) && !isfinite(strtod(start, NULL))) return NULL;
-  return p;
-}
-
-/* The byte behind the string whose first byte is at p, NULL when it has a raw
- * control character or no end. */
-static const char *scan_string(const char *p, const char *end) {
-  while (p < end) {
-    p += plain((const uint8_t *)p, (size_t)(end - p));
-    if (p == end) break;
-    uint8_t c = (uint8_t)*p++;
-    if (c == '"') return p;
-    if (c < 0x20) return NULL;
-    if (c == '\\' && (uint8_t)*p++ < 0x20) return NULL;
-  }
-  return NULL;
-}
-
-int pml_json_scan(const char *p, size_t n, int *has_null) {
-  const char *end = p + n;
-  int null = 0;
-  while (p < end) {
-    if (*p == '"') {
-      p = scan_string(p + 1, end);
-      if (!p) return PML_EPROTO;
-    } else if (*p == '-' || is_digit(*p)) {
-      p = scan_number(p);
-      if (!p) return PML_EPROTO;
-    } else {
-      if ((uint8_t)*p < 0x20 && *p != '\t' && *p != '\n' && *p != '\r') return PML_EPROTO;
-      null |= *p++ == 'n';
-    }
-  }
-  *has_null = null;
-  return 0;
 }

@@ -306,6 +306,11 @@ static int l_push_channel(lua_State *L) {
   if (!c) return pml_lua_fail(L, PML_ECLOSED, "channel is not running now");
   int bad = parcel_take(L, 3, 4, 5, &p);
   if (bad) return bad;
+  c = live(L, 2); /* a toJSON of the message may have destroyed it */
+  if (!c) {
+    parcel_drop(&p);
+    return pml_lua_fail(L, PML_ECLOSED, "channel is not running now");
+  }
   int rc = pml_push_channel(lua->node, c, p.frame, pml_buf_slice(p.except), ms, &push);
   parcel_drop(&p);
   return push_result(L, rc, push);

@@ -375,8 +375,9 @@ static int l_answer(lua_State *L) {
   }
   pml_buf *frame = pml_frame_end(&w, PML_PKG_DATA);
   if (!frame) return pml_lua_fail(L, PML_ETOOBIG, "the answer is above 16 MiB");
-  pml_requests_answer(lua->node, request, frame);
+  int rc = pml_requests_answer(lua->node, request, frame);
   pml_buf_unref(frame);
+  if (rc) return pml_lua_fail(L, rc, "this request has been answered");
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -23,9 +23,10 @@ end
 
 ---From plain data: what export gives.
 function backend_session.from(server, exported)
+  local settings = exported.settings
   return setmetatable({
-    id = exported.id, frontendId = exported.frontendId, uid = exported.uid,
-    settings = type(exported.settings) == "table" and exported.settings or {}, _server = server,
+    id = exported.id, frontendId = exported.frontendId, uid = exported.uid, _server = server,
+    settings = session.with_text_keys(type(settings) == "table" and settings or {}),
   }, mt)
 end
 
@@ -56,6 +57,7 @@ end
 ---@param cb fun(err: pomelua.Error|nil)|nil
 function methods:push(key, cb)
   cb = session.check_callback("session:push(key, cb)", cb)
+  key = session.check_key("session:push(key, cb)", key)
   ask(self, "push", cb, nil, 3, self.id, key, self.settings[key])
 end
 

@@ -30,7 +30,7 @@ local function run(req, entry, from, body)
   local msg, ok = server.decode_body(body)
   if not ok then server.bad_bodies = server.bad_bodies + 1 end
   -- A field of the client's of that name must not win; an array has no fields.
-  if type(msg) == "table" and msg[1] == nil then msg.__route__ = req.name end
+  if type(msg) == "table" and not json.is_array(msg) then msg.__route__ = req.name end
   finish(req, entry.fn(entry.owner, msg, from, function(err, resp) req:answer(err, resp) end))
 end
 

@@ -2,6 +2,7 @@
 -- It owns the tasks that run for it: an error in any of them is its answer.
 local core = require "pomelua.core"
 local errors = require "pomelua.errors"
+local json = require "pomelua.json"
 
 local request = {}
 
@@ -33,7 +34,7 @@ end
 
 -- A table that is written as an object, so that a code can be added.
 local function is_object(value)
-  return type(value) == "table" and value[1] == nil and getmetatable(value) ~= core.array_mt
+  return type(value) == "table" and not json.is_array(value)
 end
 
 local function send(self, value)

@@ -48,6 +48,24 @@ local function text_of(value)
 end
 session.text_of = text_of
 
+-- A key of settings: they are JSON, where 7 is "7".
+local function key_of(key)
+  return type(key) == "number" and text_of(key) or key
+end
+
+-- Settings with text keys; the same table when they are.
+local function with_text_keys(settings)
+  for key in pairs(settings) do
+    if type(key) == "number" then
+      local list = {}
+      for k, v in pairs(settings) do list[key_of(k)] = v end
+      return list
+    end
+  end
+  return settings
+end
+session.with_text_keys = with_text_keys
+
 ---The session of an id as it is now, or nil when there is none.
 ---@return pomelua.Session|nil
 function session.new(server, sid)
@@ -141,8 +159,8 @@ function session.import(server, sid, settings, removed)
   local _, text, found = server.node:session(sid)
   if not found then return errors.new(no_such:format(text_of(sid)), "NOENT") end
   local all = session.decode_settings(text)
-  for i = 1, removed and #removed or 0 do all[removed[i]] = nil end
-  for key, value in pairs(settings) do all[key] = value end
+  for i = 1, removed and #removed or 0 do all[key_of(removed[i])] = nil end
+  for key, value in pairs(settings) do all[key_of(key)] = value end
   if next(all) == nil then
     text = nil
   else
@@ -167,6 +185,7 @@ local known = setmetatable({}, { __mode = "v" })
 ---@param key string
 ---@return any
 function methods:get(key)
+  if type(key) == "number" then key = text_of(key) end
   local settings, text = rawget(self, "settings"), rawget(self, "_json")
   if settings or not text then return self.settings[key] end
   settings = known[text]
@@ -179,11 +198,13 @@ function methods:get(key)
   return self.settings[key] -- the caller's own, who may change it
 end
 
-local function check_key(key)
-  if type(key) ~= "string" and type(key) ~= "number" then
-    error("session:set(key, value): the key must be a string, got " .. type(key), 3)
-  end
+-- The key as text; what is none raises, at the line of the game's.
+local function check_key(what, key)
+  if type(key) == "string" then return key end
+  if type(key) == "number" then return text_of(key) end
+  error(what .. ": the key must be a string, got " .. type(key), 3)
 end
+session.check_key = check_key
 
 ---Changes this object's copy. push or pushAll makes it last.
 ---@param key string|table a key, or a table of keys and values
@@ -191,12 +212,11 @@ end
 function methods:set(key, value)
   local settings = self.settings
   if type(key) == "table" then
-    for k in pairs(key) do check_key(k) end
-    for k, v in pairs(key) do settings[tostring(k)] = v end
+    for k in pairs(key) do check_key("session:set(table)", k) end
+    for k, v in pairs(key) do settings[key_of(k)] = v end
     return
   end
-  check_key(key)
-  key = tostring(key)
+  key = check_key("session:set(key, value)", key)
   settings[key] = value
   if value == nil then
     local removed = rawget(self, "_removed") or {}
@@ -254,8 +274,7 @@ end
 ---@param cb fun(err: pomelua.Error|nil)|nil
 function methods:push(key, cb)
   cb = session.check_callback("session:push(key, cb)", cb)
-  check_key(key)
-  key = tostring(key)
+  key = check_key("session:push(key, cb)", key)
   local value = self.settings[key]
   finish(self._server, "session:push", cb,
     session.import(self._server, self.id, { [key] = value }, value == nil and { key } or nil))

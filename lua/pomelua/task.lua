@@ -145,6 +145,25 @@ function task.hold(server, fn, ...)
   return ok, result
 end
 
+local NESTED = 16
+local inside = 0 -- calls of toJSON that are under way
+
+-- The writer calls a script's toJSON in the middle of a message: nothing may wait there.
+core.to_json_caller(function(fn, value, key)
+  local server = current.server
+  if inside >= NESTED then error("toJSON inside of toJSON, " .. NESTED .. " deep", 0) end
+  inside = inside + 1
+  local ok, result
+  if server then
+    ok, result = task.hold(server, fn, value, key)
+  else
+    ok, result = pcall(fn, value, key)
+  end
+  inside = inside - 1
+  if not ok then error(result, 0) end
+  return result
+end)
+
 ---What runs now works on a message of that session.
 ---@param session pomelua.Session|pomelua.BackendSession
 function task.works_for(session) current.task.session = session end

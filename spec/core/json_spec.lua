@@ -89,13 +89,18 @@ describe("core.encode", function()
     assert.equal([[{"😀":1}]], (encode({ ["😀"] = 1 }):gsub([[\ud83d\ude00]], "😀")))
   end)
 
-  it("refuses strings that are not UTF-8", function()
-    local wrong = { "\255", "a\128", "\192\128", "\237\160\128", "\244\144\128\128", "\195" }
+  it("writes U+FFFD for what is not UTF-8, in values and keys", function()
+    local ufffd = "\239\191\189"
+    local wrong = { "\255", "a\128", "\237\160\128", "\195", "x\233\"\n", "\226\130" }
     for _, s in ipairs(wrong) do
-      refuses({ text = s }, "msg.text: not UTF-8")
-      assert.is_nil((encode({ [s] = 1 })))
+      local read = cjson.decode((assert(encode({ text = s, [s] = 1 }))))
+      local want = s:gsub("[\128-\255]+", ufffd)
+      assert.same({ text = want, [want] = 1 }, read)
     end
-    refuses({ ["\255"] = 1 }, 'msg["?"]: the key is not UTF-8')
+    assert.equal('"' .. ufffd:rep(2) .. '"', encode("\192\128")) -- overlong
+    assert.equal('"' .. ufffd:rep(4) .. '"', encode("\244\144\128\128"))
+    assert.equal([["\ud83d\ude00"]], encode("\237\160\189\237\184\128"))
+    assert.equal('["a","' .. ufffd .. '","b"]', encode({ "a", "\255", "b" }))
   end)
 
   it("writes tables with the keys 1..n as arrays", function()
@@ -114,6 +119,17 @@ describe("core.encode", function()
     assert.equal("[1,null,3]", encode(array { 1, nil, 3 }))
     assert.equal("[null,null,1]", encode(array { [3] = 1 }))
     assert.equal("[1]", encode(array { 1, n = 1 }))
+  end)
+
+  it("writes a table that came as [] as [] until something is put into it", function()
+    local function empty(t) return setmetatable(t or {}, core.empty_array_mt) end
+    assert.equal("[]", encode(empty()))
+    assert.equal('{"a":[],"b":[[]]}', encode({ a = empty(), b = { empty() } })
+      :gsub('^{"b":%[%[%]%],"a":%[%]}$', '{"a":[],"b":[[]]}'))
+    assert.equal("[1,2]", encode(empty { 1, 2 }))
+    assert.equal('{"n":1}', encode(empty { n = 1 }))
+    assert.equal('{"7":1}', encode(empty { [7] = 1 }))
+    refuses({ list = empty { [true] = 1 } }, "msg.list: a key that is a boolean")
   end)
 
   it("writes other tables as objects", function()
@@ -182,6 +198,84 @@ describe("core.encode", function()
     assert.equal(0, asked)
   end)
 
+  describe("and toJSON:", function()
+    it("writes what it returns, called with the table and its key", function()
+      local got = {}
+      local function toJSON(self, key)
+        got[#got + 1] = { self, key }
+        return self.short
+      end
+      local a, b = { short = "A", toJSON = toJSON }, { short = { 1 }, toJSON = toJSON, f = print }
+      assert.equal('["x","A"]', encode({ "x", a }))
+      assert.equal('{"b":[1]}', encode({ b = b }))
+      assert.equal('"A"', encode(a))
+      assert.same({ { a, 2 }, { b, "b" }, { a } }, got)
+    end)
+
+    it("finds it behind __index, of tables of tables, read raw", function()
+      local base = { toJSON = function(self) return { hp = self.hp } end }
+      base.__index = base
+      local derived = setmetatable({}, base)
+      derived.__index = derived
+      assert.equal('[{"hp":5}]', encode({ setmetatable({ hp = 5, owner = print }, derived) }))
+      assert.equal('{"hp":1}', encode(setmetatable({ hp = 1 }, { __index = function()
+        return base.toJSON
+      end })))
+      local loop = {}
+      loop.__index = loop
+      assert.equal('{"a":1}', encode(setmetatable({ a = 1 }, setmetatable(loop, loop))))
+    end)
+
+    it("asks what it returns for none again", function()
+      local class = {}
+      class.__index = class
+      function class.toJSON(self) return self end
+      assert.equal('{"a":1}', encode(setmetatable({ a = 1 }, class)))
+      local own = { toJSON = function(self) return self end }
+      refuses({ x = own }, "msg.x.toJSON: a function")
+    end)
+
+    it("asks the outermost one alone, and each once", function()
+      local calls = 0
+      local function counted(t)
+        t.toJSON = function(self)
+          calls = calls + 1
+          return { kept = self.kept }
+        end
+        return t
+      end
+      local deep = {}
+      for _ = 1, 20 do deep = counted { deep, kept = 1, back = deep } end
+      deep.back = deep
+      assert.equal('{"kept":1}', encode(deep))
+      assert.equal(1, calls)
+      local nested = counted { kept = counted { kept = counted { kept = 3 } } }
+      calls = 0
+      assert.equal('{"kept":{"kept":{"kept":3}}}', encode(nested))
+      assert.equal(3, calls)
+    end)
+
+    it("says where it raised, and is bounded", function()
+      local function bad(message) return { toJSON = function() error(message, 0) end } end
+      refuses({ items = { 1, bad "broken" } }, "msg.items[2]: toJSON: broken")
+      refuses(bad(setmetatable({}, { __tostring = function() return "odd" end })),
+        "msg: toJSON: odd")
+      local endless = {}
+      function endless.toJSON() return { endless } end
+      refuses(endless, "msg" .. ("[1]"):rep(32) .. ": deeper than 32")
+      local again = {}
+      function again.toJSON() return (assert(encode(again))) end
+      local text, err = encode(again)
+      assert.is_nil(text)
+      assert.matches("toJSON", err)
+      assert.equal("true", (encode({ toJSON = function() return true end })))
+    end)
+
+    it("is data when it is no function", function()
+      assert.equal('{"toJSON":1}', encode({ toJSON = 1 }))
+    end)
+  end)
+
   it("leaves the keys of the table as they are", function()
     local t = { [10] = 1, [20] = 2, a = 3 }
     encode(t)
@@ -206,12 +300,33 @@ describe("core.clean", function()
     assert.equal('{"a":"x😀y"}', (core.clean('{"a":"x\237\160\189\237\184\128y"}')))
   end)
 
-  it("refuses what is not UTF-8", function()
-    for _, s in ipairs { '"\255"', '"\237\160\189"', '"\237\184\128\237\160\189"', '"\195' } do
-      local text, message = core.clean(s)
-      assert.is_nil(text)
-      assert.equal("not UTF-8", message)
+  it("writes U+FFFD for what is ill-formed", function()
+    local ufffd = "\239\191\189"
+    for text, want in pairs {
+      ['"\255"'] = '"' .. ufffd .. '"',
+      ['"\237\160\189"'] = '"' .. ufffd .. '"',
+      ['"\237\184\128\237\160\189"'] = '"' .. ufffd .. ufffd .. '"',
+      ['"\233","x"'] = '"' .. ufffd .. '","x"',
+      [ [["\ud83d"]] ] = [["\ufffd"]],
+      [ [["\uDC00\uD83D\uDE00\uD83Dx"]] ] = [["\ufffd\uD83D\uDE00\ufffdx"]],
+      [ [["\ud83d\ud83d\ude00\\ud83d"]] ] = [["\ufffd\ud83d\ude00\\ud83d"]],
+      [ [["\ud83d\n\ud83"]] ] = [["\ufffd\n\ud83"]],
+    } do
+      assert.equal(want, (core.clean(text)))
     end
+  end)
+
+  it("marks empty arrays, outside of strings only", function()
+    local text, has_null, has_empty = core.clean('{"a":[],"b":[ \n\t\r],"c":"[]","d":[[]]}')
+    assert.equal('{"a":[1e999],"b":[1e999],"c":"[]","d":[[1e999]]}', text)
+    assert.is_false(has_null)
+    assert.is_true(has_empty)
+    text, has_null, has_empty = core.clean('{"a":[null],"b":"\\"[]"}')
+    assert.equal('{"a":[null],"b":"\\"[]"}', text)
+    assert.is_true(has_null)
+    assert.is_false(has_empty)
+    assert.equal("[", (core.clean("[")))
+    assert.equal("[1e999]]", (core.clean("[]]")))
   end)
 
   it("refuses what lua-cjson would take and JSON does not have", function()

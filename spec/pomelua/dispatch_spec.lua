@@ -192,6 +192,40 @@ describe("dispatch", function()
       assert.equal('[3,"nil"]', ask("[1,2,3]"))
     end)
 
+    it("that are [] are arrays too, and go out as []", function()
+      handler(function(_, msg) return { tostring(msg.__route__), msg, { echo = msg } } end)
+      assert.equal('["nil",[],{"echo":[]}]', ask("[]"))
+      handler(function(_, msg) return msg end)
+      assert.equal("[]", ask("[]"))
+      handler(function(_, msg, _, next) next("error", msg) end)
+      assert.equal('{"code":500}', ask("[ ]"))
+      handler(function(_, msg) return { msg.list, msg.map, #msg.list } end)
+      assert.equal("[[],{},0]", ask('{"list":[],"map":{}}'))
+      handler(function(_, msg)
+        msg.list.hp = 1
+        return msg.list
+      end)
+      assert.equal('{"hp":1}', ask('{"list":[]}'))
+    end)
+
+    it("with ill-formed characters keep all the others", function()
+      handler(function(_, msg) return { msg.name, msg.n } end)
+      for _, odd in ipairs { [[\ud83d]], "\237\160\189", "\255" } do
+        assert.equal('["a\239\191\189b",1]', ask('{"name":"a' .. odd .. 'b","n":1}'))
+      end
+    end)
+
+    it("are answered with what toJSON says, and its error is a 500", function()
+      local class = {}
+      class.__index = class
+      function class:toJSON() return { hp = self.hp } end
+      handler(function() return { hero = setmetatable({ hp = 3, game = print }, class) } end)
+      assert.equal('{"hero":{"hp":3}}', ask {})
+      function class.toJSON() pomelua.sleep(1) end
+      assert.equal('{"code":500}', ask {})
+      assert.is_true(w:logged("connector-1", "error", "msg.hero: toJSON: "))
+    end)
+
     it("that are scalars arrive as they are", function()
       handler(function(_, msg) return { t = type(msg) } end)
       assert.equal('{"t":"number"}', ask("5"))

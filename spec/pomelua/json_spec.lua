@@ -43,13 +43,50 @@ describe("json.decode", function()
     for _, text in ipairs {
       "", " ", "{", "nul", "TRUE", "NaN", "Infinity", "'a'", "[1,]", '{"a":1,}', "{a:1}", "[1 2]",
       "-", "01", "-01", "+1", ".5", "-.5", "1.", "1.e1", "0x10", "1e", "1e999", "[1]x", "[1]\0",
-      '"\t"', '"a\0"', [["\x"]], [["\ud800"]], [["\udc00"]], [["\u12"]], "\239\187\191{}", "\255",
-      '"\255"', "[1]//", "\f1",
+      '"\t"', '"a\0"', [["\x"]], [["\u12"]], [["\ud8"]], [["\ud83dx]], "\239\187\191{}", "\255",
+      "[1]//", "\f1", "[1e999]", "[]]", "[[]", "[],", "[\0]",
     } do
       local value, message = json.decode(text)
       assert.is_nil(value, text)
       assert.is_string(message)
     end
+  end)
+
+  it("reads ill-formed text with U+FFFD in its place", function()
+    local ufffd = "\239\191\189"
+    for _, text in ipairs {
+      '"\255"', [["\ud800"]], [["\udc00"]], '"\237\160\189"', '"\233"', '"\226\130"',
+    } do
+      assert.equal(ufffd, json.decode(text))
+    end
+    assert.same({ [ufffd] = "a" .. ufffd .. "b" }, json.decode('{"\255":"a\\uDFFFb"}'))
+    assert.equal("😀" .. ufffd, json.decode([["\ud83d\ude00\ud83d"]]))
+  end)
+
+  it("writes [] again as [], wherever it stood, and {} as {}", function()
+    for _, text in ipairs {
+      "[]", "{}", "[[]]", "[[],{}]", '{"a":[]}', '{"a":{}}', "[{},[[]],{}]", '[null,[],[null]]',
+      '{"a":{"b":[[],1,"[]"]}}',
+    } do
+      assert.equal(text, json.encode((json.decode(text))))
+    end
+    assert.equal("[]", json.encode((json.decode("[ \n ]"))))
+    assert.equal("[[]]", json.encode((json.decode("[\t[\r]]"))))
+  end)
+
+  it("makes an object again of an empty array that gets a string key", function()
+    local value = json.decode('{"list":[],"map":[],"odd":[]}')
+    assert.same({ list = {}, map = {}, odd = {} }, value)
+    assert.equal(0, #value.list)
+    table.insert(value.list, "x")
+    value.map.hp = 5
+    value.odd[0] = true
+    assert.same({ list = { "x" }, map = { hp = 5 }, odd = { ["0"] = true } },
+      json.decode(json.encode(value)))
+    value.list[1] = nil
+    assert.equal("[]", json.encode(value.list))
+    assert.is_true(json.is_array(value.list))
+    assert.is_false(json.is_array(value.map))
   end)
 
   it("keeps its settings from other users of lua-cjson", function()

@@ -47,6 +47,43 @@ for _, place in ipairs { "frontend", "backend" } do
       assert.same({ sid }, front.node:sidsOf("7"))
     end)
 
+    it("takes numbers as keys: they are their text, as in JSON", function()
+      assert.same({ "a", "a", "c" }, ask(function(s)
+        s:set(7, "a")
+        s:set { [1e15] = "c" }
+        pomelua.await(s.push, s, 7)
+        pomelua.await(s.pushAll, s)
+        return s:get(7), s:get("7"), s:get(1e15)
+      end))
+      assert.same({ "a", "c", true }, ask(function(s)
+        local before = { s:get("7"), s:get("1000000000000000"), true }
+        s:set(7, nil)
+        pomelua.await(s.push, s, 7)
+        return unpack(before)
+      end))
+      assert.same({ "nil", "nil" }, ask(function(s)
+        s.settings[8] = "x"
+        local got = { tostring(s:get(7)), tostring(s:get("7")) }
+        pomelua.await(s.pushAll, s)
+        return unpack(got)
+      end))
+      assert.same({ "x" }, ask(function(s) return s:get(8) end))
+    end)
+
+    it("keeps an empty array in its settings an array", function()
+      ask(function(s, msg)
+        s:set("list", require("pomelua.json").decode("[]"))
+        s:set("deep", { require("pomelua.json").decode("[]") })
+        return pomelua.await(s.pushAll, s), msg
+      end)
+      local _, settings = front.node:session(sid)
+      assert.matches('"list":%[%]', settings)
+      assert.matches('"deep":%[%[%]%]', settings)
+      ask(function(s) return pomelua.await(s.push, s, "list") end)
+      _, settings = front.node:session(sid)
+      assert.matches('"list":%[%]', settings)
+    end)
+
     it("says why it cannot be bound", function()
       ask(function(s) return pomelua.await(s.bind, s, "u") end)
       assert.same({ true }, ask(function(s) return pomelua.await(s.bind, s, "u") end))

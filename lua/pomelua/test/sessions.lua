@@ -3,6 +3,7 @@
 -- and what handlers ask of it (bind, push, kick) is done to them.
 local core = require "pomelua.core"
 local json = require "pomelua.json"
+local session_half = require "pomelua.session"
 local sys_remote = require "pomelua.sys_remote"
 
 local methods = {}
@@ -42,7 +43,7 @@ function methods:given(session)
     session.id = self.last_id
   end
   session.frontendId = session.frontendId or some_frontend(self.server.half)
-  session.settings = session.settings or {}
+  session.settings = session_half.with_text_keys(session.settings or {})
   self.by_sid[session.frontendId .. " " .. session.id] = session
   self.server.node:peer(session.frontendId, true)
   return session
