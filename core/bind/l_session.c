@@ -2,6 +2,7 @@
  * one answers an error. */
 #include "base/err.h"
 #include "bind/lua_node.h"
+#include "node/frontend.h"
 
 #include <stdio.h>
 
@@ -85,12 +86,12 @@ static int l_set_settings(lua_State *L) {
   return done(L);
 }
 
-/* node:kick(sid, reason | nil) -> boolean; without a reason no KICK package is sent */
+/* node:kick(sid, reason | nil) -> boolean: gone at once; without a reason no KICK is sent */
 static int l_kick(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   const char *reason = luaL_optstring(L, 3, NULL);
   pml_session *s = session_at(L, lua, 2);
-  if (s && s->sink) pml_sink_close(s->sink, reason);
+  if (s) pml_frontend_kick(lua->node, s, reason);
   lua_pushboolean(L, s != NULL);
   return 1;
 }

@@ -91,6 +91,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
     case 2:
       if (!x->s) break;
       moved = x->uid >= 0;
+      if (d[i + 1] & 1) { /* kicked first */
+        pml_sessions_leave(t, x->s);
+        MUST(pml_sessions_bind(t, x->s, uid_of(1)) == PML_ENOENT);
+        MUST(pml_sessions_get(t, x->last_id) == NULL);
+      }
       pml_sessions_close(t, x->s);
       x->s = NULL;
       x->uid = -1;

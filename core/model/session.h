@@ -19,6 +19,7 @@ typedef struct pml_session {
   uint32_t mark;                /* public: left out of the push of that number */
   uint8_t ready;                /* public: the handshake is done; pushes before it are dropped */
   uint8_t wants_closed;         /* public: scripts listen for its end */
+  uint8_t left;                 /* read-only: out of the tables, its connection is still ending */
 } pml_session;
 
 #endif

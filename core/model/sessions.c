@@ -15,10 +15,17 @@ typedef struct entry {
   pml_link link; /* in by_uid */
 } entry;
 
+/* A walk under way, on its caller's stack. */
+typedef struct walk {
+  pml_list *next;
+  struct walk *outer;
+} walk;
+
 struct pml_sessions {
   pml_slots *slots;
   pml_list all;
   pml_table by_uid;
+  walk *walks;
   size_t bound;
   uint64_t epoch;
   pml_hash_key key;
@@ -84,18 +91,30 @@ static void unlink_uid(pml_sessions *t, entry *e) {
   }
   e->newer = NULL;
   e->s.uid_next = NULL;
-  pml_free((char *)(uintptr_t)e->s.uid.s);
-  e->s.uid = (pml_uid){NULL, 0, 0};
   t->bound--;
   t->epoch++;
 }
 
-void pml_sessions_close(pml_sessions *t, pml_session *s) {
+static void forget_uid(pml_session *s) {
+  pml_free((char *)(uintptr_t)s->uid.s);
+  s->uid = (pml_uid){NULL, 0, 0};
+}
+
+void pml_sessions_leave(pml_sessions *t, pml_session *s) {
+  if (s->left) return;
+  s->left = 1;
   if (s->uid.s) unlink_uid(t, entry_of(s));
+  for (walk *w = t->walks; w; w = w->outer)
+    if (w->next == &s->all) w->next = s->all.next;
   pml_list_remove(&s->all);
   void *taken = pml_slots_take(t->slots, s->id);
-  assert(taken == s); /* ours: a session is closed once, in its own table */
+  assert(taken == s); /* ours: a session leaves once, its own table */
   (void)taken;
+}
+
+void pml_sessions_close(pml_sessions *t, pml_session *s) {
+  pml_sessions_leave(t, s);
+  forget_uid(s);
   pml_buf_unref(s->settings);
   pml_free(entry_of(s));
 }
@@ -111,6 +130,7 @@ pml_session *pml_sessions_by_uid(const pml_sessions *t, pml_uid uid) {
 
 int pml_sessions_bind(pml_sessions *t, pml_session *s, pml_uid uid) {
   if (!uid.s || uid.n == 0 || uid.n > PML_UID_MAX) return PML_EINVAL;
+  if (s->left) return PML_ENOENT;
   if (s->uid.s) return pml_uid_eq(s->uid, uid) ? 0 : PML_EBOUND;
   entry *e = entry_of(s), *older = newest(t, uid);
   s->uid = (pml_uid){pml_strndup(uid.s, uid.n), uid.n, uid.is_number != 0};
@@ -126,8 +146,9 @@ int pml_sessions_bind(pml_sessions *t, pml_session *s, pml_uid uid) {
 }
 
 int pml_sessions_unbind(pml_sessions *t, pml_session *s, pml_uid uid) {
-  if (!s->uid.s || !pml_uid_eq(s->uid, uid)) return PML_ENOENT;
+  if (s->left || !s->uid.s || !pml_uid_eq(s->uid, uid)) return PML_ENOENT;
   unlink_uid(t, entry_of(s));
+  forget_uid(s);
   return 0;
 }
 
@@ -135,10 +156,14 @@ size_t pml_sessions_count(const pml_sessions *t) { return pml_slots_count(t->slo
 size_t pml_sessions_bound(const pml_sessions *t) { return t->bound; }
 
 void pml_sessions_each(pml_sessions *t, int (*fn)(pml_session *s, void *ud), void *ud) {
-  for (pml_list *n = t->all.next, *next; n != &t->all; n = next) {
-    next = n->next;
-    if (fn(PML_LIST_OBJ(n, pml_session, all), ud)) return;
+  walk w = {t->all.next, t->walks};
+  t->walks = &w;
+  while (w.next != &t->all) {
+    pml_session *s = PML_LIST_OBJ(w.next, pml_session, all);
+    w.next = w.next->next;
+    if (fn(s, ud)) break;
   }
+  t->walks = w.outer;
 }
 
 uint64_t pml_sessions_epoch(const pml_sessions *t) { return t->epoch; }

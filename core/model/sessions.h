@@ -12,7 +12,10 @@ void pml_sessions_free(pml_sessions *t); /* frees what is left in it, sinks unto
 
 /* Returns borrowed; NULL when there are no places left. Borrows sink. */
 pml_session *pml_sessions_open(pml_sessions *t, pml_sink *sink);
-/* Takes s out of every table and frees it; its id is stale from here. */
+/* Takes s out of every table: its id is stale, nobody finds or counts it. What it was stays
+ * readable until pml_sessions_close, which must follow. A second call changes nothing. */
+void pml_sessions_leave(pml_sessions *t, pml_session *s);
+/* Frees s; out of the tables it goes before, when it has not left them. */
 void pml_sessions_close(pml_sessions *t, pml_session *s);
 
 pml_session *pml_sessions_get(const pml_sessions *t, pml_id id); /* borrowed or NULL */
@@ -20,7 +23,7 @@ pml_session *pml_sessions_get(const pml_sessions *t, pml_id id); /* borrowed or 
 pml_session *pml_sessions_by_uid(const pml_sessions *t, pml_uid uid);
 
 /* 0 also when bound to the same uid already; PML_EBOUND: bound to another;
- * PML_EINVAL: no uid, empty, or above PML_UID_MAX. Copies uid. */
+ * PML_EINVAL: no uid, empty, or above PML_UID_MAX; PML_ENOENT: it has left. Copies uid. */
 int pml_sessions_bind(pml_sessions *t, pml_session *s, pml_uid uid);
 /* PML_ENOENT: not bound, or to another uid. */
 int pml_sessions_unbind(pml_sessions *t, pml_session *s, pml_uid uid);
@@ -28,8 +31,8 @@ int pml_sessions_unbind(pml_sessions *t, pml_session *s, pml_uid uid);
 size_t pml_sessions_count(const pml_sessions *t);
 size_t pml_sessions_bound(const pml_sessions *t); /* how many of them have a uid */
 
-/* Walks all sessions in the order of opening; fn may close the session it is
- * given (and no other). fn returns non-zero to stop. */
+/* Walks all sessions in the order of opening; fn may open sessions, close them and let them
+ * leave, and walk, too. fn returns non-zero to stop. */
 void pml_sessions_each(pml_sessions *t, int (*fn)(pml_session *s, void *ud), void *ud);
 
 /* Changes whenever a uid may resolve to other sessions than before. */

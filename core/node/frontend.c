@@ -86,7 +86,15 @@ void pml_frontend_init(pml_node *n) {
   pml_pool_init(&n->forward_pool, FORWARD_POOLED, FORWARDS_KEPT);
 }
 
+void pml_frontend_kick(pml_node *n, pml_session *s, const char *reason) {
+  if (s->left) return;
+  pml_sessions_leave(n->sessions, s);
+  n->leaving++;
+  if (s->sink) pml_sink_close(s->sink, reason);
+}
+
 void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *why) {
+  if (s->left) n->leaving--;
   if (!s->wants_closed || !n->script.on_closed) {
     pml_sessions_close(n->sessions, s);
     pml__node_session_ended(n);
@@ -356,7 +364,7 @@ int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body) {
   int rc = pml_message_read(body, &m);
   if (rc) return rc;
   if (m.type == PML_MSG_PUSH) m.type = PML_MSG_NOTIFY; /* as Pomelo does, section 2 */
-  if (m.type > PML_MSG_NOTIFY || !s->sink) {
+  if (m.type > PML_MSG_NOTIFY || !s->sink || s->left) {
     n->counts.ignored++;
     return 0;
   }
@@ -375,7 +383,7 @@ int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body) {
     return 0;
   }
   if (pml_slice_eq(method, pml_slice_str("constructor"))) {
-    pml_sink_close(s->sink, "attack");
+    pml_frontend_kick(n, s, "attack");
     return 0;
   }
   if (pml_slice_eq(type, pml_slice_str(n->type))) to_own(n, s, &m);

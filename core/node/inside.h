@@ -27,6 +27,7 @@ struct pml_node {
   pml_script script;
   pml_directory directory;
   pml_sessions *sessions;
+  size_t leaving; /* kicked ones whose connections have not ended yet */
   pml_channels *channels;
   struct pml_resolver *resolver; /* node/push */
   pml_rpc *rpc;

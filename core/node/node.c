@@ -262,7 +262,7 @@ static void drained(pml_task *t) { drain_end(PML_LIST_OBJ(t, pml_node, drain.tas
 static void drain_late(pml_timer *t) { drain_end(PML_LIST_OBJ(t, pml_node, drain.timer)); }
 
 void pml__node_session_ended(pml_node *n) {
-  if (n->drain.done && pml_sessions_count(n->sessions) == 0)
+  if (n->drain.done && pml_sessions_count(n->sessions) + n->leaving == 0)
     pml_loop_defer(n->loop, &n->drain.task);
 }
 

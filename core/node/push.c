@@ -91,6 +91,7 @@ static int broadcast_one(pml_session *s, void *ud) {
   if (b->filtered && n->script.filter &&
       !n->script.filter(n->script.ud, s, pml_frame_body(b->frame), b->param))
     return 0;
+  if (s->left) return 0; /* the filter has kicked it */
   n->counts.deliveries++;
   pml_sink_send(s->sink, b->frame);
   return 0;

@@ -130,3 +130,62 @@ TEST(sessions_closing_moves_the_epoch_only_when_bound) {
   pml_sessions_free(t);
   pml_sessions_free(NULL);
 }
+
+TEST(sessions_that_left_are_in_no_table_and_stay_readable) {
+  pml_sessions *t = pml_sessions_new();
+  pml_session *a = pml_sessions_open(t, NULL), *b = pml_sessions_open(t, NULL);
+  CHECK_EQ(pml_sessions_bind(t, a, uid("ann")), 0);
+  CHECK_EQ(pml_sessions_bind(t, b, uid("ann")), 0);
+  uint64_t before = pml_sessions_epoch(t);
+  pml_sessions_leave(t, b);
+  CHECK(pml_sessions_epoch(t) != before);
+  pml_sessions_leave(t, b); /* once */
+  CHECK(pml_sessions_get(t, b->id) == NULL);
+  CHECK(pml_sessions_by_uid(t, uid("ann")) == a);
+  CHECK(a->uid_next == NULL);
+  CHECK_EQ(pml_sessions_count(t), 1);
+  CHECK_EQ(pml_sessions_bound(t), 1);
+  CHECK(b->left && pml_uid_eq(b->uid, uid("ann")));
+  CHECK_EQ(pml_sessions_bind(t, b, uid("ann")), PML_ENOENT);
+  CHECK_EQ(pml_sessions_unbind(t, b, uid("ann")), PML_ENOENT);
+  pml_sessions_close(t, b);
+  CHECK(pml_sessions_by_uid(t, uid("ann")) == a);
+  pml_sessions_free(t);
+}
+
+typedef struct {
+  pml_sessions *t;
+  pml_session *next;
+  int seen;
+} walker;
+
+static int count_one(pml_session *s, void *ud) {
+  (void)s;
+  (*(int *)ud)++;
+  return 0;
+}
+
+static int leave_next(pml_session *s, void *ud) {
+  walker *w = ud;
+  int inner = 0;
+  w->seen++;
+  (void)s;
+  if (!w->next) return 0;
+  pml_sessions_leave(w->t, w->next);
+  pml_sessions_each(w->t, count_one, &inner);
+  CHECK_EQ(inner, 2);
+  pml_sessions_close(w->t, w->next);
+  w->next = NULL;
+  return 0;
+}
+
+TEST(sessions_each_goes_on_when_the_next_one_leaves) {
+  pml_sessions *t = pml_sessions_new();
+  pml_sessions_open(t, NULL);
+  pml_session *second = pml_sessions_open(t, NULL);
+  pml_sessions_open(t, NULL);
+  walker w = {t, second, 0};
+  pml_sessions_each(t, leave_next, &w);
+  CHECK_EQ(w.seen, 2);
+  pml_sessions_free(t);
+}

@@ -173,6 +173,29 @@ describe("a session", function()
         assert.are.equal('{"reason":"bye"}', client:kicked())
       end)
 
+      it("is gone at once when it is kicked: the next login has the uid to itself", function()
+        local old = app:client("connector-1", { uid = "ann" })
+        old:run(nil, [[
+          session:set("room", "lobby") session:pushAll(tell)
+        ]])
+        old:run(nil, WATCH)
+        assert.are.same({ "nil", "nil", "1" }, run [[
+          local backend, err = app:get("backendSessionService"), nil
+          pomelua.await(backend.kickByUid, backend, "connector-1", "ann", "other login")
+          local left = pomelua.await(backend.getByUid, backend, "connector-1", "ann")
+          session:bind("ann", function(e)
+            err = e
+            backend:getByUid("connector-1", "ann", function(_, list)
+              next(nil, show(left ~= true and left or nil, err, #list))
+            end)
+          end)
+        ]])
+        assert.are.equal('{"reason":"other login"}', old:kicked())
+        local ended = client:run(nil, ENDED)
+        assert.are.same({ '"ann"', '"lobby"', '"other login"' }, { ended[2], ended[3], ended[4] })
+        assert.are.equal("ann", run "return session.uid")
+      end)
+
       it("answers with errors when it has ended", function()
         local other = app:client()
         client:askRun(stype, "keep.gone = session session:kick('bye')")

@@ -140,18 +140,55 @@ describe("the sessions of a node", function()
   it("are kicked with a reason, or closed without", function()
     local a, b = node:openSession(), node:openSession()
     assert.is_true(node:kick(a, "kick"))
-    assert.is_true(node:kick(a, "again"))
+    assert.is_false(node:kick(a, "again")) -- gone at once
     assert.is_true(node:kick(b))
     assert.same({
       { sid = a, kind = "kick", bytes = "kick" }, { sid = b, kind = "close" },
     }, node:sent())
-    assert.same({ a, b }, node:sids()) -- until the end of the turn
-    assert.equal("CLOSED", select(3, node:clientData(a, "\0\1\0")))
+    assert.same({}, node:sids())
     node:settle()
     assert.same({}, node:sids())
     assert.is_false(node:kick(a, "kick"))
     assert.equal("NOENT", select(3, node:clientData(a, "\0\1\0")))
     assert.is_false(node:closeSession(a))
+  end)
+
+  it("are found, counted, bound and pushed to no more once kicked, before they end", function()
+    local ended = {}
+    local function note(...) ended = { ... } end
+    node:entries { closed = note }
+    local a, b = node:openSession(), node:openSession()
+    assert.is_true(node:bind(a, "ann"))
+    assert.is_true(node:setSettings(a, '{"x":1}'))
+    node:watchClosed(a)
+    node:kick(a, "other login")
+    assert.same({}, node:sidsOf("ann"))
+    assert.same({ b }, node:sids())
+    assert.equal(1, node:counts().sessions)
+    assert.equal(0, node:counts().bound)
+    assert.equal("NOENT", select(3, node:bind(a, "ann")))
+    assert.equal("NOENT", select(3, node:unbind(a, "ann")))
+    assert.is_true(node:bind(b, "ann"))
+    assert.same({ b }, node:sidsOf("ann"))
+    assert.same({}, ended)
+    node:settle()
+    assert.same({ a, "ann", '{"x":1}', "other login" }, ended)
+    assert.same({ b }, node:sidsOf("ann"))
+  end)
+
+  it("may kick any of them while a broadcast asks for each", function()
+    local sids, asked = {}, {}
+    for i = 1, 6 do sids[i] = node:openSession() end
+    node:entries { filter = function(sid)
+      asked[#asked + 1] = sid
+      if sid == sids[2] then
+        for _, k in ipairs { 1, 2, 3, 6 } do node:kick(sids[k], "x") end
+      end
+      return true
+    end }
+    node:broadcast("connector", { node:id() }, "onAll", { a = 1 }, false, "1", nil, 0)
+    assert.same({ sids[1], sids[2], sids[4], sids[5] }, asked)
+    assert.same({ sids[4], sids[5] }, node:sids())
   end)
 
   it("tell their end once, when somebody watches", function()

@@ -94,6 +94,23 @@ describe("the test kit", function()
     end)
   end)
 
+  it("has kicked sessions gone at once, as a frontend has", function()
+    local s = server()
+    local ann = { uid = "ann" }
+    assert.answers(s, { code = 200 }, "chat.h.say", { text = "a" }, ann)
+    local err, found = "none", "some"
+    local all = s.app:get("backendSessionService")
+    all:kickByUid(ann.frontendId, "ann", "x")
+    all:getByUid(ann.frontendId, "ann", function(_, list) found = list end)
+    all:create(ann):bind("ann", function(e) err = e end)
+    s:settle()
+    assert.is_nil(found)
+    assert.equal("NOENT", err.code)
+    assert.same({ { uid = "ann", sid = ann.id, reason = "x" } }, s:kicked())
+    assert.error_matches(function() s:request("chat.h.say", { text = "a" }, ann) end, "kicked")
+    assert.answers(s, { code = 200 }, "chat.h.say", { text = "a" }, { uid = "ann" })
+  end)
+
   describe("at the end of an it", function()
     local leftovers = require "pomelua.test.leftovers"
     local before

@@ -14,7 +14,7 @@ local sessions = {}
 function sessions.new(server)
   return setmetatable({
     server = server, last_id = 0, by_table = setmetatable({}, { __mode = "k" }), by_sid = {},
-    waiting = {}, last_msg = 0,
+    waiting = {}, last_msg = 0, kicked = setmetatable({}, { __mode = "k" }),
   }, mt)
 end
 
@@ -38,6 +38,9 @@ end
 ---A backend's view: the table, made whole.
 function methods:given(session)
   session = check(session)
+  if self.kicked[session] then
+    error("this session has been kicked: its client comes back with another table", 5)
+  end
   if not session.id then
     self.last_id = self.last_id + 1
     session.id = self.last_id
@@ -94,8 +97,11 @@ end
 
 function remotes.getBackendSessionBySid(session, cb) cb(nil, exported(session)) end
 
-local function kick(server, session, reason)
-  table.insert(server.kicks, { uid = session.uid, sid = session.id, reason = reason })
+-- Gone at once, as on a frontend: nobody finds it any more.
+local function kick(self, session, reason)
+  self.by_sid[session.frontendId .. " " .. session.id] = nil
+  self.kicked[session] = true
+  table.insert(self.server.kicks, { uid = session.uid, sid = session.id, reason = reason })
 end
 
 ---What answers a call to a frontend's sessions, or nil when the call is another.
@@ -110,7 +116,7 @@ function methods:remote(record)
         if same_uid(session.uid, uid) and session.frontendId == record.to then
           list[#list + 1] = exported(session)
           if method == "kickByUid" then
-            kick(self.server, session, args[1] ~= cb and args[1] or nil)
+            kick(self, session, args[1] ~= cb and args[1] or nil)
           end
         end
       end
@@ -123,10 +129,11 @@ function methods:remote(record)
     local cb = args[n]
     local session = self.by_sid[record.to .. " " .. tostring(sid)]
     if not session then
-      return cb({ message = "session does not exist, sid: " .. tostring(sid) })
+      if method == "kickBySid" or method == "getBackendSessionBySid" then return cb(nil) end
+      return cb({ message = "session does not exist, sid: " .. tostring(sid), code = "NOENT" })
     end
     if method == "kickBySid" then
-      kick(self.server, session, n > 1 and args[1] or nil)
+      kick(self, session, n > 1 and args[1] or nil)
       return cb(nil)
     end
     remotes[method](session, ...)
