@@ -5,12 +5,22 @@
 #include "bind/check.h"
 #include "bind/vm.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <lua.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+/* A program may be started without the descriptors 0, 1 or 2. The next files and sockets would
+ * get those numbers, and a line of the log would be written into a client's connection. */
+static void open_standard_files(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0) _exit(1);
+}
+
 int main(int argc, char **argv) {
+  open_standard_files();
   if (argc == 3 && strcmp(argv[1], "--check") == 0) return pml_check_main(argv[2]);
   char exe[4096], *err = NULL;
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);

@@ -8,7 +8,6 @@
 
 #include <lauxlib.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -167,7 +166,6 @@ static void set_metatable(lua_State *L) {
 /* core.cluster{servers=, level=} -> cluster: as core.run, on a thread. Scripts have no budget
  * there: the process has other scripts, too. */
 static int l_cluster(lua_State *L) {
-  sigset_t every, before;
   lua_settop(L, 1);
   luaL_checktype(L, 1, LUA_TTABLE);
   cluster *c = lua_newuserdata(L, sizeof *c);
@@ -189,10 +187,7 @@ static int l_cluster(lua_State *L) {
   c->o.say = on_say;
   c->o.on_log = on_log;
   c->o.on_run = on_run;
-  sigfillset(&every); /* signals are for the thread that was here before */
-  pthread_sigmask(SIG_BLOCK, &every, &before);
   c->running = pthread_create(&c->thread, NULL, run, c) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (!c->running) return luaL_error(L, "cluster: no thread");
   return 1;
 }

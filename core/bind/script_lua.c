@@ -203,12 +203,18 @@ static void on_stop(void *ud, const char *reason) {
   if (done && lua->member) pml_program_stopped(lua->member);
 }
 
+/* The operator's tool waits for an answer: it gets one also when no script can give it. */
 static void on_control(void *ud, pml_id id, pml_slice text) {
+  pml_lua *lua = ud;
+  const char *wrong = "{\"ok\":false,\"message\":\"the server's scripts take no questions\"}";
   lua_State *L = begin(ud, PML_ON_CONTROL);
-  if (!L) return;
-  lua_pushnumber(L, (lua_Number)id);
-  lua_pushlstring(L, (const char *)text.p, text.n);
-  call(ud, PML_ON_CONTROL, 2, 0);
+  if (L) {
+    lua_pushnumber(L, (lua_Number)id);
+    lua_pushlstring(L, (const char *)text.p, text.n);
+    if (call(ud, PML_ON_CONTROL, 2, 0) == 0) return;
+    wrong = "{\"ok\":false,\"message\":\"the question raised an error: see the log\"}";
+  }
+  if (lua->member) pml_program_answer(lua->member, id, wrong);
 }
 
 void pml_script_lua_set(pml_lua *lua) {

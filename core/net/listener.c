@@ -2,8 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-
-#include <signal.h>
+#include "base/signals.h"
 
 #define BACKLOG 4096
 
@@ -102,13 +101,6 @@ static void init_listener(pml_listener *s, pml_loop *l, const pml_listener_optio
   s->dirty_end = &s->dirty;
 }
 
-/* A client that is gone must not end the program: writing to it is an error
- * like others. A disposition that somebody chose is left alone. */
-static void ignore_sigpipe(void) {
-  struct sigaction sa;
-  if (sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
-}
-
 int pml_listener_open(pml_loop *l, const pml_listener_options *o, pml_listener **out) {
   uv_loop_t *uv = pml_loop_uv(l);
   if (!uv || o->port < 0 || o->port > 65535) return UV_EINVAL;
@@ -118,7 +110,7 @@ int pml_listener_open(pml_loop *l, const pml_listener_options *o, pml_listener *
     pml_free(s);
     return r;
   }
-  ignore_sigpipe();
+  pml_signal_disarm(SIGPIPE); /* a client that is gone is an error like others */
   s->tcp.data = s;
   s->bound = 1;
   init_listener(s, l, o);

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "loop/mailbox.h"
 #include "loop/timer.h"
 #include "net/control.h"
@@ -19,6 +20,7 @@
 #define DRAIN_MS 3000 /* of it, for the clients to go */
 #define MAILS_PER_TURN 256
 #define MAIL_LIMIT (16u << 20)
+#define SIGNALS 5 /* that are taken, see signals */
 
 /* What main and the servers' threads tell each other. */
 typedef enum {
@@ -79,7 +81,7 @@ struct pml_program {
   pml_hub *hub;
   pml_log log;
   pml_timer deadline;
-  uv_signal_t term, interrupt, hup;
+  uv_signal_t signals[SIGNALS];
   pml_web *web;
   pml_control *control;
   pml_list questions;
@@ -455,17 +457,26 @@ static void open_control(pml_program *p) {
     pml_log_write(&p->log, PML_WARN, "no control socket: %s", err);
 }
 
-static void on_hup(uv_signal_t *h, int signum) {
-  pml_program *p = h->data;
-  (void)signum;
-  if (p->o->control.on_hup && !p->stopping) p->o->control.on_hup(p, p->o->ud);
+static void on_hup(pml_program *p) {
+  if (p->stopping) return;
+  if (p->o->control.on_hup) p->o->control.on_hup(p, p->o->ud);
+  else pml_log_write(&p->log, PML_INFO, "SIGHUP: there is nothing to reload");
 }
 
 static void on_signal(uv_signal_t *h, int signum) {
   pml_program *p = h->data;
-  if (p->stopping) _exit(128 + signum);
-  pml_log_write(&p->log, PML_INFO, "%s: stopping", signum == SIGINT ? "SIGINT" : "SIGTERM");
-  stop_all(p, "shutdown");
+  if (signum == SIGHUP) {
+    on_hup(p);
+  } else if (signum == SIGUSR1 || signum == SIGUSR2) {
+    pml_log_write(&p->log, PML_INFO,
+                  "%s: nothing to do: the log goes to standard error, SIGHUP "
+                  "loads changed scripts",
+                  signum == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+  } else {
+    if (p->stopping) _exit(128 + signum);
+    pml_log_write(&p->log, PML_INFO, "%s: stopping", signum == SIGINT ? "SIGINT" : "SIGTERM");
+    stop_all(p, "shutdown");
+  }
 }
 
 /* As many descriptors as the system allows; root may go beyond the hard limit. */
@@ -487,9 +498,9 @@ static void raise_file_limit(pml_program *p) {
                   (unsigned long long)want.rlim_cur);
 }
 
-/* A thread starts with every signal blocked: signals are main's. */
+/* The thread blocks no signal: a program that a script starts would inherit the mask. The kernel
+ * gives a signal of the process to the main thread, and libuv's handlers may run on any thread. */
 static int start_thread(pml_program *p, const pml_program_server *server, int alone) {
-  sigset_t every, before;
   pml_program_member *m = pml_alloc0(sizeof *m);
   p->m = pml_realloc(p->m, (p->count + 1) * sizeof *p->m);
   p->m[p->count++] = m;
@@ -501,10 +512,7 @@ static int start_thread(pml_program *p, const pml_program_server *server, int al
   m->server.boot = pml_strdup(server->boot);
   m->loop = pml_loop_new();
   m->box = m->loop ? pml_mailbox_new(m->loop, MAILS_PER_TURN, MAIL_LIMIT, member_mail, m) : NULL;
-  sigfillset(&every);
-  pthread_sigmask(SIG_BLOCK, &every, &before);
   int rc = m->box ? pthread_create(&m->thread, NULL, member_main, m) : -1;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
   m->running = rc == 0;
   return rc == 0 ? 0 : PML_EIO;
 }
@@ -535,21 +543,20 @@ static void free_members(pml_program *p) {
   pml_free(p->m);
 }
 
+static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+
 static void watch_signals(pml_program *p) {
-  signal(SIGPIPE, SIG_IGN);
-  uv_signal_init(pml_loop_uv(p->loop), &p->term);
-  uv_signal_init(pml_loop_uv(p->loop), &p->interrupt);
-  uv_signal_init(pml_loop_uv(p->loop), &p->hup);
-  p->term.data = p->interrupt.data = p->hup.data = p;
-  if (p->o->control.on_hup) uv_signal_start(&p->hup, on_hup, SIGHUP);
-  uv_signal_start(&p->term, on_signal, SIGTERM);
-  uv_signal_start(&p->interrupt, on_signal, SIGINT);
+  pml_signal_disarm(SIGPIPE);
+  pml_signal_disarm(SIGXFSZ);
+  for (size_t i = 0; i < SIGNALS; i++) {
+    uv_signal_init(pml_loop_uv(p->loop), &p->signals[i]);
+    p->signals[i].data = p;
+    uv_signal_start(&p->signals[i], on_signal, signals[i]);
+  }
 }
 
 static void forget_signals(pml_program *p) {
-  uv_close((uv_handle_t *)&p->term, NULL);
-  uv_close((uv_handle_t *)&p->interrupt, NULL);
-  uv_close((uv_handle_t *)&p->hup, NULL);
+  for (size_t i = 0; i < SIGNALS; i++) uv_close((uv_handle_t *)&p->signals[i], NULL);
 }
 
 int pml_program_run(const pml_program_options *o) {
