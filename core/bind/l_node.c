@@ -296,6 +296,15 @@ static int l_loaded(lua_State *L) {
   return 0;
 }
 
+/* node:notice(lines) -> whether the program takes it: warnings of a start, one a line */
+static int l_notice(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  const char *lines = luaL_checkstring(L, 2);
+  if (lua->member) pml_program_notice(lua->member, lines);
+  lua_pushboolean(L, lua->member != NULL);
+  return 1;
+}
+
 /* node:failed(text): this server cannot start; the program ends with that line */
 static int l_failed(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
@@ -548,6 +557,7 @@ static const luaL_Reg methods[] = {
   {"counts", l_counts},
   {"countOverInFlight", l_count_over_in_flight},
   {"loaded", l_loaded},
+  {"notice", l_notice},
   {"failed", l_failed},
   {"listening", l_listening},
   {"stopped", l_stopped},

@@ -140,7 +140,7 @@ void pml_lua_program_read(lua_State *L, int idx, pml_lua_program *c, pml_program
 }
 
 /* core.run{servers = {{id=, type=, frontend=, boot=}, …}, level=, json=, web = {host=, port=,
- * root=}} -> exit status */
+ * root=}, notices = warnings, one a line} -> exit status */
 static int l_run(lua_State *L) {
   pml_lua_program c;
   pml_program_options o;
@@ -157,6 +157,7 @@ static int l_run(lua_State *L) {
     lua_getfield(L, web, "port");
     o.web_port = (int)luaL_checkinteger(L, -1);
   }
+  o.notices = text(L, 1, "notices", "");
   pml_lua_control_read(L, 1, &c.control, &o);
   c.budget = pml_budget_new(PML_BUDGET_GRACE_MS);
   if (!c.budget) return luaL_error(L, "run: no thread for the scripts' budget");

@@ -8,6 +8,7 @@
 #include "net/control.h"
 #include "net/web.h"
 #include "node/inside.h"
+#include "node/notices.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -31,6 +32,7 @@ typedef enum {
   STOPPED,
   SHUTDOWN,
   ENDED,
+  NOTICE,
   TOLD, /* to main */
   JOIN,
   START,
@@ -85,6 +87,7 @@ struct pml_program {
   pml_web *web;
   pml_control *control;
   pml_list questions;
+  pml_notices notices; /* of servers that start together, until they have loaded */
   int up, stopping, ending, status, failed;
 };
 
@@ -110,6 +113,9 @@ static void drop_note(pml_mail *mail, void *ud) {
 }
 
 void pml_program_loaded(pml_program_member *m) { tell(m->program->box, m, LOADED, 0, ""); }
+void pml_program_notice(pml_program_member *m, const char *lines) {
+  tell(m->program->box, m, NOTICE, 0, lines);
+}
 void pml_program_failed(pml_program_member *m, const char *t) {
   tell(m->program->box, m, FAILED, 0, t);
 }
@@ -241,7 +247,25 @@ static void stop_all(pml_program *p, const char *reason) {
   tell_all(p, STOP, reason);
 }
 
+static void say_notice(const char *server, const char *text, void *ud) {
+  pml_program *p = ud;
+  pml_log log = p->log;
+  if (p->o->on_log) {
+    p->o->on_log(server, PML_WARN, text, p->o->ud);
+    return;
+  }
+  snprintf(log.server, sizeof log.server, "%s", server);
+  pml_log_write(&log, PML_WARN, "%s", text);
+}
+
+/* Those that start together are heard when all have loaded; later ones at once. */
+static void noticed(pml_program *p, pml_program_member *m, const char *lines) {
+  pml_notices_add(&p->notices, m->server.id, lines);
+  if (p->up || m->alone) pml_notices_say(&p->notices, say_notice, p);
+}
+
 static void fail(pml_program *p, const char *server, const char *text) {
+  pml_notices_say(&p->notices, say_notice, p);
   if (!p->failed && p->o->on_log) p->o->on_log(server, PML_ERROR, text, p->o->ud);
   else if (!p->failed) fprintf(stderr, "pomelua: %s%s%s\n", server, server[0] ? ": " : "", text);
   p->failed = 1;
@@ -317,7 +341,9 @@ static void step_alone(pml_program *p, pml_program_member *m, note *k) {
 static void step(pml_program *p, pml_program_member *m, note *k, int again) {
   switch (k->what) {
   case LOADED:
-    if (!again && !p->stopping && all(p, LOADED)) tell_all(p, JOIN, "");
+    if (again || p->stopping || !all(p, LOADED)) break;
+    pml_notices_say(&p->notices, say_notice, p);
+    tell_all(p, JOIN, "");
     break;
   case JOINED:
     if (!p->stopping && all(p, JOINED)) tell_all(p, START, "");
@@ -381,7 +407,9 @@ static void main_mail(pml_mail *mail, void *ud) {
   }
   int again = m->seen[k->what]; /* a step is taken once, whatever scripts say */
   m->seen[k->what] = 1;
-  if (k->what == TOLD) {
+  if (k->what == NOTICE) {
+    noticed(p, m, k->text);
+  } else if (k->what == TOLD) {
     answered(p, m, k->call, k->text);
   } else if (k->what == SHUTDOWN) {
     if (!p->failed) p->status = k->number;
@@ -563,6 +591,7 @@ int pml_program_run(const pml_program_options *o) {
   pml_program p = {.o = o};
   pml_log_init(&p.log, "", o->level, o->json);
   pml_list_init(&p.questions);
+  pml_notices_init(&p.notices);
   p.loop = pml_loop_new();
   p.hub = pml_hub_new();
   p.box = p.loop ? pml_mailbox_new(p.loop, MAILS_PER_TURN, MAIL_LIMIT, main_mail, &p) : NULL;
@@ -576,6 +605,10 @@ int pml_program_run(const pml_program_options *o) {
   pml_timer_init(&p.deadline, too_late);
   if (!o->embedded) watch_signals(&p);
   open_control(&p);
+  if (o->notices) {
+    pml_notices_add(&p.notices, "", o->notices);
+    pml_notices_say(&p.notices, say_notice, &p);
+  }
   if (o->on_run) o->on_run(&p, o->ud);
   if (start_threads(&p) != 0) fail(&p, "", "cannot start a server's thread");
   if (!all(&p, ENDED)) pml_loop_run(p.loop);
@@ -589,5 +622,6 @@ int pml_program_run(const pml_program_options *o) {
   pml_loop_free(p.loop);
   pml_hub_unref(p.hub);
   free_members(&p);
+  pml_notices_clear(&p.notices);
   return p.status;
 }

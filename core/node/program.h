@@ -51,6 +51,7 @@ typedef struct {
   void *ud;
   const char *web_host, *web_root; /* web_root NULL: no static files */
   int web_port;
+  const char *notices;      /* warnings for the log, one a line; may be NULL */
   const char *control_path; /* NULL: no control socket; a warning when it cannot be opened */
   pml_program_control control;
   /* Inside of another program: no signal is taken, and files may be as few as they are. */
@@ -67,6 +68,9 @@ int pml_program_run(const pml_program_options *o);
 
 /* From a server's thread, at any time. Texts are copied. */
 void pml_program_loaded(pml_program_member *m);
+/* Warnings before pml_program_loaded, one a line: what several servers have in common is one
+ * line of the log. */
+void pml_program_notice(pml_program_member *m, const char *lines);
 void pml_program_failed(pml_program_member *m, const char *text);
 /* The server is up; lines: what it listens on, or "". */
 void pml_program_listening(pml_program_member *m, const char *lines);

@@ -6,7 +6,6 @@ local json = require "pomelua.json"
 local lifecycle = require "pomelua.lifecycle"
 local loader = require "pomelua.loader"
 local log = require "pomelua.log"
-local missing = require "pomelua.missing"
 local server = require "pomelua.server"
 local task = require "pomelua.task"
 
@@ -65,6 +64,5 @@ return function(node, text)
     local message = errors.text(err)
     lifecycle.fail(one, message:find("app.lua", 1, true) and message or "app.lua: " .. message)
   end
-  for _, warning in ipairs(missing.config(given.base)) do one:warn(warning) end
   task.run(one, owner, run_app, one)
 end

@@ -6,6 +6,8 @@ local control = require "pomelua.control"
 local core = require "pomelua.core"
 local files = require "pomelua.files"
 local init = require "pomelua.cli.init"
+local json_file = require "pomelua.json_file"
+local missing = require "pomelua.missing"
 local run_test = require "pomelua.cli.test"
 local tools = require "pomelua.cli.tools"
 
@@ -126,6 +128,16 @@ local function members(base, env, servers, only)
   return list
 end
 
+-- What makes a folder's path one that an app cannot live in.
+local function unfit_path(base)
+  if base:find("%c") then
+    return ("%q: the folder's path has a control character; give it another name"):format(base)
+  elseif not json_file.is_utf8(base) then
+    return base:gsub("[\128-\255]", "?")
+      .. ": the folder's path is not UTF-8 (shown with ?); give it another name"
+  end
+end
+
 ---Everything core.run needs, from an app's folder.
 ---@param options table of parse_start
 ---@return table|nil run
@@ -139,8 +151,11 @@ function cli.prepare(options)
   end
   local env = options.env or os.getenv("NODE_ENV")
   if not env or env == "" then env = "development" end
-  local servers, message = config.servers(base, env)
+  local told = unfit_path(base)
+  if told then return nil, told end
+  local servers, message, warnings = config.servers(base, env)
   if not servers then return nil, message end
+  for _, text in ipairs(missing.config(base)) do warnings[#warnings + 1] = text end
   local web
   web, message = config.web(base, env)
   if message then return nil, message end
@@ -149,7 +164,8 @@ function cli.prepare(options)
   if not list then return nil, message end
   local run = {
     servers = list, level = options.level or "info", json = options.json or false,
-    web = not options.only and web or nil, name = base:match("[^/]*$"), entries = servers,
+    web = not options.only and web or nil, notices = table.concat(warnings, "\n"),
+    name = base:match("[^/]*$"), entries = servers,
   }
   -- One more server, for `pomelua add`: it is known to all from then on.
   function run.member(entry, running)

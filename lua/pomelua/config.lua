@@ -1,35 +1,19 @@
 -- config: reads an app's config folder (Pomelo's files) and checks it. Every
 -- error is one line that names the file and the key.
 local files = require "pomelua.files"
-local json = require "pomelua.json"
+local json_file = require "pomelua.json_file"
+local near = require "pomelua.near"
 
 local config = {}
 
 local SERVERS = "config/servers.json"
+local ID = 63 -- letters of a server's id, all that the bus carries
 
--- JSON text with a line number in its error.
-local function decode(name, text)
-  local value, message = json.decode(text)
-  if value ~= nil then return value end
-  message = tostring(message or "not JSON")
-  local at = tonumber(message:match("character (%d+)"))
-  if not at then return nil, name .. ": " .. message end
-  local _, newlines = text:sub(1, at):gsub("\n", "")
-  return nil, ("%s:%d: %s"):format(name, newlines + 1, message)
-end
-
----Reads base/name as JSON.
----@param base string
----@param name string path inside base
----@return any|nil value nil without a message: there is no such file
----@return string|nil message
-function config.read(base, name)
-  local path = base .. "/" .. name
-  if not files.exists(path) then return nil end
-  local text, message = files.read(path)
-  if not text then return nil, message end
-  return decode(name, text)
-end
+-- What an entry may hold besides what is the app's own: what is nearly one of these is
+-- taken for a mistake.
+local FIELDS = {
+  "id", "frontend", "clientPort", "host", "clientHost", "port", "max-connections", "clusterCount",
+}
 
 local function is_array(value)
   return type(value) == "table" and (value[1] ~= nil or next(value) == nil)
@@ -69,8 +53,8 @@ local function choose_env(name, whole, env, has_env)
   if not has_env(whole) then return whole, "" end
   local part = whole[env]
   if part == nil then
-    fail(name, nil, ("no environment %q (there are: %s)")
-      :format(env, table.concat(sorted(whole), ", ")))
+    fail(name, nil, ("no environment %q (there are: %s%s)")
+      :format(env, table.concat(sorted(whole), ", "), near.hint(env, whole)))
   end
   if type(part) ~= "table" then fail(name, env, "must be an object") end
   return part, env .. "."
@@ -90,9 +74,25 @@ local function flag_of(name, key, value)
   fail(name, key, "must be true or false, got " .. shown(value))
 end
 
+local function warn_fields(name, key, entry, warnings)
+  for _, field in ipairs(sorted(entry)) do
+    local meant = near.to(field, FIELDS)
+    for _, known in ipairs(FIELDS) do
+      if field == known or field == "serverType" then meant = nil end
+    end
+    if meant and entry[meant] == nil then
+      warnings[#warnings + 1] = ("%s: %s.%s: no such key; did you mean %s?")
+        :format(name, key, field, meant)
+    end
+  end
+end
+
 local function check_entry(name, key, entry)
   if type(entry.id) ~= "string" or entry.id == "" or entry.id:find("[%c%s]") then
     fail(name, key .. ".id", "must be a name without spaces, got " .. shown(entry.id))
+  end
+  if #entry.id > ID then
+    fail(name, key .. ".id", ("must be at most %d letters long, has %d"):format(ID, #entry.id))
   end
   if entry.id == "*" then fail(name, key .. ".id", "\"*\" means every server") end
   if entry.host ~= nil and type(entry.host) ~= "string" then
@@ -143,8 +143,8 @@ local function expand(name, key, stype, entry, counters)
         copy[field] = value
       end
     end
+    copy.id = ("cluster-server-%s-%d"):format(stype, counters[stype] or 0)
     counters[stype] = (counters[stype] or 0) + 1
-    copy.id = ("cluster-server-%s-%d"):format(stype, counters[stype])
     copies[i] = copy
   end
   return copies
@@ -157,7 +157,7 @@ local function servers_have_env(whole)
   return false
 end
 
-local function check_servers(name, whole, env)
+local function check_servers(name, whole, env, warnings)
   local part, prefix = choose_env(name, whole, env, servers_have_env)
   local list, ids, listening, counters = {}, {}, {}, {}
   for _, stype in ipairs(sorted(part)) do
@@ -169,6 +169,7 @@ local function check_servers(name, whole, env)
     for i, written in ipairs(entries) do
       local key = ("%s%s[%d]"):format(prefix, stype, i - 1)
       if type(written) ~= "table" then fail(name, key, "must be an object") end
+      warn_fields(name, key, written, warnings)
       for _, entry in ipairs(expand(name, key, stype, written, counters)) do
         check_entry(name, key, entry)
         entry.serverType = stype
@@ -193,6 +194,24 @@ local function check_servers(name, whole, env)
   return list
 end
 
+-- A type whose servers have nothing to run, and a folder whose servers are not there.
+local function warn_folders(base, name, list, warnings)
+  local types, folders = {}, {}
+  for _, folder in ipairs(files.list(base .. "/app/servers") or {}) do
+    if files.is_folder(base .. "/app/servers/" .. folder) then folders[folder] = true end
+  end
+  for _, entry in ipairs(list) do
+    local stype = entry.serverType
+    if not types[stype] and not folders[stype] then
+      warnings[#warnings + 1] = ("%s: %s: there is no folder app/servers/%s, so these servers "
+        .. "have no handlers and no remotes%s")
+        :format(name, stype, stype, near.hint(stype, folders))
+    end
+    types[stype] = true
+  end
+  return types
+end
+
 ---All servers of the environment, types in alphabetic order, those of a type as
 ---the file has them. Ports are numbers, clusterCount is expanded, each entry
 ---carries its serverType.
@@ -200,16 +219,21 @@ end
 ---@param env string
 ---@return table[]|nil servers
 ---@return string|nil message one line with file and key
+---@return string[]|nil warnings
 function config.servers(base, env)
   local name = SERVERS
-  local whole, message = config.read(base, name)
+  local whole, message = json_file.read(base, name)
   if whole == nil and not message then
     name = "config/" .. env .. "/servers.json"
-    whole, message = config.read(base, name)
+    whole, message = json_file.read(base, name)
   end
   if message then return nil, message end
   if whole == nil then return nil, SERVERS .. ": there is no such file in " .. base end
-  return checked(check_servers, name, whole, env)
+  local warnings = {}
+  local list
+  list, message = checked(check_servers, name, whole, env, warnings)
+  if list then warn_folders(base, name, list, warnings) end
+  return list, message, warnings
 end
 
 local function check_added(entry)
@@ -230,12 +254,19 @@ function config.added(entry)
   return checked(check_added, entry)
 end
 
+local WEB = { "port", "host", "root" }
+
 local function web_has_env(whole)
   return whole.port == nil and whole.root == nil and whole.host == nil
 end
 
 local function check_web(base, name, whole, env)
   local part, prefix = choose_env(name, whole, env, web_has_env)
+  for _, key in ipairs(sorted(part)) do
+    if key ~= "port" and key ~= "host" and key ~= "root" then
+      fail(name, prefix .. key, "no such key; there are port, host and root" .. near.hint(key, WEB))
+    end
+  end
   if part.port == nil then fail(name, prefix .. "port", "missing") end
   local port = port_of(name, prefix .. "port", part.port)
   local host = part.host == nil and "0.0.0.0" or part.host
@@ -250,6 +281,19 @@ local function check_web(base, name, whole, env)
   if not path or not files.is_folder(path) then
     fail(name, prefix .. "root", "there is no folder " .. shown(root))
   end
+  -- The app's own folder, or one around it, would hand out its scripts and configuration.
+  local own = files.absolute(base)
+  if own and (own == path or own:sub(1, #path + 1) == path .. "/" or path == "/") then
+    fail(name, prefix .. "root", ("%s holds the app itself: its scripts and its configuration "
+      .. "would be served; put the pages into a folder such as \"web\""):format(shown(root)))
+  end
+  for _, private in ipairs { "app", "config", "spec", ".pomelua" } do
+    if own and (path == own .. "/" .. private or path:sub(1, #own + #private + 2) == own .. "/"
+      .. private .. "/") then
+      fail(name, prefix .. "root", ("%s is a folder of the app's own scripts or configuration"
+        .. "; put the pages into a folder such as \"web\""):format(shown(root)))
+    end
+  end
   return { host = host, port = port, root = path }
 end
 
@@ -260,7 +304,7 @@ end
 ---@return string|nil message
 function config.web(base, env)
   local name = "config/web.json"
-  local whole, message = config.read(base, name)
+  local whole, message = json_file.read(base, name)
   if whole == nil then return nil, message end
   return checked(check_web, base, name, whole, env)
 end

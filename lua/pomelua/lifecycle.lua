@@ -83,6 +83,15 @@ local function fail(server, err)
 end
 lifecycle.fail = fail
 
+-- A port that nobody has chosen is meant for this machine, as a rule.
+local function warn_open(server)
+  local any = (server.info.clientPort or 0) == 0
+  if server.frontend and any and not server.checked.distinct_host then
+    server:notice('clientPort 0 takes a free port of every address of this machine; say app:set('
+      .. '"connectorConfig", { distinctHost = true }) to listen on "host" alone')
+  end
+end
+
 -- Everything up to "loaded", in a task of its own: factories may wait.
 local function load(server)
   local checked, message = settings.read(server.app.settings, server.info)
@@ -90,11 +99,12 @@ local function load(server)
   local ok, wrong = pcall(server.node.configure, server.node, checked.numbers)
   if not ok then return fail(server, wrong) end
   server:use_settings(checked)
-  for _, text in ipairs(checked.warnings) do server:warn(text) end
+  for _, text in ipairs(checked.warnings) do server:notice(text) end
+  warn_open(server)
   local set
   set, message = loader.load(server.generation)
   if not set then return fail(server, message) end
-  for _, text in ipairs(set.warnings) do server:warn(text) end
+  for _, text in ipairs(set.warnings) do server:notice(text) end
   if server.frontend then loader.add_remote(set, sys_remote.SERVICE, sys_remote.new(server)) end
   server.registry:swap(set)
   server.hooks = set.hooks

@@ -157,4 +157,10 @@ function methods:info_line(text, kind) log.some(self, "info", kind, text) end
 function methods:warn(text, kind) log.some(self, "warn", kind, text) end
 function methods:error(text, kind) log.some(self, "error", kind, text) end
 
+---A warning of the start: what several servers say alike becomes one line of the log.
+---@param text string
+function methods:notice(text)
+  if not self.node:notice((text:gsub("\n", "; "))) then self:warn(text) end
+end
+
 return server

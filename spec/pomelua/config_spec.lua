@@ -40,7 +40,7 @@ describe("servers.json", function()
     local seen = {}
     for _, entry in ipairs(list) do seen[#seen + 1] = entry.id .. ":" .. entry.port end
     assert.same({
-      "cluster-server-chat-1:3050", "cluster-server-chat-2:3051", "cluster-server-chat-3:4000",
+      "cluster-server-chat-0:3050", "cluster-server-chat-1:3051", "cluster-server-chat-2:4000",
     }, seen)
   end)
 
@@ -61,6 +61,27 @@ describe("servers.json", function()
   for what, row in pairs {
     ["an environment that is not there"] = { { production = { chat = { { id = "x" } } } },
       'config/servers.json: no environment "development" (there are: production)' },
+    ["an environment that is nearly there"] = { { developement = { chat = { { id = "x" } } } },
+      'no environment "development" (there are: developement; did you mean developement?)' },
+    ["an id of 64 letters"] = { { chat = { { id = ("x"):rep(64) } } },
+      "config/servers.json: chat[0].id: must be at most 63 letters long, has 64" },
+    ["a comment"] = { '{\n// the rooms\n"chat": []}',
+      "config/servers.json:2: JSON has no comments; take this one out" },
+    ["a comment behind a value"] = { '{"chat": [\n{"id": "x"} /* one */]}',
+      "config/servers.json:2: JSON has no comments" },
+    ["a comment of a shell"] = { '# servers\n{}', "config/servers.json:1: JSON has no comments" },
+    ["a comma too many"] = { '{"chat": [\n{"id": "x"},\n]}',
+      "config/servers.json:3: the comma before ] must go" },
+    ["single quotes"] = { "{\n'chat': []}",
+      "config/servers.json:2: strings stand in double quotes" },
+    ["names without quotes"] = { "{\nchat: []}",
+      'config/servers.json:2: names stand in double quotes in JSON: "chat"' },
+    ["UTF-16"] = { "\255\254{\0}\0", "config/servers.json: this is UTF-16 or UTF-32; save" },
+    ["UTF-16 the other way round"] = { "\254\255\0{\0}", "config/servers.json: this is UTF-16" },
+    ["UTF-16 without a mark"] = { "{\0}\0", "config/servers.json: this is UTF-16" },
+    ["Latin-1"] = { '{"chat": [\n{"id": "caf\233"}]}',
+      "config/servers.json:2: bytes that are not UTF-8; save the file as UTF-8" },
+    ["nothing in it"] = { " \n", "config/servers.json: the file is empty" },
     ["bad JSON"] = { '{\n"chat": [\n{]\n}', "config/servers.json:3: " },
     ["no list of servers"] = { { development = { chat = { id = "x" } } },
       "config/servers.json: development.chat: must be a list of servers" },
@@ -87,6 +108,46 @@ describe("servers.json", function()
     it("is refused with " .. what, function() fails(row[1], row[2]) end)
   end
 
+  it("may begin with a byte order mark", function()
+    assert.equal("x", assert(read('\239\187\191{"chat": [{"id": "x"}]}'))[1].id)
+  end)
+
+  it("may have ids of 63 letters, and letters of all languages", function()
+    assert.equal(63, #assert(read { chat = { { id = ("x"):rep(63) } } })[1].id)
+    tree.remove(base)
+    assert.equal("kö-1", assert(read { chat = { { id = "kö-1" } } })[1].id)
+  end)
+
+  local function warned(files, value)
+    files["config/servers.json"] = assert(json.encode(value))
+    base = tree.new(files)
+    local list, message, warnings = config.servers(base, "development")
+    assert(list, message)
+    return warnings
+  end
+
+  it("warns of keys that are nearly known ones, and of no others", function()
+    local handler = { ["app/servers/chat/handler/a.lua"] = "" }
+    assert.same({
+      "config/servers.json: chat[0].frontent: no such key; did you mean frontend?",
+      "config/servers.json: chat[1].clientport: no such key; did you mean clientPort?",
+      "config/servers.json: chat[1].maxConnections: no such key; did you mean max-connections?",
+    }, warned(handler, { chat = {
+      { id = "a", frontent = true, region = "east", level = 3, args = "x", cpu = 1 },
+      { id = "b", clientport = 3010, maxConnections = 5 },
+    } }))
+  end)
+
+  it("warns of a type without a folder", function()
+    assert.same({ "config/servers.json: chatt: there is no folder app/servers/chatt, so these "
+      .. "servers have no handlers and no remotes; did you mean chat?",
+      "config/servers.json: master: there is no folder app/servers/master, so these servers have"
+      .. " no handlers and no remotes" },
+      warned({ ["app/servers/chat/handler/a.lua"] = "" },
+        { chatt = { { id = "a" }, { id = "b" } }, chat = { { id = "c" } },
+          master = { { id = "m" } } }))
+  end)
+
   it("must be there", function()
     base = tree.new {}
     local _, message = config.servers(base, "development")
@@ -108,6 +169,30 @@ describe("web.json", function()
     local web = assert(config.web(base, "development"))
     assert.equal(3001, web.port)
     assert.truthy(web.root:match("^/.*/web$"))
+  end)
+
+  it("may begin with a byte order mark", function()
+    base = tree.new { ["config/web.json"] = '\239\187\191{"port":3001}', ["web/index.html"] = "" }
+    assert.equal(3001, assert(config.web(base, "development")).port)
+  end)
+
+  local roots = { ".", "./", "..", "/", "web/..", "app", "config", "app/servers", "link" }
+  for _, root in ipairs(roots) do
+    it("is refused with the root " .. root .. ", which holds what is not for clients", function()
+      base = tree.new { ["config/web.json"] = ('{"root":"%s","port":1}'):format(root),
+        ["app/servers/x/handler/a.lua"] = "", ["web/index.html"] = "" }
+      os.execute(("ln -s . '%s/link'"):format(base))
+      local web, message = config.web(base, "development")
+      assert.is_nil(web)
+      assert.matches('^config/web.json: root: ".*put the pages into a folder', message)
+    end)
+  end
+
+  it("is refused with a key that there is not", function()
+    base = tree.new { ["config/web.json"] = '{"port":1,"rot":"web"}', ["web/index.html"] = "" }
+    local _, message = config.web(base, "development")
+    assert.equal("config/web.json: rot: no such key; there are port, host and root; "
+      .. "did you mean root?", message)
   end)
 
   it("is refused without a port or a folder", function()

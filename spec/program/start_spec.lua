@@ -466,6 +466,37 @@ return {
   end)
 end)
 
+describe("warnings of the start", function()
+  it("are said once, with the servers that say so", function()
+    local entries = {}
+    for i = 1, 6 do entries[i] = ('{"id": "chat-%d"}'):format(i) end
+    local p = up(app {
+      ["app.lua"] = APP:gsub("app:start", 'app:set("channelConfig", { store = 1 })\napp:start'),
+      ["config/crons.json"] = "{}",
+      ["app/servers/chat/handler/a.lua"] = "return { go = function() end }",
+      ["config/servers.json"] = ('{"chat": [%s]}'):format(table.concat(entries, ", ")),
+    })
+    local seen = {}
+    for line in p.err:gmatch("[^\n]+") do
+      if line:find(" warn ", 1, true) and not line:find("open-file", 1, true) then
+        seen[#seen + 1] = line:match("^%S+Z warn +(.*)$")
+      end
+    end
+    table.sort(seen)
+    assert.equal("pomelua channelConfig.store: this version keeps channels in memory only"
+      .. " (chat-1, chat-2, chat-3 and 3 more)\npomelua config/crons.json: this version has no"
+      .. " crons", (table.concat(seen, "\n"):gsub("%(chat.-and", "(chat-1, chat-2, chat-3 and")))
+  end)
+
+  it("name the server when it is one", function()
+    local p = up(app { ["app.lua"] = APP:gsub("distinctHost = true", "useDict = true") })
+    assert.matches(" warn +connector%-1 connectorConfig%.useDict: ", p.err)
+    assert.matches(" warn +connector%-1 clientPort 0 takes a free port of every address", p.err)
+    assert.matches(" warn +pomelua config/servers%.json: chat: there is no folder app/servers/chat",
+      p.err)
+  end)
+end)
+
 describe("clusterCount", function()
   -- Two ports in a row that are free now, of those that systems do not hand out by themselves.
   local function pair_of_ports()
@@ -490,7 +521,7 @@ describe("clusterCount", function()
     ]}]]):format(port) })
     for i = 1, 2 do
       assert.is_truthy(p.out:find(("cluster-server-connector-%d listening on 127.0.0.1:%d\n")
-        :format(i, port + i - 1), 1, true), p.out)
+        :format(i - 1, port + i - 1), 1, true), p.out)
       connected(port + i - 1)
     end
   end)
