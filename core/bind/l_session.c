@@ -89,9 +89,10 @@ static int l_set_settings(lua_State *L) {
 /* node:kick(sid, reason | nil) -> boolean: gone at once; without a reason no KICK is sent */
 static int l_kick(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  const char *reason = luaL_optstring(L, 3, NULL);
+  size_t n = 0;
+  const char *reason = luaL_optlstring(L, 3, NULL, &n);
   pml_session *s = session_at(L, lua, 2);
-  if (s) pml_frontend_kick(lua->node, s, reason);
+  if (s) pml_frontend_kick(lua->node, s, pml_slice_of(reason, n));
   lua_pushboolean(L, s != NULL);
   return 1;
 }

@@ -49,7 +49,7 @@ typedef struct {
   pml_task end;
   pml_lua *lua;
   pml_session *session;
-  char *reason; /* owned; NULL: none */
+  pml_buf *reason; /* owned; NULL: none */
   int closing;
 } client;
 
@@ -70,15 +70,21 @@ static void client_send(pml_sink *sink, pml_buf *frame) {
   pml_buf_unref(b);
 }
 
-static void client_close(pml_sink *sink, const char *reason) {
-  client *c = (client *)(void *)sink;
+static void client_gone(client *c, pml_slice reason, int kicked) {
   if (c->closing) return;
   c->closing = 1;
-  c->reason = reason ? pml_strdup(reason) : NULL;
-  pml_buf *b = reason ? pml_buf_from(reason, strlen(reason)) : NULL;
-  keep(c->lua, c->session->id, reason ? "kick" : "close", b);
-  pml_buf_unref(b);
+  c->reason = reason.p ? pml_buf_from(reason.p, reason.n) : NULL;
+  if (kicked) keep(c->lua, c->session->id, "kick", c->reason);
+  else keep(c->lua, c->session->id, "close", NULL);
   pml_loop_defer(c->lua->virt->loop, &c->end);
+}
+
+static void client_close(pml_sink *sink, pml_slice reason) {
+  client_gone((client *)(void *)sink, reason, reason.p != NULL);
+}
+
+static void client_leave(pml_sink *sink, pml_slice reason) {
+  client_gone((client *)(void *)sink, reason, 0);
 }
 
 static void client_address(pml_sink *sink, char ip[46], int *port) {
@@ -87,18 +93,20 @@ static void client_address(pml_sink *sink, char ip[46], int *port) {
   *port = 1;
 }
 
-static const pml_sink_calls client_calls = {client_send, client_close, client_address};
+static const pml_sink_calls client_calls = {client_send, client_close, client_leave,
+                                            client_address};
 
 static void client_free(client *c) {
   pml_list_remove(&c->node);
   pml_task_cancel(&c->end);
-  pml_free(c->reason);
+  pml_buf_unref(c->reason);
   pml_free(c);
 }
 
 static void client_end(pml_task *t) {
   client *c = PML_LIST_OBJ(t, client, end);
-  pml_close_reason why = {.kind = c->reason ? PML_CLOSE_TEXT : PML_CLOSE_NIL, .text = c->reason};
+  pml_close_reason why = {.kind = c->reason ? PML_CLOSE_TEXT : PML_CLOSE_NIL,
+                          .text = pml_buf_slice(c->reason)};
   pml_frontend_closed(c->lua->node, c->session, &why);
   client_free(c);
 }
@@ -134,13 +142,14 @@ static int l_open_session(lua_State *L) {
 static int l_close_session(lua_State *L) {
   pml_lua *lua = check_virtual(L);
   pml_session *s = pml_sessions_get(pml_node_sessions(lua->node), pml_lua_id(L, 2));
-  const char *reason = luaL_optstring(L, 3, NULL);
+  size_t n = 0;
+  const char *reason = luaL_optlstring(L, 3, NULL, &n);
   lua_pushboolean(L, s != NULL);
   if (!s || !s->sink) return 1;
   client *c = (client *)(void *)s->sink;
   if (c->closing) return 1;
   c->closing = 1;
-  c->reason = reason ? pml_strdup(reason) : NULL;
+  c->reason = reason ? pml_buf_from(reason, n) : NULL;
   if (lua->filtering) { /* somebody walks the sessions: later */
     pml_loop_defer(lua->virt->loop, &c->end);
     return 1;

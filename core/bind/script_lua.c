@@ -136,7 +136,7 @@ static void on_closed(void *ud, const pml_session *s, const pml_close_reason *wh
   pml_lua_push_uid(L, s->uid);
   pml_lua_push_slice(L, pml_buf_slice(s->settings));
   switch (why->kind) {
-  case PML_CLOSE_TEXT: lua_pushstring(L, why->text); break;
+  case PML_CLOSE_TEXT: lua_pushlstring(L, (const char *)why->text.p, why->text.n); break;
   case PML_CLOSE_CODE: lua_pushinteger(L, why->code); break;
   case PML_CLOSE_FLAG: lua_pushboolean(L, why->code); break;
   default: lua_pushnil(L);

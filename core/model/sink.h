@@ -9,9 +9,13 @@ typedef struct pml_sink pml_sink;
 typedef struct {
   /* Queues a frame (wire/frame) for the client. Shares it. Never calls back. */
   void (*send)(pml_sink *s, pml_buf *frame);
-  /* Ends the connection after what is queued; reason: sent in a KICK package
-   * first, NULL: none. Later calls change nothing. Never calls back from inside. */
-  void (*close)(pml_sink *s, const char *reason);
+  /* Ends the connection after what is queued. reason, any bytes: sent in a KICK package
+   * first; none when its p is NULL. Copied. Later calls change nothing. Never calls back
+   * from inside. */
+  void (*close)(pml_sink *s, pml_slice reason);
+  /* The same because the server goes: reason is told to listeners only. A KICK package is
+   * final to most clients, and they are to come back when the server is up again. */
+  void (*leave)(pml_sink *s, pml_slice reason);
   /* The client's address; ip has room for 46 bytes. */
   void (*address)(pml_sink *s, char ip[46], int *port);
 } pml_sink_calls;
@@ -21,7 +25,8 @@ struct pml_sink {
 };
 
 static inline void pml_sink_send(pml_sink *s, pml_buf *frame) { s->calls->send(s, frame); }
-static inline void pml_sink_close(pml_sink *s, const char *reason) { s->calls->close(s, reason); }
+static inline void pml_sink_close(pml_sink *s, pml_slice reason) { s->calls->close(s, reason); }
+static inline void pml_sink_leave(pml_sink *s, pml_slice reason) { s->calls->leave(s, reason); }
 /* A hint that a send comes soon. What a client's connection looks at stands just before its sink.
  */
 static inline void pml_sink_warm(const pml_sink *s) {

@@ -41,7 +41,7 @@ typedef struct {
   size_t queue_hard;     /* closed at once: 8 MiB */
   uint32_t linger_ms;    /* how long a closing connection may take to flush and answer: 2000 */
   uint32_t upgrade_ms;   /* first byte to open (the HTTP request): 10000 */
-  uint64_t ws_frame_max; /* a WebSocket frame's announced length: 16 MiB */
+  uint64_t ws_frame_max; /* a WebSocket frame's announced length: the largest package */
   int no_ring;           /* writes in the ordinary way, also where the kernel has io_uring */
 } pml_conn_limits;
 

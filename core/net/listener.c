@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/signals.h"
+#include "wire/package.h"
 
 #define BACKLOG 4096
 
@@ -14,7 +15,7 @@ static void fill_limits(pml_conn_limits *m) {
   m->queue_hard = or_else(m->queue_hard, 8u << 20);
   m->linger_ms = (uint32_t)or_else(m->linger_ms, 2000);
   m->upgrade_ms = (uint32_t)or_else(m->upgrade_ms, 10000);
-  m->ws_frame_max = or_else(m->ws_frame_max, 16u << 20);
+  m->ws_frame_max = or_else(m->ws_frame_max, PML_PKG_HEAD + PML_PKG_MAX);
 }
 
 static void maybe_free(pml_listener *s) {

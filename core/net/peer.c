@@ -16,7 +16,7 @@
 struct pml_peer {
   pml_timer timer; /* handshake, then heartbeat */
   pml_package_parser parser;
-  char *reason;       /* of pml_peer_close, owned */
+  pml_buf *reason;    /* of pml_peer_close, owned */
   uint32_t limit;     /* of a package, as of now */
   uint32_t beat_at;   /* when the next heartbeat may be answered; milliseconds, cut */
   uint32_t late_turn; /* the turn in which the timer first fired */
@@ -169,10 +169,10 @@ static void on_end(pml_conn *c, pml_end why, int end_code) {
     .ws_code = why == PML_END_PEER ? end_code : 0,
     .had_error = why == PML_END_ERROR,
     .is_ws = pml_conn_is_ws(c),
-    .reason = why == PML_END_ASKED ? p->reason : NULL,
   };
+  if (why == PML_END_ASKED && p->reason) end.reason = pml_buf_slice(p->reason);
   h->on_end(p, &end, h);
-  pml_free(p->reason);
+  pml_buf_unref(p->reason);
   p->reason = NULL;
   if (--h->peers) return;
   pml_buf_unref(h->beat);
@@ -203,24 +203,14 @@ void pml_peer_send(pml_peer *p, pml_buf *frame) {
   if (p->state == PML_PEER_WORKING) pml_conn_send(pml_peer_conn(p), frame);
 }
 
-/* The length of the UTF-8 sequence at s, 1 for a byte that starts none. */
-static size_t sequence(const char *s) {
-  const uint8_t *p = (const uint8_t *)s;
-  size_t n = *p < 0xC2 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : *p < 0xF5 ? 4 : 1;
-  for (size_t i = 1; i < n; i++) {
-    if ((p[i] & 0xC0) != 0x80) return 1; /* the string's end among them */
-  }
-  return n;
-}
+/* The length of the character at p, of valid UTF-8. */
+static size_t sequence(uint8_t c) { return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4; }
 
 /* One character of a JSON string. Above the BMP as escapes: old JavaScript
  * clients read no four-byte sequences (reference trap 0.13). */
-static void write_char(pml_writer *w, const char *s, size_t n) {
-  const uint8_t *p = (const uint8_t *)s;
+static void write_char(pml_writer *w, const uint8_t *p, size_t n) {
   char esc[16];
-  if (!pml_utf8_valid(p, n)) {
-    pml_writer_put(w, "\\ufffd", 6);
-  } else if (n == 4) {
+  if (n == 4) {
     uint32_t v = (uint32_t)((p[0] & 7) << 18 | (p[1] & 63) << 12 | (p[2] & 63) << 6 | (p[3] & 63));
     v -= 0x10000;
     int k = snprintf(esc, sizeof esc, "\\u%04x\\u%04x", 0xD800 + (v >> 10), 0xDC00 + (v & 0x3FF));
@@ -236,28 +226,39 @@ static void write_char(pml_writer *w, const char *s, size_t n) {
   }
 }
 
-static pml_buf *kick_frame(const char *reason) {
+static pml_buf *kick_frame(pml_slice reason) {
   static const char before[] = "{\"reason\":\"", after[] = "\"}";
-  pml_writer w = {0};
+  pml_writer w = {0}, text = {0};
+  pml_utf8_mend(&text, reason.p, reason.n);
+  pml_buf *mended = pml_writer_finish(&text);
   pml_frame_begin(&w);
   pml_writer_put(&w, before, sizeof before - 1);
-  for (size_t n; *reason; reason += n) {
-    n = sequence(reason);
-    write_char(&w, reason, n);
+  for (size_t i = 0, n; i < mended->len; i += n) {
+    n = sequence(mended->data[i]);
+    write_char(&w, mended->data + i, n);
   }
+  pml_buf_unref(mended);
   pml_writer_put(&w, after, sizeof after - 1);
   return pml_frame_end(&w, PML_PKG_KICK);
 }
 
-void pml_peer_close(pml_peer *p, const char *reason) {
+static void end(pml_peer *p, pml_slice reason, uint16_t ws_code) {
+  if (reason.p) p->reason = pml_buf_from(reason.p, reason.n);
+  p->state = PML_PEER_CLOSED;
+  pml_conn_close(pml_peer_conn(p), PML_END_ASKED, ws_code);
+}
+
+void pml_peer_close(pml_peer *p, pml_slice reason) {
   pml_conn *c = pml_peer_conn(p);
   if (pml_conn_closing(c)) return;
-  if (reason) p->reason = pml_strdup(reason);
-  if (reason && p->state == PML_PEER_WORKING) {
+  if (reason.p && p->state == PML_PEER_WORKING) {
     pml_buf *frame = kick_frame(reason);
     if (frame) pml_conn_send(c, frame);
     pml_buf_unref(frame);
   }
-  p->state = PML_PEER_CLOSED;
-  pml_conn_close(c, PML_END_ASKED, PML_WS_NORMAL);
+  end(p, reason, PML_WS_NORMAL);
+}
+
+void pml_peer_leave(pml_peer *p, pml_slice reason) {
+  if (!pml_conn_closing(pml_peer_conn(p))) end(p, reason, PML_WS_GOING_AWAY);
 }

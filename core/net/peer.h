@@ -20,7 +20,7 @@ typedef struct {
   int ws_code;   /* PML_END_PEER over WebSocket; else 0 */
   int had_error; /* PML_END_ERROR */
   int is_ws;
-  const char *reason; /* PML_END_ASKED: the reason given, NULL for none; borrowed */
+  pml_slice reason; /* PML_END_ASKED: the reason given, p NULL for none; borrowed */
 } pml_peer_end;
 
 /* The owner of a listener's conns. All events on the loop's thread, outside of
@@ -58,7 +58,11 @@ pml_peer_state pml_peer_state_of(const pml_peer *p);
 void pml_peer_handshake(pml_peer *p, int code, pml_slice json);
 /* Queues a frame; dropped unless WORKING. Shares it. */
 void pml_peer_send(pml_peer *p, pml_buf *frame);
-/* KICK {"reason":reason} when WORKING and reason is not NULL, then the flush, then the close. */
-void pml_peer_close(pml_peer *p, const char *reason);
+/* KICK {"reason":reason} when WORKING and reason.p is not NULL, then the flush, then the close
+ * (WebSocket code 1000). reason is copied; what of it is not UTF-8 is sent as U+FFFD. */
+void pml_peer_close(pml_peer *p, pml_slice reason);
+/* The server goes: the flush, then the close (WebSocket code 1001), and no KICK. reason is for
+ * the host's on_end. */
+void pml_peer_leave(pml_peer *p, pml_slice reason);
 
 #endif

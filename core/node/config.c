@@ -1,6 +1,7 @@
 #include "node/config.h"
 
 #include "base/err.h"
+#include "wire/package.h"
 
 #include <string.h>
 
@@ -74,7 +75,7 @@ void pml_config_conn_limits(const pml_config *c, pml_conn_limits *out) {
     .queue_hard = c->queue_hard,
     .linger_ms = 2000,
     .upgrade_ms = c->handshake_ms,
-    .ws_frame_max = 16u << 20,
+    .ws_frame_max = PML_PKG_HEAD + PML_PKG_MAX,
     .no_ring = !c->io_uring,
   };
 }

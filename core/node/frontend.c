@@ -20,21 +20,25 @@ typedef struct {
 } client;
 
 static void client_send(pml_sink *s, pml_buf *frame) { pml_peer_send(pml_peer_of_user(s), frame); }
-static void client_close(pml_sink *s, const char *reason) {
+static void client_close(pml_sink *s, pml_slice reason) {
   pml_peer_close(pml_peer_of_user(s), reason);
+}
+static void client_leave(pml_sink *s, pml_slice reason) {
+  pml_peer_leave(pml_peer_of_user(s), reason);
 }
 static void client_address(pml_sink *s, char ip[46], int *port) {
   pml_conn_address(pml_peer_conn(pml_peer_of_user(s)), ip, port);
 }
 
-static const pml_sink_calls client_calls = {client_send, client_close, client_address};
+static const pml_sink_calls client_calls = {client_send, client_close, client_leave,
+                                            client_address};
 
 static void on_open(pml_peer *p, pml_peer_host *h) {
   pml_node *n = h->ud;
   client *c = pml_peer_user(p);
   c->sink.calls = &client_calls;
   c->session = pml_sessions_open(n->sessions, &c->sink);
-  if (!c->session) pml_peer_close(p, NULL);
+  if (!c->session) pml_peer_close(p, pml_slice_str(NULL));
 }
 
 static void on_handshake(pml_peer *p, pml_slice body, pml_peer_host *h) {
@@ -56,10 +60,10 @@ static int on_data(pml_peer *p, pml_slice body, pml_peer_host *h) {
 }
 
 static pml_close_reason reason_of(const pml_peer_end *end) {
-  pml_close_reason r = {.kind = PML_CLOSE_TEXT, .text = pml_end_name(end->why)};
+  pml_close_reason r = {.kind = PML_CLOSE_TEXT, .text = pml_slice_str(pml_end_name(end->why))};
   if (end->why == PML_END_ASKED) {
     r.text = end->reason;
-    if (!r.text) r.kind = PML_CLOSE_NIL;
+    if (!r.text.p) r.kind = PML_CLOSE_NIL;
   } else if (end->why == PML_END_PEER || end->why == PML_END_ERROR) {
     r.kind = end->is_ws ? PML_CLOSE_CODE : PML_CLOSE_FLAG;
     r.code =
@@ -86,7 +90,7 @@ void pml_frontend_init(pml_node *n) {
   pml_pool_init(&n->forward_pool, FORWARD_POOLED, FORWARDS_KEPT);
 }
 
-void pml_frontend_kick(pml_node *n, pml_session *s, const char *reason) {
+void pml_frontend_kick(pml_node *n, pml_session *s, pml_slice reason) {
   if (s->left) return;
   pml_sessions_leave(n->sessions, s);
   n->leaving++;
@@ -383,7 +387,7 @@ int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body) {
     return 0;
   }
   if (pml_slice_eq(method, pml_slice_str("constructor"))) {
-    pml_frontend_kick(n, s, "attack");
+    pml_frontend_kick(n, s, pml_slice_str("attack"));
     return 0;
   }
   if (pml_slice_eq(type, pml_slice_str(n->type))) to_own(n, s, &m);

@@ -14,7 +14,7 @@ pml_conn_hooks pml_frontend_hooks(void); /* for its listener */
 int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body);
 /* Ends a session: nobody finds, counts or reaches it from here on; its connection ends after
  * what is queued, and its listeners are told then. reason: as pml_sink_close. */
-void pml_frontend_kick(pml_node *n, pml_session *s, const char *reason);
+void pml_frontend_kick(pml_node *n, pml_session *s, pml_slice reason);
 /* The end of a session's connection: tells the scripts, frees the session. */
 void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *why);
 

@@ -246,8 +246,8 @@ int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *e
   return 0;
 }
 
-static int kick_one(pml_session *s, void *ud) {
-  if (s->sink) pml_sink_close(s->sink, ud);
+static int leave_one(pml_session *s, void *ud) {
+  if (s->sink) pml_sink_leave(s->sink, pml_slice_str(ud));
   return 0;
 }
 
@@ -272,7 +272,7 @@ void pml_node_drain(pml_node *n, const char *reason, uint32_t ms, void (*done)(v
   n->drain.done = done;
   n->drain.ud = ud;
   pml_timer_start(n->loop, &n->drain.timer, ms);
-  pml_sessions_each(n->sessions, kick_one, (void *)(uintptr_t)reason);
+  pml_sessions_each(n->sessions, leave_one, (void *)(uintptr_t)reason);
   pml__node_session_ended(n);
 }
 

@@ -51,8 +51,9 @@ const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key
 
 /* Frontends: opens the client port. 0, or PML_EIO with the reason in err. */
 int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *err, size_t nerr);
-/* Stops accepting, kicks every client with the reason; done(ud) on a later turn, when
- * every session has ended and its listeners were told, at the latest after ms. */
+/* Stops accepting, closes every client without a KICK (its listeners are told the reason); done(ud)
+ * on a later turn, when every session has ended and its listeners were told, at the latest after
+ * ms. */
 void pml_node_drain(pml_node *n, const char *reason, uint32_t ms, void (*done)(void *ud), void *ud);
 /* Closes the listener and what is connected; done(ud) after the last one is gone. */
 void pml_node_shut(pml_node *n, void (*done)(void *ud), void *ud);

@@ -14,8 +14,8 @@
 typedef enum { PML_CLOSE_NIL, PML_CLOSE_TEXT, PML_CLOSE_CODE, PML_CLOSE_FLAG } pml_close_kind;
 typedef struct {
   pml_close_kind kind;
-  const char *text; /* TEXT: given by who asked, or the server's own reason */
-  int code;         /* CODE: WebSocket close code. FLAG: whether the TCP socket had an error */
+  pml_slice text; /* TEXT: given by who asked, or the server's own reason */
+  int code;       /* CODE: WebSocket close code. FLAG: whether the TCP socket had an error */
 } pml_close_reason;
 
 typedef struct pml_script {

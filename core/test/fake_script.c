@@ -79,7 +79,7 @@ static void on_closed(void *ud, const pml_session *s, const pml_close_reason *wh
   pml_slice settings = pml_buf_slice(s->settings);
   f->session = s->id;
   if (why->kind == PML_CLOSE_TEXT)
-    line(f, "closed uid=%.*s settings=%.*s %s", U(s->uid), S(settings), why->text);
+    line(f, "closed uid=%.*s settings=%.*s %.*s", U(s->uid), S(settings), S(why->text));
   else
     line(f, "closed uid=%.*s settings=%.*s %s %d", U(s->uid), S(settings),
          why->kind == PML_CLOSE_NIL    ? "nil"

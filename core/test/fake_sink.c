@@ -9,9 +9,17 @@ static void on_send(pml_sink *s, pml_buf *frame) {
   f->frame[f->frames++] = pml_buf_ref(frame);
 }
 
-static void on_close(pml_sink *s, const char *reason) {
+static void on_close(pml_sink *s, pml_slice reason) {
   fake_sink *f = (fake_sink *)(void *)s;
-  if (f->closes++ == 0) snprintf(f->reason, sizeof f->reason, "%s", reason ? reason : "-");
+  if (f->closes++ == 0)
+    snprintf(f->reason, sizeof f->reason, "%.*s", (int)reason.n,
+             reason.p ? (const char *)reason.p : "-");
+  if (!reason.p) strcpy(f->reason, "-");
+}
+
+static void on_leave(pml_sink *s, pml_slice reason) {
+  ((fake_sink *)(void *)s)->left = 1;
+  on_close(s, reason);
 }
 
 static void on_address(pml_sink *s, char ip[46], int *port) {
@@ -20,7 +28,7 @@ static void on_address(pml_sink *s, char ip[46], int *port) {
   *port = 7;
 }
 
-static const pml_sink_calls calls = {on_send, on_close, on_address};
+static const pml_sink_calls calls = {on_send, on_close, on_leave, on_address};
 
 pml_session *fake_sink_open(fake_sink *f, pml_sessions *t) {
   *f = (fake_sink){.sink = {&calls}};

@@ -11,6 +11,7 @@ typedef struct {
   pml_buf *frame[FAKE_FRAMES];
   int frames, closes;
   char reason[64]; /* of the first close; "-" for none */
+  int left;        /* it was closed because the server goes */
 } fake_sink;
 
 /* A working session with this sink. Borrows f. */

@@ -175,7 +175,7 @@ TEST(frontend_tells_watchers_with_what_the_session_was) {
   fake_sink f[4];
   open_front(&v);
   pml_sessions *t = pml_node_sessions(v.node);
-  const pml_close_reason why[4] = {{.kind = PML_CLOSE_TEXT, .text = "slow"},
+  const pml_close_reason why[4] = {{.kind = PML_CLOSE_TEXT, .text = pml_slice_str("slow")},
                                    {.kind = PML_CLOSE_CODE, .code = 1006},
                                    {.kind = PML_CLOSE_FLAG, .code = 1},
                                    {.kind = PML_CLOSE_NIL}};
@@ -315,7 +315,7 @@ TEST(frontend_serves_a_client_from_handshake_to_kick) {
   int port = 0;
   pml_sink_address(s->sink, ip, &port);
   CHECK(strcmp(ip, "127.0.0.1") == 0 && port > 0);
-  pml_sink_close(s->sink, "bye");
+  pml_sink_close(s->sink, pml_slice_str("bye"));
   UNTIL(r.loop, net_ended(c));
   CHECK_BYTES(c->in + 4, c->n - 4, "{\"reason\":\"bye\"}");
   CHECK_EQ(c->in[0], PML_PKG_KICK);

@@ -15,6 +15,7 @@ typedef struct {
   char body[256];
   pml_peer_end end;
   char reason[64];
+  size_t nreason;
 } world;
 
 static void answer(world *w, pml_peer *p) {
@@ -50,7 +51,7 @@ static int on_data(pml_peer *p, pml_slice body, pml_peer_host *h) {
     w->body[body.n] = 0;
   }
   w->data++;
-  if (w->close_in_data) pml_peer_close(p, "enough");
+  if (w->close_in_data) pml_peer_close(p, pml_slice_str("enough"));
   return w->data_answer;
 }
 static void on_end(pml_peer *p, const pml_peer_end *end, pml_peer_host *h) {
@@ -58,7 +59,10 @@ static void on_end(pml_peer *p, const pml_peer_end *end, pml_peer_host *h) {
   CHECK_EQ(pml_peer_state_of(p), PML_PEER_CLOSED);
   w->ended++;
   w->end = *end;
-  snprintf(w->reason, sizeof w->reason, "%s", end->reason ? end->reason : "none");
+  w->nreason = end->reason.n;
+  snprintf(w->reason, sizeof w->reason, "%.*s", (int)end->reason.n,
+           end->reason.p ? (const char *)end->reason.p : "");
+  if (!end->reason.p) strcpy(w->reason, "none");
 }
 
 static world w;
@@ -337,11 +341,11 @@ TEST(peer_is_not_blamed_for_a_late_loop) {
 TEST(peer_close_kicks_with_a_reason) {
   begin();
   net_client *c = working();
-  pml_peer_close(w.p, "a \"b\"\n\xc3\xa4\xf0\x9f\x98\x80\xff");
-  pml_peer_close(w.p, "again");
+  pml_peer_close(w.p, pml_slice_str("a \"b\"\n\xc3\xa4\xf0\x9f\x98\x80\xff"));
+  pml_peer_close(w.p, pml_slice_str("again"));
   CHECK_EQ(w.ended, 0);
   UNTIL(w.l, c->eof);
-  const char *want = "{\"reason\":\"a \\\"b\\\"\\u000a\xc3\xa4\\ud83d\\ude00\\ufffd\"}";
+  const char *want = "{\"reason\":\"a \\\"b\\\"\\u000a\xc3\xa4\\ud83d\\ude00\xef\xbf\xbd\"}";
   CHECK_EQ(c->in[0], 5);
   CHECK_EQ(c->in[3], strlen(want));
   CHECK_BYTES(c->in + 4, c->n - 4, want);
@@ -350,10 +354,33 @@ TEST(peer_close_kicks_with_a_reason) {
   finish(c);
 }
 
+TEST(peer_close_keeps_the_nuls_of_a_reason) {
+  begin();
+  net_client *c = working();
+  net_drop(c);
+  pml_peer_close(w.p, pml_slice_of("a\0b", 3));
+  UNTIL(w.l, c->eof);
+  CHECK_BYTES(c->in + 4, c->n - 4, "{\"reason\":\"a\\u0000b\"}");
+  CHECK_EQ(w.nreason, 3);
+  finish(c);
+}
+
+TEST(peer_that_is_left_gets_no_kick) {
+  begin();
+  net_client *c = working();
+  net_drop(c);
+  pml_peer_leave(w.p, pml_slice_str("shutdown"));
+  pml_peer_close(w.p, pml_slice_str("too late"));
+  UNTIL(w.l, c->eof);
+  CHECK_EQ(c->n, 0);
+  CHECK_BYTES(w.reason, strlen(w.reason), "shutdown");
+  finish(c);
+}
+
 TEST(peer_close_without_a_reason_or_before_work_sends_no_kick) {
   begin();
   net_client *c = working();
-  pml_peer_close(w.p, NULL);
+  pml_peer_close(w.p, pml_slice_str(NULL));
   UNTIL(w.l, c->eof);
   CHECK_EQ(c->n, 0);
   CHECK_BYTES(w.reason, strlen(w.reason), "none");
@@ -363,7 +390,7 @@ TEST(peer_close_without_a_reason_or_before_work_sends_no_kick) {
   w.later = 1;
   c = dial();
   say(c, SHAKE);
-  pml_peer_close(w.p, "busy");
+  pml_peer_close(w.p, pml_slice_str("busy"));
   answer(&w, w.p);
   UNTIL(w.l, c->eof);
   CHECK_EQ(c->n, 0);
@@ -480,11 +507,25 @@ TEST(peer_ws_kick_then_close_frame) {
   expect(c, "8210" OK200);
   say_ws(c, 0x82, ACK);
   UNTIL(w.l, w.working);
-  pml_peer_close(w.p, "x");
+  pml_peer_close(w.p, pml_slice_str("x"));
   expect(c, "8212"
             "0500000e7b22726561736f6e223a2278227d"
             "880203e8");
   say_ws(c, 0x88, "03e8");
+  UNTIL(w.l, c->eof);
+  finish(c);
+}
+
+TEST(peer_ws_that_is_left_gets_1001) {
+  begin();
+  net_client *c = dial_ws();
+  say_ws(c, 0x82, SHAKE);
+  expect(c, "8210" OK200);
+  say_ws(c, 0x82, ACK);
+  UNTIL(w.l, w.working);
+  pml_peer_leave(w.p, pml_slice_str("shutdown"));
+  expect(c, "880203e9");
+  say_ws(c, 0x88, "03e9");
   UNTIL(w.l, c->eof);
   finish(c);
 }

@@ -51,7 +51,7 @@ static int call_all(setup *x) {
   pml_session s = {.id = 5, .uid = {"7", 1, 1}};
   pml_message_view m = {.type = 0, .id = 3, .route = pml_slice_str("a.b.c")};
   pml_envelope env = {.from = pml_slice_str("f2"), .session = 9, .msg_id = 3};
-  const pml_close_reason text = {.kind = PML_CLOSE_TEXT, .text = "slow"},
+  const pml_close_reason text = {.kind = PML_CLOSE_TEXT, .text = pml_slice_str("slow")},
                          code = {.kind = PML_CLOSE_CODE, .code = 1006},
                          flag = {.kind = PML_CLOSE_FLAG, .code = 1}, nil = {.kind = PML_CLOSE_NIL};
   m.body = pml_slice_str("body");

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 
-#define PML_WSHAKE_HEAD_MAX 8192u /* request line and headers */
+#define PML_WSHAKE_HEAD_MAX 16384u /* request line and headers */
 
 /* Zeroed is a valid start. */
 typedef struct {

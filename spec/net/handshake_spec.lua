@@ -96,9 +96,25 @@ for _, transport in ipairs(pomelo.transports) do
           (assert(client:request("connector.entryHandler.echo"))))
       end)
 
-      it("announces nothing of a dictionary or of protos to who asks for them", function()
-        assert.are.equal(ok200,
-          answer '{"sys":{"type":"spec","version":"1","dictVersion":"x","protoVersion":"y"}}')
+      local dict = '"dict":{},"routeToCode":{},"codeToRoute":{},"dictVersion":0'
+      local protos = '"protos":{"server":{},"client":{},"version":0}'
+      local function with(sys) return '{"sys":{"type":"spec","version":"1"' .. sys .. "}}" end
+      local function accepted(sys) return '{"code":200,"sys":{' .. sys .. "}}" end
+
+      it("replaces the protos and the dictionary that a client has of another server", function()
+        local version = "w6dkVXFmfPwjy3F5FQsaIQ=="
+        assert.are.equal(accepted(protos), answer(with(',"protoVersion":"' .. version .. '"')))
+        assert.are.equal(accepted(protos), answer(with ',"protoVersion":17'))
+        assert.are.equal(accepted(dict), answer(with(',"dictVersion":"' .. version .. '"')))
+        assert.are.equal(accepted(dict .. "," .. protos),
+          answer(with ',"dictVersion":"x","protoVersion":{"a":1}'))
+      end)
+
+      it("says nothing of them to a client that has none", function()
+        for _, none in ipairs { "0", '""', "null", "false" } do
+          assert.are.equal(ok200,
+            answer(with(',"dictVersion":' .. none .. ',"protoVersion":' .. none)))
+        end
       end)
 
       it("does not count a client until it is done, and leaves nothing behind", function()
@@ -145,6 +161,12 @@ for _, transport in ipairs(pomelo.transports) do
         for _, nothing in ipairs { "null", "0", '""', "false" } do
           assert.are.equal(accepted(), answer(hello('{"resp":' .. nothing .. "}")))
         end
+      end)
+
+      it("replaces what is another server's, whatever the app does with the message", function()
+        assert.are.equal('{"code":200,"sys":{"heartbeat":3,"protos":' ..
+          '{"server":{},"client":{},"version":0}},"user":{"a":1}}',
+          answer '{"sys":{"type":"spec","protoVersion":"x"},"user":{"resp":{"a":1}}}')
       end)
 
       it("is answered with user after sys", function()

@@ -9,6 +9,7 @@ return function(app)
   local Handler = {}
 
   function Handler:none(_, session) session:kick() end
+  function Handler:bytes(_, session) session:kick("a\255b\0") end
   function Handler:null(msg, session) session:kick(msg.nothing) end
   function Handler:standard(_, session) session:kick(function() end) end
   function Handler:twice(_, session)
@@ -107,6 +108,15 @@ for _, transport in ipairs(pomelo.transports) do
         local want = "\5\0\0\17" .. '{"reason":"kick"}'
         assert.are.equal(client.ws and "\130\21" .. want or want,
           assert(client.conn:receive(#want + (client.ws and 2 or 0))))
+      end)
+
+      it("has its reason whole: NULs too, and U+FFFD for what is not UTF-8", function()
+        local client = connect()
+        client:notify("connector.entryHandler.kick", { reason = "a\0b" })
+        out(client, '{"reason":"a\\u0000b"}')
+        client = connect()
+        client:notify("connector.kickHandler.bytes", {})
+        out(client, '{"reason":"a\239\191\189b\\u0000"}')
       end)
 
       it("is delivered before the close", function()
@@ -314,12 +324,15 @@ for _, transport in ipairs(pomelo.transports) do
       assert.is_truthy(net.wait(function() return connections() < before end))
     end)
 
-    it("who is there when the server stops is kicked with shutdown", function()
+    it("who is there when the server stops gets no KICK, and comes back later", function()
       local client, waiting = connect(), assert(pomelo.open(server.port, transport))
       assert(waiting:handshake())
       server:terminate()
-      out(client, '{"reason":"shutdown"}')
-      assert.are.same({}, assert(waiting:rest()))
+      for _, left in ipairs { client, waiting } do
+        assert.are.same({}, assert(left:rest()))
+        assert.is_nil(left.conn.error)
+        if left.ws then assert.are.equal(1001, left.close_code) end
+      end
       client:close()
       waiting:close()
       server:stop()

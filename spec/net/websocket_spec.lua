@@ -252,7 +252,7 @@ describe("a WebSocket connection", function()
   end)
 
   it("is ended with 1009 as soon as a length above the limit is announced", function()
-    client:send(net.frame(BINARY, "", { length = 16777217, form = 8 }))
+    client:send(net.frame(BINARY, "", { length = 16777220, form = 8 }))
     expect_close(1009)
   end)
 
