@@ -40,10 +40,29 @@ static int l_write(lua_State *L) {
   return 0;
 }
 
-/* program:hangUp(client) */
-static int l_hang_up(lua_State *L) {
+/* program:peer(client) -> uid, pid | nil: the user and the process behind a tool */
+static int l_peer(lua_State *L) {
+  uint32_t uid, pid;
+  if (pml_program_peer(check(L), pml_lua_id(L, 2), &uid, &pid) != 0) return 0;
+  lua_pushnumber(L, uid);
+  lua_pushnumber(L, pid);
+  return 2;
+}
+
+/* program:wake(ms): hooks.wake comes once, then */
+static int l_wake(lua_State *L) {
+  pml_program_wake(check(L), (uint32_t)luaL_checkinteger(L, 2));
+  return 0;
+}
+
+/* program:log(level, text): a line of the program's own log */
+static int l_log(lua_State *L) {
+  static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+  size_t n;
   pml_program *p = check(L);
-  pml_program_hang_up(p, pml_lua_id(L, 2));
+  pml_level level = (pml_level)luaL_checkoption(L, 2, NULL, levels);
+  const char *text = luaL_checklstring(L, 3, &n);
+  pml_log_text(pml_program_log(p), level, text, n);
   return 0;
 }
 
@@ -83,7 +102,9 @@ static int l_start_server(lua_State *L) {
 static const luaL_Reg methods[] = {
   {"tell", l_tell},
   {"write", l_write},
-  {"hangUp", l_hang_up},
+  {"peer", l_peer},
+  {"wake", l_wake},
+  {"log", l_log},
   {"stop", l_stop},
   {"stopServer", l_stop_server},
   {"startServer", l_start_server},
@@ -108,10 +129,9 @@ static int begin(pml_lua_control *c, pml_program *p, const char *name) {
   return 1;
 }
 
-static void finish(pml_lua_control *c, const char *name, int nargs) {
-  pml_log log;
-  pml_log_init(&log, "", PML_INFO, 0);
-  pml_lua_call(c->L, nargs + 1, 0, &log, name);
+/* 0 when the hook has returned nresults values. */
+static int finish(pml_lua_control *c, pml_program *p, int nargs, int nresults) {
+  return pml_lua_call(c->L, nargs + 1, nresults, pml_program_log(p), "control");
 }
 
 static void on_line(pml_program *p, pml_id client, pml_slice line, void *ud) {
@@ -119,14 +139,14 @@ static void on_line(pml_program *p, pml_id client, pml_slice line, void *ud) {
   if (!begin(c, p, "line")) return;
   lua_pushnumber(c->L, (lua_Number)client);
   lua_pushlstring(c->L, (const char *)line.p, line.n);
-  finish(c, "control", 2);
+  finish(c, p, 2, 0);
 }
 
 static void on_gone(pml_program *p, pml_id client, void *ud) {
   pml_lua_control *c = ud;
   if (!begin(c, p, "gone")) return;
   lua_pushnumber(c->L, (lua_Number)client);
-  finish(c, "control", 1);
+  finish(c, p, 1, 0);
 }
 
 static void on_told(pml_program *p, pml_id call, const char *text, void *ud) {
@@ -134,21 +154,36 @@ static void on_told(pml_program *p, pml_id call, const char *text, void *ud) {
   if (!begin(c, p, "told")) return;
   lua_pushnumber(c->L, (lua_Number)call);
   lua_pushstring(c->L, text);
-  finish(c, "control", 2);
+  finish(c, p, 2, 0);
 }
 
-static void on_server(pml_program *p, const char *id, int up, const char *text, void *ud) {
+static int on_server(pml_program *p, const char *id, int up, const char *text, void *ud) {
   pml_lua_control *c = ud;
-  if (!begin(c, p, "server")) return;
+  if (!begin(c, p, "server")) return 0;
   lua_pushstring(c->L, id);
   lua_pushboolean(c->L, up);
   lua_pushstring(c->L, text);
-  finish(c, "control", 3);
+  if (finish(c, p, 3, 1) != 0) return 0;
+  int stays = lua_toboolean(c->L, -1);
+  lua_pop(c->L, 1);
+  return stays;
 }
 
 static void on_hup(pml_program *p, void *ud) {
   pml_lua_control *c = ud;
-  if (begin(c, p, "hup")) finish(c, "control", 0);
+  if (begin(c, p, "hup")) finish(c, p, 0, 0);
+}
+
+static void on_wake(pml_program *p, void *ud) {
+  pml_lua_control *c = ud;
+  if (begin(c, p, "wake")) finish(c, p, 0, 0);
+}
+
+static void on_end(pml_program *p, int status, void *ud) {
+  pml_lua_control *c = ud;
+  if (!begin(c, p, "ended")) return;
+  lua_pushinteger(c->L, status);
+  finish(c, p, 1, 0);
 }
 
 static void make_program(lua_State *L) {
@@ -178,7 +213,7 @@ void pml_lua_control_read(lua_State *L, int idx, pml_lua_control *c, pml_program
   c->hooks = luaL_ref(L, LUA_REGISTRYINDEX);
   make_program(L);
   c->program = luaL_ref(L, LUA_REGISTRYINDEX);
-  o->control = (pml_program_control){on_line, on_gone, on_told, on_server, on_hup};
+  o->control = (pml_program_control){on_line, on_gone, on_told, on_server, on_hup, on_wake, on_end};
 }
 
 void pml_lua_control_end(pml_lua_control *c) {

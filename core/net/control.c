@@ -19,7 +19,7 @@ typedef struct {
   pml_id id;
   char *line; /* owned; PML_CONTROL_LINE bytes once something came */
   size_t have;
-  int ending, closing;
+  int closing;
 } client;
 
 typedef struct {
@@ -132,23 +132,16 @@ void pml_control_close(pml_control *c) {
 
 /* --- lines -------------------------------------------------------------------------- */
 
-static void on_shutdown(uv_shutdown_t *req, int status) {
-  client *k = req->data;
-  (void)status;
-  pml_free(req);
-  client_close(k);
-}
-
-void pml_control_end(pml_control *c, pml_id id) {
+int pml_control_peer(pml_control *c, pml_id id, uint32_t *uid, uint32_t *pid) {
   client *k = pml_slots_get(c->clients, id);
-  if (!k || k->ending) return;
-  k->ending = 1;
-  uv_shutdown_t *req = pml_alloc(sizeof *req);
-  req->data = k;
-  if (uv_shutdown(req, (uv_stream_t *)&k->pipe, on_shutdown) != 0) {
-    pml_free(req);
-    client_close(k);
-  }
+  struct ucred who;
+  socklen_t n = sizeof who;
+  uv_os_fd_t fd;
+  if (!k || uv_fileno((uv_handle_t *)&k->pipe, &fd) != 0) return PML_ENOENT;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0) return PML_ENOENT;
+  *uid = who.uid;
+  *pid = (uint32_t)who.pid;
+  return 0;
 }
 
 static void on_written(uv_write_t *req, int status) {
@@ -161,7 +154,7 @@ static void on_written(uv_write_t *req, int status) {
 
 int pml_control_write(pml_control *c, pml_id id, pml_slice text) {
   client *k = pml_slots_get(c->clients, id);
-  if (!k || k->ending) return PML_ENOENT;
+  if (!k) return PML_ENOENT;
   if (uv_stream_get_write_queue_size((uv_stream_t *)&k->pipe) + text.n > QUEUE_MAX) {
     client_close(k);
     return PML_ENOENT;

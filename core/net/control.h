@@ -26,8 +26,8 @@ int pml_control_open(pml_loop *l, const char *path, const pml_control_events *ev
                      char *err, size_t nerr);
 /* Queues text and a line end. PML_ENOENT: the client is gone. */
 int pml_control_write(pml_control *c, pml_id client, pml_slice text);
-/* Closes the client after what is queued. */
-void pml_control_end(pml_control *c, pml_id client);
+/* The user and the process of the other side. PML_ENOENT: the client is gone. */
+int pml_control_peer(pml_control *c, pml_id client, uint32_t *uid, uint32_t *pid);
 /* Closes all and removes the socket; frees c when the loop has closed the handles. */
 void pml_control_close(pml_control *c);
 

@@ -58,6 +58,7 @@ struct pml_program_member {
   int running;        /* main's */
   int alone;          /* main's: started or stopped apart from the others */
   int failed;         /* main's */
+  char *why;          /* main's, owned: why it failed; told when its thread is gone */
   int seen[TOLD + 1]; /* main's: which words came */
   pml_mailbox *box;   /* set before the thread runs on */
   /* the thread's own */
@@ -82,7 +83,7 @@ struct pml_program {
   pml_mailbox *box;
   pml_hub *hub;
   pml_log log;
-  pml_timer deadline;
+  pml_timer deadline, wake;
   uv_signal_t signals[SIGNALS];
   pml_web *web;
   pml_control *control;
@@ -245,6 +246,7 @@ static void stop_all(pml_program *p, const char *reason) {
   p->stopping = 1;
   pml_timer_start(p->loop, &p->deadline, STOP_MS);
   tell_all(p, STOP, reason);
+  if (all(p, ENDED)) pml_loop_stop(p->loop); /* one that failed had been waited for */
 }
 
 static void say_notice(const char *server, const char *text, void *ud) {
@@ -313,9 +315,10 @@ static void all_up(pml_program *p) {
   tell_all(p, ALL_UP, "");
 }
 
-/* One of several servers is up, has ended, or could not start. */
-static void server_changed(pml_program *p, pml_program_member *m, int up, const char *text) {
-  if (p->o->control.on_server) p->o->control.on_server(p, m->server.id, up, text, p->o->ud);
+/* A server is up, or has ended. Whether the program goes on without any. */
+static int server_changed(pml_program *p, pml_program_member *m, int up, const char *text) {
+  if (!p->o->control.on_server) return 0;
+  return p->o->control.on_server(p, m->server.id, up, text, p->o->ud);
 }
 
 /* The steps of a server that is started or stopped apart from the others. */
@@ -329,7 +332,7 @@ static void step_alone(pml_program *p, pml_program_member *m, note *k) {
     server_changed(p, m, 1, NULL);
     break;
   case FAILED:
-    if (!m->failed) server_changed(p, m, 0, k->text);
+    if (!m->failed) m->why = pml_strdup(k->text);
     m->failed = 1;
     tell(m->box, m, END, 0, "");
     break;
@@ -350,6 +353,7 @@ static void step(pml_program *p, pml_program_member *m, note *k, int again) {
     break;
   case LISTENING:
     say_lines(p, k->text);
+    if (!again && !p->stopping) server_changed(p, m, 1, NULL);
     if (!again && !p->stopping && all(p, LISTENING)) all_up(p);
     break;
   case FAILED: fail(p, m->server.id, k->text); break;
@@ -387,13 +391,32 @@ static void end_questions(pml_program *p, pml_program_member *m) {
   }
 }
 
+static void free_member(pml_program_member *m) {
+  if (m->box) pml_mailbox_unref(m->box);
+  pml_free((char *)(uintptr_t)m->server.id);
+  pml_free((char *)(uintptr_t)m->server.type);
+  pml_free((char *)(uintptr_t)m->server.boot);
+  pml_free(m->why);
+  pml_free(m);
+}
+
+/* Its thread is gone: nobody names it any more. */
+static void forget(pml_program *p, pml_program_member *m) {
+  size_t n = 0;
+  for (size_t i = 0; i < p->count; i++)
+    if (p->m[i] != m) p->m[n++] = p->m[i];
+  p->count = n;
+  free_member(m);
+}
+
 static void member_ended(pml_program *p, pml_program_member *m) {
   pthread_join(m->thread, NULL);
   m->running = 0;
   end_questions(p, m);
-  if (!p->stopping && !m->failed) server_changed(p, m, 0, NULL);
+  int stays = p->stopping ? 0 : server_changed(p, m, 0, m->why);
   if (p->stopping && !p->ending && all(p, STOPPED)) end_all(p);
-  if (all(p, ENDED)) pml_loop_stop(p->loop);
+  if (all(p, ENDED) && !(stays && !p->stopping)) pml_loop_stop(p->loop);
+  forget(p, m);
 }
 
 static void main_mail(pml_mail *mail, void *ud) {
@@ -446,9 +469,18 @@ void pml_program_write(pml_program *p, pml_id client, pml_slice text) {
   if (p->control) pml_control_write(p->control, client, text);
 }
 
-void pml_program_hang_up(pml_program *p, pml_id client) {
-  if (p->control) pml_control_end(p->control, client);
+int pml_program_peer(pml_program *p, pml_id client, uint32_t *uid, uint32_t *pid) {
+  return p->control ? pml_control_peer(p->control, client, uid, pid) : PML_ENOENT;
 }
+
+static void on_wake(pml_timer *t) {
+  pml_program *p = PML_LIST_OBJ(t, pml_program, wake);
+  if (p->o->control.on_wake) p->o->control.on_wake(p, p->o->ud);
+}
+
+void pml_program_wake(pml_program *p, uint32_t ms) { pml_timer_start(p->loop, &p->wake, ms); }
+
+const pml_log *pml_program_log(const pml_program *p) { return &p->log; }
 
 void pml_program_stop(pml_program *p) { stop_all(p, "shutdown"); }
 
@@ -560,14 +592,7 @@ static int start_threads(pml_program *p) {
 
 static void free_members(pml_program *p) {
   for (pml_list *i; (i = pml_list_pop(&p->questions));) pml_free(PML_LIST_OBJ(i, question, node));
-  for (size_t i = 0; i < p->count; i++) {
-    pml_program_member *m = p->m[i];
-    if (m->box) pml_mailbox_unref(m->box);
-    pml_free((char *)(uintptr_t)m->server.id);
-    pml_free((char *)(uintptr_t)m->server.type);
-    pml_free((char *)(uintptr_t)m->server.boot);
-    pml_free(m);
-  }
+  for (size_t i = 0; i < p->count; i++) free_member(p->m[i]);
   pml_free(p->m);
 }
 
@@ -603,6 +628,7 @@ int pml_program_run(const pml_program_options *o) {
   p.log.ud = &p;
   if (!o->embedded) raise_file_limit(&p);
   pml_timer_init(&p.deadline, too_late);
+  pml_timer_init(&p.wake, on_wake);
   if (!o->embedded) watch_signals(&p);
   open_control(&p);
   if (o->notices) {
@@ -613,8 +639,10 @@ int pml_program_run(const pml_program_options *o) {
   if (start_threads(&p) != 0) fail(&p, "", "cannot start a server's thread");
   if (!all(&p, ENDED)) pml_loop_run(p.loop);
   if (p.web) pml_web_close(p.web);
+  if (o->control.on_end) o->control.on_end(&p, p.status, o->ud);
   if (p.control) pml_control_close(p.control);
   pml_timer_stop(p.loop, &p.deadline);
+  pml_timer_stop(p.loop, &p.wake);
   if (o->on_run) o->on_run(NULL, o->ud);
   if (!o->embedded) forget_signals(&p);
   pml_mailbox_close(p.box, drop_note, NULL);

@@ -29,10 +29,14 @@ typedef struct {
   void (*on_gone)(pml_program *p, pml_id client, void *ud);                 /* the tool went */
   /* A server's answer to pml_program_tell; text NULL: the server ended before it. */
   void (*on_told)(pml_program *p, pml_id call, const char *text, void *ud);
-  /* A server that was added, stopped or restarted alone: text NULL when it is now up (or
-   * ended), else what went wrong. */
-  void (*on_server)(pml_program *p, const char *id, int up, const char *text, void *ud);
-  void (*on_hup)(pml_program *p, void *ud); /* SIGHUP */
+  /* A server is up (also at the start), or it has ended; text NULL, or what went wrong.
+   * Called when its thread is gone, so that another of its id can start. Non-zero: the program
+   * goes on even when no server is left. */
+  int (*on_server)(pml_program *p, const char *id, int up, const char *text, void *ud);
+  void (*on_hup)(pml_program *p, void *ud);  /* SIGHUP */
+  void (*on_wake)(pml_program *p, void *ud); /* what pml_program_wake asked for */
+  /* All servers have ended; the last chance to answer a tool. */
+  void (*on_end)(pml_program *p, int status, void *ud);
 } pml_program_control;
 
 typedef struct {
@@ -88,9 +92,14 @@ void pml_program_ask_stop(pml_program *p);
 /* Asks a server's scripts (on_control). PML_ENOENT: there is no such server now. on_told comes
  * later. */
 int pml_program_tell(pml_program *p, const char *server, pml_id call, const char *text);
-/* Answers a tool; hangs up. */
+/* Answers a tool. */
 void pml_program_write(pml_program *p, pml_id client, pml_slice text);
-void pml_program_hang_up(pml_program *p, pml_id client);
+/* The user and the process behind a tool. PML_ENOENT: it is gone. */
+int pml_program_peer(pml_program *p, pml_id client, uint32_t *uid, uint32_t *pid);
+/* on_wake comes once, after ms; replaces what was asked for before. */
+void pml_program_wake(pml_program *p, uint32_t ms);
+/* The program's own log. Borrowed. */
+const pml_log *pml_program_log(const pml_program *p);
 /* Stops the program in order, as SIGTERM does. */
 void pml_program_stop(pml_program *p);
 /* Stops one server: in order, or (now) without asking its scripts. PML_ENOENT. on_server comes

@@ -19,7 +19,7 @@ typedef struct {
 static void on_line(pml_id client, pml_slice line, void *ud) {
   host *h = ud;
   for (int i = 0; i < h->answers; i++) pml_control_write(h->c, client, line);
-  if (h->answers > 1) pml_control_end(h->c, client);
+  if (h->answers > 1) pml_loop_stop(h->l); /* hangs up: serve closes */
 }
 
 static void on_gone(pml_id client, void *ud) {

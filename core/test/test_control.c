@@ -20,8 +20,7 @@ static void on_line(pml_id client, pml_slice line, void *ud) {
   h->lines++;
   h->client = client;
   snprintf(h->last, sizeof h->last, "%.*s", (int)line.n, (const char *)line.p);
-  if (strcmp(h->last, "quit") == 0) pml_control_end(h->c, client);
-  else pml_control_write(h->c, client, line);
+  pml_control_write(h->c, client, line);
 }
 
 static void on_gone(pml_id client, void *ud) {
@@ -68,10 +67,8 @@ TEST(control_answers_line_by_line_however_they_are_cut) {
   uv_run(pml_loop_uv(h.l), UV_RUN_NOWAIT);
   CHECK_EQ(read(fd, got, sizeof got), 8);
   CHECK(memcmp(got, "one\ntwo\n", 8) == 0);
-  CHECK_EQ(write(fd, "quit\n", 5), 5);
-  UNTIL(h.gone == 1);
-  CHECK_EQ(read(fd, got, sizeof got), 0);
   close(fd);
+  UNTIL(h.gone == 1);
   finish(&h);
   CHECK_EQ(access(path, F_OK), -1);
   rmdir(dir);
@@ -86,6 +83,27 @@ TEST(control_is_its_owners_alone) {
   begin(&h, path);
   CHECK_EQ(stat(path, &st), 0);
   CHECK_EQ(st.st_mode & 0777, 0600);
+  finish(&h);
+  rmdir(dir);
+  free(dir);
+}
+
+TEST(control_knows_who_asks) {
+  host h;
+  uint32_t uid = 0, pid = 0;
+  char *dir = folder(), path[64];
+  snprintf(path, sizeof path, "%s/sock", dir);
+  begin(&h, path);
+  int fd = pml_control_connect(path);
+  CHECK(fd >= 0);
+  CHECK_EQ(write(fd, "x\n", 2), 2);
+  UNTIL(h.lines == 1);
+  CHECK_EQ(pml_control_peer(h.c, h.client, &uid, &pid), 0);
+  CHECK_EQ(uid, getuid());
+  CHECK_EQ(pid, (uint32_t)getpid());
+  close(fd);
+  UNTIL(h.gone == 1);
+  CHECK_EQ(pml_control_peer(h.c, h.client, &uid, &pid), PML_ENOENT);
   finish(&h);
   rmdir(dir);
   free(dir);

@@ -12,19 +12,22 @@ local admin = {}
 
 local commands = {}
 
-function commands.status(server, _, reply)
+function commands.status(server, request, reply)
   local counts = server.node:counts()
   reply {
     ok = true, type = server.type, state = server.state, port = server.port,
     generation = server.generation.number, uptime = server.node:now() - server.started_at,
     memory = collectgarbage("count") * 1024, sessions = counts.sessions, bound = counts.bound,
     channels = counts.channels, requests = counts.requestsOpen,
-    old = server:generations().calls,
+    old = server:generations().calls, counters = request.counters and server:counters() or nil,
   }
 end
 
+-- Who is there now; who came and who went since the last time.
 function commands.servers(server, request, reply)
   server:index(request.servers)
+  if #request.removed > 0 then server.event:emit("remove_servers", request.removed) end
+  if #request.added > 0 then server.event:emit("add_servers", request.added) end
   reply { ok = true }
 end
 

@@ -217,6 +217,10 @@ function methods:setInterval(ms, fn) return timers.interval(self._server, ms, fn
 ---@return boolean whether it was still waiting
 function methods:clearTimer(id) return timers.clear(self._server, id) end
 
+---What this server has counted since its start; docs/configuration.md tells the names.
+---@return table<string, number>
+function methods:getCounters() return self._server:counters() end
+
 ---Calls a remote of a given server.
 ---@param serverId string
 ---@param msg table {namespace, serverType, service, method, args}

@@ -9,6 +9,7 @@ local init = require "pomelua.cli.init"
 local json_file = require "pomelua.json_file"
 local missing = require "pomelua.missing"
 local run_test = require "pomelua.cli.test"
+local sockets = require "pomelua.cli.sockets"
 local tools = require "pomelua.cli.tools"
 
 local cli = {}
@@ -96,6 +97,7 @@ function cli.parse_start(args)
   if options.only then
     local ids = {}
     for id in options.only:gmatch("[^,]+") do ids[#ids + 1] = id end
+    if #ids == 0 then return nil, "start: --only needs the ids of servers, ID[,ID...]" end
     options.only = ids
   end
   return options
@@ -163,24 +165,13 @@ function cli.prepare(options)
   list, message = members(base, env, servers, options.only)
   if not list then return nil, message end
   local run = {
-    servers = list, level = options.level or "info", json = options.json or false,
+    base = base, servers = list, level = options.level or "info", json = options.json or false,
     web = not options.only and web or nil, notices = table.concat(warnings, "\n"),
     name = base:match("[^/]*$"), entries = servers,
   }
-  -- One more server, for `pomelua add`: it is known to all from then on.
-  function run.member(entry, running)
-    local checked, wrong = config.added(entry)
-    if not checked then return nil, wrong end
-    for i, known in ipairs(servers) do
-      if known.id == checked.id then
-        if running[known.id] then return nil, ("a server %s is running"):format(known.id) end
-        table.remove(servers, i)
-        break
-      end
-    end
-    servers[#servers + 1] = checked
-    return member_of(base, env, servers, options.only, checked)
-  end
+  -- For pomelua.members: what `add` was given, checked; what the thread of a server is told.
+  run.checked = config.added
+  function run.member(entry, known) return member_of(base, env, known, options.only, entry) end
   run.control = control.new(run)
   run.control.path = ("%s/.pomelua/%d.sock"):format(base, core.pid())
   return run
@@ -196,6 +187,7 @@ local function start(args)
   local run
   run, message = cli.prepare(options)
   if not run then return fail(1, message) end
+  sockets.sweep(run.base)
   return core.run(run)
 end
 

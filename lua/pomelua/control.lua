@@ -1,217 +1,289 @@
 -- control: what the operator asks of a running program, on its main thread: a line of
--- JSON from a tool, lines of JSON back, the last with done = true.
+-- JSON from a tool, lines of JSON back, the last with done = true. While an answer takes its
+-- time, a line with waiting = true says every few seconds that the program lives.
 --
---   {"command":"list"}                          a line per server
---   {"command":"stop"|"kill"|"restart","ids":[]} a line per server; stop without ids: all
+--   {"command":"version"}                       done, with the version
+--   {"command":"list","counters":}              a line per server
+--   {"command":"stop"|"kill"|"restart","ids":[]} a line per server; stop and kill without ids: all
 --   {"command":"add","entry":{}}                one more server
 --   {"command":"reload","modules":[],"dry":,"force":}  server by server, up to the first refusal
 --   {"command":"eval","id":,"text":}            Lua in a server that allows it
 --
--- Servers answer through pomelua.admin; nothing here waits for anything.
+-- Servers answer through pomelua.admin; nothing here waits for anything. What changes something
+-- is a line of the log: who asked for what, and how it went.
 local core = require "pomelua.core"
 local json = require "pomelua.json"
+local members = require "pomelua.members"
 
 local control = {}
 
 local methods = {}
 local mt = { __index = methods }
 
----@param run table what cli.prepare gave: servers (running here), entries (all), boot(entry)
+local TICK = 500 -- ms between two looks at what waits
+local LIST, RELOAD, EVAL = 2000, 60000, 30000 -- how long a server may take to answer, ms
+local ALIVE = 5000 -- after that long without a line, a tool hears that it is still being worked on
+
+local late = { code = "TIMEOUT" }
+
+---@param run table what cli.prepare gave: servers (running here), entries (all), member(entry, all)
 ---@return table hooks for core.run's field `control`, without its path
 function control.new(run)
-  local self = setmetatable({
-    run = run, order = {}, running = {}, calls = {}, last_call = 0, waiting = {}, talks = {},
-  }, mt)
-  for i, member in ipairs(run.servers) do
-    self.order[i] = member.id
-    self.running[member.id] = member
+  local self = setmetatable({ calls = {}, last_call = 0, talks = {} }, mt)
+  self.members = members.new(run, {
+    program = function() return self.program end,
+    tell = function(id, question) self:ask(id, question, nil, function() end) end,
+  })
+  -- The program is the first argument of each hook.
+  local function hook(fn)
+    return function(program, ...)
+      self.program = program
+      return fn(self, ...)
+    end
   end
   return {
-    line = function(program, client, text) self:line(program, client, text) end,
-    gone = function(_, client) self.talks[client] = nil end,
-    told = function(_, call, text) self:told(call, text) end,
-    server = function(program, id, up, text) self:server_changed(program, id, up, text) end,
-    hup = function(program) self:hup(program) end,
+    line = hook(methods.line), gone = hook(methods.gone), told = hook(methods.told),
+    server = hook(methods.server), wake = hook(methods.tick), hup = hook(methods.hup),
+    ended = hook(methods.ended),
   }
 end
 
--- One tool's question. `say` and `done` are no-ops when the tool has gone.
+-- One tool's question. `say` and `done` do nothing when the tool has gone.
 local talk_mt = {}
 talk_mt.__index = talk_mt
 
 function talk_mt:say(reply)
+  self.quiet = 0
   if self.log then return self.log(reply) end
   if self.control.talks[self.client] ~= self then return end
   local text = core.encode(reply)
     or core.encode { ok = false, message = "the answer is not JSON", done = reply.done }
-  self.program:write(self.client, text)
+  self.control.program:write(self.client, text)
 end
 
 function talk_mt:done(ok, message)
   self:say { ok = ok, message = message, done = true }
-  if self.client and self.control.talks[self.client] == self then
-    self.control.talks[self.client] = nil
-    if self.hang_up then self.program:hangUp(self.client) end
-  end
+  if self.control.talks[self.client] == self then self.control.talks[self.client] = nil end
 end
 
--- Asks a server; reply(answer) comes once: a table, or nil when the server has ended.
-function methods:ask(talk, id, question, reply)
+-- --- asking servers ------------------------------------------------------------------------
+
+-- The next look; one is enough.
+function methods:wake()
+  if self.awake then return end
+  self.awake = true
+  self.program:wake(TICK)
+end
+
+---Asks a server; reply(answer) comes once: a table; nil when the server has ended; and
+---`late`, when it has not answered within ms.
+function methods:ask(id, question, ms, reply)
   self.last_call = self.last_call + 1
   local call = self.last_call
-  local ok = talk.program:tell(id, call, assert(core.encode(question)))
+  local ok = self.program:tell(id, call, assert(core.encode(question)))
   if not ok then return reply(nil) end
-  self.calls[call] = { id = id, reply = reply }
+  self.calls[call] = { left = ms, reply = reply }
+  if ms then self:wake() end
 end
 
 function methods:told(call, text)
   local waiting = self.calls[call]
   self.calls[call] = nil
   local answer = text and text ~= "" and json.decode(text)
-  if waiting then waiting.reply(type(answer) == "table" and answer or nil) end
+  if not waiting then return end
+  if text and type(answer) ~= "table" then answer = { ok = false, message = "no proper answer" } end
+  waiting.reply(answer or nil)
 end
 
--- A server was started or stopped alone.
-function methods:server_changed(program, id, up, text)
-  if not up then
-    self.running[id] = nil
-    for call, waiting in pairs(self.calls) do
-      if waiting.id == id then
-        self.calls[call] = nil
-        waiting.reply(nil)
-      end
+function methods:tick()
+  self.awake = false
+  local due = {}
+  for call, waiting in pairs(self.calls) do
+    if waiting.left then
+      waiting.left = waiting.left - TICK
+      if waiting.left <= 0 then due[#due + 1] = call end
     end
   end
-  local waiting = self.waiting[id]
-  self.waiting[id] = nil
-  if waiting then waiting(program, up, text) end
+  for _, call in ipairs(due) do
+    local waiting = self.calls[call]
+    self.calls[call] = nil
+    if waiting then waiting.reply(late) end
+  end
+  for _, talk in pairs(self.talks) do
+    talk.quiet = talk.quiet + TICK
+    if talk.quiet >= ALIVE then talk:say { waiting = true } end
+  end
+  local open = next(self.talks) ~= nil
+  for _, waiting in pairs(self.calls) do open = open or waiting.left ~= nil end
+  if open then self:wake() end
 end
+
+local function missing(answer)
+  if answer == late then return "no answer in time: it may still be at it" end
+  return "the server has ended"
+end
+
+-- A server was started or stopped alone, or is up for the first time.
+function methods:server(id, up, text)
+  local one = self.members:find(id)
+  if one and not up and not one.op then
+    self.program:log("error", ("%s has ended: %s"):format(id, text or "nobody asked for it"))
+  end
+  return self.members:changed(id, up, text)
+end
+
+-- --- commands -------------------------------------------------------------------------------
 
 local commands = {}
 
-function commands.list(self, talk)
-  local open = 0
+function commands.list(self, talk, request)
+  local ids, open = self.members:ids(), 0
   local function finish()
     if open == 0 then talk:done(true) end
   end
-  for _, id in ipairs(self.order) do
-    if self.running[id] then
+  for _, id in ipairs(ids) do
+    local one = self.members:find(id)
+    local row = {
+      ok = true, id = id, type = one.entry.serverType, state = one.state, why = one.why,
+    }
+    if one.up then
       open = open + 1
-      self:ask(talk, id, { command = "status" }, function(answer)
+      self:ask(id, { command = "status", counters = request.counters }, LIST, function(answer)
         open = open - 1
-        talk:say { ok = answer ~= nil, id = id, status = answer }
+        row.ok = answer ~= nil and answer ~= late
+        row.status = row.ok and answer or nil
+        if answer == late then row.why = "not answering" end
+        talk:say(row)
         finish()
       end)
+    else
+      talk:say(row)
     end
   end
   finish()
 end
 
--- Stops each of the ids; after(id) once it has ended.
-local function stop_each(self, talk, request, now, after)
-  local ids, open = request.ids, 0
-  if type(ids) ~= "table" or #ids == 0 then return talk:done(false, "name the servers") end
+function commands.version(_, talk) talk:done(true, core.version) end
+
+-- Who asks, for the log.
+local function who(self, client)
+  local uid, pid = self.program:peer(client)
+  return uid and ("user %d, process %d"):format(uid, pid) or "somebody who has gone"
+end
+
+local function note(self, talk, text, ...)
+  self.program:log("info", text:format(...) .. ", asked for by " .. talk.who)
+end
+
+-- Each id once, as text; nil and a message when it is no list of ids.
+local function ids_of(request)
+  local ids, seen = {}, {}
+  if type(request.ids) ~= "table" then return ids end
+  for _, id in ipairs(request.ids) do
+    if type(id) ~= "string" then return nil, "an id must be a string" end
+    if not seen[id] then ids[#ids + 1] = id end
+    seen[id] = true
+  end
+  return ids
+end
+
+-- How it went, for the log.
+local function told(self, ok, refused, text, ...)
+  self.program:log(ok and "info" or refused and "warn" or "error", text:format(...))
+end
+
+-- Does something with each of the ids; whoever is not there is told before anything is done.
+local function each(self, talk, kind, ids)
+  local open, failed = #ids, 0
   for _, id in ipairs(ids) do
-    if not self.running[id] then
-      return talk:done(false, ("there is no server %s"):format(tostring(id)))
+    if not self.members:find(id) then
+      return talk:done(false, ("there is no server %s"):format(id))
     end
-  end
-  local function finish()
-    open = open - 1
-    if open == 0 then talk:done(true) end
   end
   for _, id in ipairs(ids) do
-    open = open + 1
-    local member = self.running[id]
-    self.waiting[id] = function() after(id, member, finish) end
-    local ok, message = talk.program:stopServer(id, now)
-    if not ok then
-      self.waiting[id] = nil
-      talk:say { ok = false, id = id, message = message }
-      finish()
-    end
-  end
-end
-
-function commands.stop(self, talk, request)
-  if type(request.ids) ~= "table" or #request.ids == 0 then
-    talk:say { ok = true, message = "stopping" }
-    return talk.program:stop() -- the tool sees the end of the program as the end of the talk
-  end
-  stop_each(self, talk, request, false, function(id, _, finish)
-    talk:say { ok = true, id = id, message = "stopped" }
-    finish()
-  end)
-end
-
-function commands.kill(self, talk, request)
-  if type(request.ids) ~= "table" or #request.ids == 0 then
-    request.ids = {}
-    for _, id in ipairs(self.order) do
-      if self.running[id] then table.insert(request.ids, id) end
-    end
-  end
-  stop_each(self, talk, request, true, function(id, _, finish)
-    talk:say { ok = true, id = id, message = "ended" }
-    finish()
-  end)
-end
-
--- Starts a member; told comes with whether it is up.
-local function start(self, talk, member, told)
-  self.waiting[member.id] = function(_, up, text)
-    if up then self.running[member.id] = member end
-    told(up, text)
-  end
-  local ok, message = talk.program:startServer(member)
-  if ok then return end
-  self.waiting[member.id] = nil
-  told(false, message)
-end
-
-function commands.restart(self, talk, request)
-  stop_each(self, talk, request, false, function(id, member, finish)
-    start(self, talk, member, function(up, text)
-      talk:say { ok = up, id = id, message = up and "restarted" or text }
-      finish()
+    note(self, talk, "%s %s", kind, id)
+    self.members:ask_for(kind, id, function(ok, message, refused)
+      open = open - 1
+      failed = failed + (ok and 0 or 1)
+      told(self, ok, refused, "%s %s: %s", kind, id, message)
+      talk:say { ok = ok, id = id, message = message }
+      if open > 0 then return end
+      if failed == 0 then return talk:done(true) end
+      talk:done(false, ("%s: %d of %d servers failed"):format(kind, failed, #ids))
     end)
-  end)
-end
-
--- Every server learns of a new one.
-local function announce(self, talk)
-  for id in pairs(self.running) do
-    self:ask(talk, id, { command = "servers", servers = self.run.entries }, function() end)
   end
 end
+
+-- stop, kill and restart: of these servers, or (all) what `whole` does to the program.
+local function command_for(kind, whole)
+  return function(self, talk, request)
+    local ids, message = ids_of(request)
+    if not ids then return talk:done(false, message) end
+    if #ids == 0 and whole then return whole(self, talk) end
+    if #ids == 0 then return talk:done(false, "name the servers") end
+    each(self, talk, kind, ids)
+  end
+end
+
+commands.stop = command_for("stop", function(self, talk)
+  note(self, talk, "stop of the program")
+  talk:say { ok = true, message = "stopping" }
+  talk.stops = true -- `ended` answers
+  self.program:stop()
+end)
+
+commands.kill = command_for("kill", function(self, talk)
+  each(self, talk, "kill", self.members:ids())
+end)
+
+commands.restart = command_for("restart")
 
 function commands.add(self, talk, request)
-  local member, message = self.run.member(request.entry, self.running)
-  if not member then return talk:done(false, message) end
-  start(self, talk, member, function(up, text)
-    if not up then return talk:done(false, text) end
-    self.order[#self.order + 1] = member.id
-    announce(self, talk)
-    talk:done(true, member.id .. " is up")
-  end)
+  local entry, message = self.members.run.checked(request.entry)
+  if not entry then return talk:done(false, message) end
+  local id = entry.id
+  note(self, talk, "add %s", id)
+  self.members:ask_for("add", id, function(ok, text, refused)
+    told(self, ok, refused, "add %s: %s", id, text)
+    talk:done(ok, ok and id .. " is up" or ("%s: %s"):format(id, text))
+  end, entry)
+end
+
+-- What no server has is no module.
+local function unknown_to_all(unknown, asked)
+  local names = {}
+  for name, n in pairs(unknown) do
+    if n == asked then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return #names > 0 and table.concat(names, ", ") or nil
 end
 
 function commands.reload(self, talk, request)
-  local ids = {}
-  for _, id in ipairs(self.order) do
-    if self.running[id] then ids[#ids + 1] = id end
-  end
+  local ids, asked, unknown = self.members:ids("up"), 0, {}
   local question = {
     command = "reload", modules = request.modules, dry = request.dry, force = request.force,
   }
+  if not request.dry then note(self, talk, "reload") end
+  local function finish()
+    local names = unknown_to_all(unknown, asked)
+    if names and asked > 0 then return talk:done(false, "no server has the module " .. names) end
+    talk:done(true)
+  end
   local function one(i)
     local id = ids[i]
-    if not id then return talk:done(true) end
-    self:ask(talk, id, question, function(answer)
-      answer = answer or { ok = false, message = "the server has ended" }
+    if not id then return finish() end
+    self:ask(id, question, RELOAD, function(answer)
+      if not answer then -- stopped meanwhile; when it comes again it has the new scripts
+        talk:say { ok = true, id = id, message = "not loaded: the server has ended" }
+        return one(i + 1)
+      end
+      if answer == late then answer = { ok = false, message = missing(answer) } end
       answer.id = id
       talk:say(answer)
       if not answer.ok then return talk:done(false, "stopped at " .. id) end
+      asked = asked + 1
+      for _, name in ipairs(answer.unknown or {}) do unknown[name] = (unknown[name] or 0) + 1 end
       one(i + 1)
     end)
   end
@@ -219,20 +291,42 @@ function commands.reload(self, talk, request)
 end
 
 function commands.eval(self, talk, request)
-  if not self.running[request.id] then
-    return talk:done(false, ("there is no server %s"):format(tostring(request.id)))
-  end
-  self:ask(talk, request.id, { command = "eval", text = request.text }, function(answer)
-    talk:say(answer or { ok = false, message = "the server has ended" })
-    talk:done(answer ~= nil and answer.ok)
+  local id = tostring(request.id)
+  local found = self.members:find(id)
+  if not found then return talk:done(false, "there is no server " .. id) end
+  if not found.up then return talk:done(false, ("%s is not up: %s"):format(id, found.state)) end
+  if request.text ~= "nil" then note(self, talk, "console of %s: %s", id,
+    tostring(request.text):sub(1, 200)) end
+  self:ask(id, { command = "eval", text = request.text }, EVAL, function(answer)
+    local good = answer and answer ~= late
+    talk:say(good and answer or { ok = false, message = missing(answer) })
+    talk:done(good and answer.ok or false)
   end)
 end
 
-function methods:line(program, client, text)
+-- The program is at its end.
+function methods:ended(status)
+  for _, talk in pairs(self.talks) do
+    if talk.stops and status == 0 then
+      talk:done(true)
+    else
+      talk:done(false, talk.stops and "it ended with status " .. status
+        or "the program has ended")
+    end
+  end
+end
+
+function methods:gone(client) self.talks[client] = nil end
+
+function methods:line(client, text)
   local request = json.decode(text)
-  local talk = setmetatable({ control = self, program = program, client = client }, talk_mt)
+  local talk = setmetatable({
+    control = self, client = client, who = who(self, client), quiet = 0,
+  }, talk_mt)
   self.talks[client] = talk
-  local command = type(request) == "table" and commands[request.command]
+  self:wake()
+  local command = type(request) == "table" and type(request.command) == "string"
+    and commands[request.command]
   if not command then
     return talk:done(false, "no such command; this program is pomelua " .. core.version)
   end
@@ -240,13 +334,13 @@ function methods:line(program, client, text)
 end
 
 ---SIGHUP: reloads everything; the log tells how it went.
-function methods:hup(program)
-  local talk = setmetatable({ control = self, program = program }, talk_mt)
-  talk.log = function(reply)
-    if reply.message or not reply.ok then
-      io.stderr:write(("pomelua: reload %s: %s\n"):format(
-        reply.id or "", reply.message or (reply.ok and "done" or "refused")))
-    end
+function methods:hup()
+  local talk = setmetatable({ control = self, who = "SIGHUP", quiet = 0 }, talk_mt)
+  function talk.log(reply)
+    local text = reply.message or (reply.ok and "done" or "refused")
+    if reply.done and reply.ok then return end
+    self.program:log(reply.ok and "info" or "error",
+      ("reload %s%s"):format(reply.id and reply.id .. ": " or "", text))
   end
   commands.reload(self, talk, {})
 end

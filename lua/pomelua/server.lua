@@ -43,6 +43,14 @@ function methods:index(entries)
   self.node:setServers(known)
 end
 
+---What this server has counted since its start: of C's side, and of its scripts'.
+---@return table<string, number>
+function methods:counters()
+  local counts = self.node:counts()
+  counts.badBodies = self.bad_bodies
+  return counts
+end
+
 ---Makes the Lua half of a server and lets C call it.
 ---@param node table
 ---@param options table base, env: the app's folder and environment; info: the server's

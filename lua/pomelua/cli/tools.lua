@@ -1,8 +1,8 @@
 -- cli.tools: commands that speak to a running program over its control socket.
 local core = require "pomelua.core"
-local files = require "pomelua.files"
 local json = require "pomelua.json"
 local line_input = require "pomelua.cli.line"
+local sockets = require "pomelua.cli.sockets"
 
 local tools = {}
 
@@ -12,7 +12,11 @@ local HELP = {
   list = [[
 Usage: pomelua list [options]
 
-Shows the servers of the program that runs in this folder.
+Shows the servers of the program that runs in this folder. One that is stuck is shown as
+not answering after 2 s, and one that failed to start with its reason.
+
+Options:
+  --counters   also what each server has counted, but zeros
 ]],
   stop = [[
 Usage: pomelua stop [ID...] [options]
@@ -35,6 +39,8 @@ Usage: pomelua add KEY=VALUE... [options]
 Starts one more server in the running program. Keys are those of config/servers.json;
 id and serverType are needed, clientPort too for a frontend:
   pomelua add id=chat-server-3 serverType=chat host=127.0.0.1 port=6052
+A value is text (zone=007 stays 007), but port, clientPort and max-connections are numbers,
+and the words true and false are what they say. KEY:=JSON gives any value: weight:=3
 ]],
   reload = [[
 Usage: pomelua reload [MODULE...] [options]
@@ -71,10 +77,10 @@ end
 local values = { ["-d"] = "dir", ["--directory"] = "dir", ["--pid"] = "pid" }
 local flags = {
   ["--json"] = "json", ["--help"] = "help", ["-h"] = "help",
-  ["--dry-run"] = "dry", ["--force"] = "force", ["-f"] = "force",
+  ["--dry-run"] = "dry", ["--force"] = "force", ["-f"] = "force", ["--counters"] = "counters",
 }
 
----@return table|nil options dir, pid, json, help, dry, force; the rest by number
+---@return table|nil options dir, pid, json, help, dry, force, counters; the rest by number
 ---@return string|nil message
 function tools.parse(args)
   local options, i = {}, 1
@@ -96,25 +102,9 @@ function tools.parse(args)
   return options
 end
 
--- The sockets of the programs that live in a folder.
-local function sockets(dir, pid)
-  local base = files.absolute(dir)
-  if not base then return nil, dir .. ": there is no such folder" end
-  local live = {}
-  for _, name in ipairs(files.list(base .. "/.pomelua") or {}) do
-    local number = name:match("^(%d+)%.sock$")
-    if number and (not pid or number == pid) then
-      local path = base .. "/.pomelua/" .. name
-      local answer, _, code = core.ask(path, '{"command":"ping"}', 2000)
-      if answer or code == "TIMEOUT" then live[#live + 1] = { pid = number, path = path } end
-    end
-  end
-  return live
-end
-
 local function find(options)
   local dir = options.dir or "."
-  local live, message = sockets(dir, options.pid)
+  local live, message = sockets.live(dir, options.pid)
   if not live then return nil, message end
   if #live == 0 then return nil, "no pomelua runs in " .. dir end
   if #live > 1 then
@@ -126,62 +116,85 @@ local function find(options)
   return live[1].path
 end
 
+-- What is written to standard output; a command whose output is lost has failed.
+local unwritten
+local function out(...)
+  local ok, message = io.stdout:write(...)
+  if not ok then unwritten = unwritten or message end
+end
+
 -- Asks; each(reply) for every line. Whether the last said so, and the message.
 local function ask(options, question, each)
   local path, message = find(options)
   if not path then return nil, message end
   local lines, failed, _, got = core.ask(path, assert(core.encode(question)), WAIT)
-  local ok, text = lines ~= nil, failed
+  local ok, text = false, failed or "the program ended before it had answered"
   for _, line in ipairs(lines or got or {}) do
     local reply = json.decode(line)
-    if options.json then
-      io.stdout:write(line, "\n")
-    elseif type(reply) == "table" and not reply.done then
-      each(reply)
+    local known = type(reply) == "table" and reply or {}
+    if options.json and not known.waiting then
+      out(line, "\n")
+    elseif not known.done and not known.waiting then
+      each(known)
     end
-    if type(reply) == "table" and reply.done then ok, text = reply.ok, reply.message end
+    if known.done then ok, text = known.ok, known.message end
   end
   return ok, text
 end
 
 local function finish(ok, message)
   if not ok then return fail(1, message or "it did not work") end
-  if message then io.stdout:write(message, "\n") end
+  if message then out(message, "\n") end
   return 0
 end
 
 local function plain(reply)
   local text = reply.message or (reply.ok and "ok" or "failed")
-  io.stdout:write(reply.id and reply.id .. ": " or "", text, "\n")
+  out(reply.id and reply.id .. ": " or "", text, "\n")
 end
 
 local commands = {}
 
 local function row(...)
-  io.stdout:write((("%-22s %-11s %8s %8s %6s %5s %9s %10s"):format(...):gsub("%s+$", "")), "\n")
+  out((("%-22s %-11s %-9s %8s %8s %6s %5s %9s %10s"):format(...):gsub("%s+$", "")), "\n")
+end
+
+local function by_type(a, b)
+  if a.type ~= b.type then return tostring(a.type) < tostring(b.type) end
+  return a.id < b.id
+end
+
+-- One line per counter that is not 0.
+local function show_counters(one)
+  local names = {}
+  for name, n in pairs(one.status and one.status.counters or {}) do
+    if n ~= 0 then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    out(("%-22s %-28s %.0f\n"):format(one.id, name, one.status.counters[name]))
+  end
 end
 
 function commands.list(options)
   local rows = {}
-  local ok, message = ask(options, { command = "list" }, function(reply)
-    rows[#rows + 1] = reply
-  end)
-  if not ok then return finish(ok, message) end
-  if options.json then return 0 end
-  row("serverId", "serverType", "sessions", "channels", "gen", "old", "memory", "uptime")
-  table.sort(rows, function(a, b)
-    local x, y = a.status or {}, b.status or {}
-    if x.type ~= y.type then return tostring(x.type) < tostring(y.type) end
-    return a.id < b.id
-  end)
+  local question = { command = "list", counters = options.counters }
+  local ok, message = ask(options, question, function(reply) rows[#rows + 1] = reply end)
+  if not ok or options.json then return finish(ok, message) end
+  row("serverId", "serverType", "state", "sessions", "channels", "gen", "old", "memory", "uptime")
+  table.sort(rows, by_type)
   for _, one in ipairs(rows) do
     local s = one.status
     if s then
-      row(one.id, s.type, s.sessions, s.channels, s.generation, s.old,
+      row(one.id, one.type, one.state, s.sessions, s.channels, s.generation, s.old,
         ("%.1f MiB"):format(s.memory / 2 ^ 20), ("%d s"):format(s.uptime / 1000))
     else
-      row(one.id, "no answer", "", "", "", "", "", "")
+      row(one.id, one.type, one.why and one.state .. ": " .. one.why or one.state, "", "", "", "",
+        "", "")
     end
+  end
+  if options.counters then
+    for _, one in ipairs(rows) do show_counters(one) end
   end
   return 0
 end
@@ -206,16 +219,29 @@ function commands.restart(options)
   return finish(ask(options, { command = "restart", ids = ids }, plain))
 end
 
+-- KEY=VALUE: text, true or false; config.added makes numbers of what is one there.
+-- KEY:=JSON: any value.
+local function add_word(entry, word)
+  local key, value = word:match("^([^=]+)=(.*)$")
+  if not key then return ("add: %q is not KEY=VALUE"):format(word) end
+  local plain_key = key:match("^(.+):$")
+  if plain_key then
+    key = plain_key
+    local given, message = json.decode(value)
+    if given == nil then return ("add: %s: %s"):format(word, message or "not JSON") end
+    value = given
+  elseif value == "true" or value == "false" then
+    value = value == "true"
+  end
+  if entry[key] ~= nil then return ("add: %s is given twice"):format(key) end
+  entry[key] = value
+end
+
 function commands.add(options)
   local entry = {}
   for _, word in ipairs(options) do
-    local key, value = word:match("^([^=]+)=(.*)$")
-    if not key then return fail(2, ("add: %q is not KEY=VALUE"):format(word)) end
-    if value == "true" or value == "false" then
-      entry[key] = value == "true"
-    else
-      entry[key] = tonumber(value) or value
-    end
+    local message = add_word(entry, word)
+    if message then return fail(2, message) end
   end
   return finish(ask(options, { command = "add", entry = entry }, plain))
 end
@@ -240,17 +266,17 @@ end
 local function first_server(options)
   local id
   local ok, message = ask({ dir = options.dir, pid = options.pid }, { command = "list" },
-    function(reply) id = id or reply.id end)
+    function(reply) id = id or reply.state == "up" and reply.id or nil end)
   if not ok or not id then return nil, message or "no server runs" end
   return id
 end
 
 local function show(reply)
-  for _, line in ipairs(reply.printed or {}) do io.stdout:write(line, "\n") end
+  for _, line in ipairs(reply.printed or {}) do out(line, "\n") end
   if not reply.ok then
-    io.stdout:write(reply.message or "failed", "\n")
+    out(reply.message or "failed", "\n")
   else
-    for _, text in ipairs(reply.values or {}) do io.stdout:write(text, "\n") end
+    for _, text in ipairs(reply.values or {}) do out(text, "\n") end
   end
 end
 
@@ -294,7 +320,12 @@ function tools.commands()
           and COMMON:gsub("^\nOptions:\n", "") or COMMON))
         return 0
       end
-      return run(options)
+      unwritten = nil
+      local status = run(options)
+      local ok, wrong = io.stdout:flush()
+      if not ok then unwritten = unwritten or wrong end
+      if unwritten then return fail(1, "standard output: " .. unwritten) end
+      return status
     end
   end
   return list

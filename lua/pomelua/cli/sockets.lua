@@ -1,0 +1,44 @@
+-- cli.sockets: the control sockets of the programs that run in a folder: .pomelua/PID.sock
+local core = require "pomelua.core"
+local files = require "pomelua.files"
+
+local sockets = {}
+
+local ANSWER = 2000 -- ms
+
+-- Calls fn(path, pid) for each.
+local function each(base, fn)
+  for _, name in ipairs(files.list(base .. "/.pomelua") or {}) do
+    local pid = name:match("^(%d+)%.sock$")
+    if pid then fn(base .. "/.pomelua/" .. name, pid) end
+  end
+end
+
+---The programs that run in a folder, or the one of them.
+---@param dir string
+---@param pid string|nil
+---@return table[]|nil list {pid, path}
+---@return string|nil message
+function sockets.live(dir, pid)
+  local base = files.absolute(dir)
+  if not base then return nil, dir .. ": there is no such folder" end
+  local live = {}
+  each(base, function(path, number)
+    if pid and number ~= pid then return end
+    local answer, _, code = core.ask(path, '{"command":"version"}', ANSWER)
+    if answer or code == "TIMEOUT" then live[#live + 1] = { pid = number, path = path } end
+  end)
+  return live
+end
+
+---Removes the sockets of programs that were killed: nobody listens, and there is no process.
+---@param base string
+function sockets.sweep(base)
+  each(base, function(path, pid)
+    if files.exists("/proc/" .. pid .. "/stat") then return end
+    local _, _, code = core.ask(path, '{"command":"version"}', ANSWER)
+    if code == "NOENT" then os.remove(path) end
+  end)
+end
+
+return sockets

@@ -1,0 +1,272 @@
+-- members: the servers of a running program as its operator sees them: their states, one
+-- queue of operations for each, and the news of those that came and went for all others.
+--
+--   starting → up → stopping → (gone)
+--        ↘ failed ↗   listed with its reason until it is restarted, or stopped
+--
+-- Of the operations of one server (add, stop, kill, restart) one runs at a time, and each is
+-- answered once. Only kill does not wait for its turn: it ends what is under way.
+local members = {}
+
+local methods = {}
+local mt = { __index = methods }
+
+---@class pomelua.Member
+---@field id string
+---@field entry table of servers.json, with its serverType
+---@field state "starting"|"up"|"stopping"|"failed"|"gone"
+---@field why string|nil what a failed one failed of
+---@field queue table[] operations that wait: {kind, entry, reply}
+---@field op table|nil the one that runs
+
+local function put(self, entry, state)
+  local one = { id = entry.id, entry = entry, state = state, queue = {} }
+  self.by_id[one.id] = one
+  self.order[#self.order + 1] = one
+  return one
+end
+
+---@param run table of cli.prepare: entries, servers (those that run here), member(entry, entries)
+---@param hooks table program() gives core's; tell(id, question) asks a server and forgets it
+function members.new(run, hooks)
+  local self = setmetatable({ run = run, hooks = hooks, order = {}, by_id = {} }, mt)
+  local here = {}
+  for _, member in ipairs(run.servers) do here[member.id] = true end
+  for _, entry in ipairs(run.entries) do
+    if here[entry.id] then put(self, entry, "starting") end
+  end
+  return self
+end
+
+---@return pomelua.Member|nil
+function methods:find(id) return self.by_id[id] end
+
+---The ids of those in a state, or of all, in the order of servers.json and of their adding.
+---@param state string|nil
+---@return string[]
+function methods:ids(state)
+  local ids = {}
+  for _, one in ipairs(self.order) do
+    if one.state ~= "gone" and (not state or one.state == state) then ids[#ids + 1] = one.id end
+  end
+  return ids
+end
+
+-- The servers of the app: those that run elsewhere (--only), and those here that are not down.
+-- An entry keeps its place, so that a restart does not move users from server to server.
+-- `with` is about to start and knows itself.
+local function entries(self, with)
+  local list = {}
+  for _, entry in ipairs(self.run.entries) do
+    local one = self.by_id[entry.id]
+    if not one or one.up or one == with or not self.ready then list[#list + 1] = entry end
+  end
+  return list
+end
+
+-- Entries of servers that are up.
+local function running(self)
+  local list = {}
+  for _, one in ipairs(self.order) do
+    if one.up then list[#list + 1] = one.entry end
+  end
+  return list
+end
+
+-- Every server that is up hears who came, or who went. One that has just come hears of all.
+local function announce(self, came, went)
+  local question = {
+    command = "servers", servers = entries(self), added = { came and came.entry },
+    removed = { went and went.id },
+  }
+  for _, one in ipairs(self.order) do
+    question.added = one == came and running(self) or question.added
+    if one.up then self.hooks.tell(one.id, question) end
+    question.added = { came and came.entry }
+  end
+end
+
+local function drop_entry(self, id)
+  for i, entry in ipairs(self.run.entries) do
+    if entry.id == id then return table.remove(self.run.entries, i) end
+  end
+end
+
+-- Nothing of it is left.
+local function forget(self, one)
+  one.state = "gone"
+  drop_entry(self, one.id)
+end
+
+-- It is not in the lists any more, when nothing else is to be done with it.
+local function bury(self, one)
+  if one.state ~= "gone" or one.op or #one.queue > 0 then return end
+  self.by_id[one.id] = nil
+  for i, other in ipairs(self.order) do
+    if other == one then
+      table.remove(self.order, i)
+      break
+    end
+  end
+  if #self.order == 0 then self.hooks.program():stop() end
+end
+
+local steps = {}
+
+-- Runs what waits, one after the other; an operation may be at its end at once.
+local function pump(self, one)
+  if one.pumping then return end
+  one.pumping = true
+  while not one.op and #one.queue > 0 do
+    one.op = table.remove(one.queue, 1)
+    steps[one.op.kind](self, one, one.op)
+  end
+  one.pumping = nil
+  bury(self, one)
+end
+
+-- refused: the operator asked for what cannot be; nothing has failed.
+local function finish(self, one, ok, message, refused)
+  local op = one.op
+  one.op = nil
+  op.reply(ok, message, refused)
+  for _, reply in ipairs(op.killers or {}) do reply(true, "ended") end
+  pump(self, one)
+end
+
+-- --- starting -----------------------------------------------------------------------------
+
+local function not_up(self, one, text)
+  local op = one.op
+  if op.fresh or op.killers then -- an add that failed leaves nothing behind
+    forget(self, one)
+  else
+    one.state, one.why = "failed", text
+  end
+  finish(self, one, false, op.killers and "it was killed meanwhile" or text)
+end
+
+local function start(self, one)
+  one.state, one.why = "starting", nil
+  local member, message = self.run.member(one.entry, entries(self, one))
+  local ok = member ~= nil
+  if ok then ok, message = self.hooks.program():startServer(member) end
+  if not ok then not_up(self, one, message) end
+end
+
+-- The servers of the start are told together, when all of them are up.
+local function first_up(self)
+  for _, one in ipairs(self.order) do
+    if not one.up then return end
+  end
+  self.ready = true
+  for _, one in ipairs(self.order) do
+    self.hooks.tell(one.id, {
+      command = "servers", servers = entries(self), added = running(self), removed = {},
+    })
+  end
+end
+
+local function came_up(self, one)
+  one.state, one.up = "up", true
+  if not self.ready then return first_up(self) end
+  announce(self, one, nil)
+  if one.op then finish(self, one, true, one.op.kind == "add" and "is up" or "restarted") end
+end
+
+function steps.add(self, one, op)
+  if one.state == "up" then return finish(self, one, false, "a server of that id runs", true) end
+  op.fresh = one.state == "gone"
+  one.entry = op.entry
+  drop_entry(self, one.id)
+  table.insert(self.run.entries, op.entry)
+  start(self, one)
+end
+
+-- --- ending -------------------------------------------------------------------------------
+
+local function no_such(self, one) finish(self, one, false, "there is no such server", true) end
+
+local function stop(self, one, now)
+  one.state = "stopping"
+  local ok, message = self.hooks.program():stopServer(one.id, now)
+  if ok then return end
+  one.state = one.up and "up" or "failed"
+  finish(self, one, false, message)
+end
+
+function steps.stop(self, one, op)
+  if one.state == "gone" then return no_such(self, one) end
+  if one.state == "up" then return stop(self, one, op.kind == "kill") end
+  forget(self, one)
+  finish(self, one, true, "it had failed, and is off the list")
+end
+steps.kill = steps.stop
+
+function steps.restart(self, one)
+  if one.state == "gone" then return no_such(self, one) end
+  if one.state == "up" then return stop(self, one, false) end
+  start(self, one)
+end
+
+-- What is under way ends at once, without the server's lifecycle.
+local function kill_now(self, one, reply)
+  local op = one.op
+  op.killers = op.killers or {}
+  table.insert(op.killers, reply)
+  self.hooks.program():stopServer(one.id, true)
+end
+
+local function went_down(self, one, text)
+  local was_up, op = one.up, one.op
+  one.up = false
+  if not op then
+    one.state, one.why = "failed", text or "it has ended by itself"
+  elseif one.state == "stopping" and (op.kind ~= "restart" or op.killers) then
+    forget(self, one)
+  end
+  if was_up and self.ready then announce(self, nil, one) end
+  if not op then return end
+  if one.state == "starting" then return not_up(self, one, text or "it ended before it was up") end
+  if op.kind == "restart" and not op.killers then return start(self, one) end
+  local good = op.kind ~= "restart"
+  finish(self, one, good, not good and "it was killed meanwhile"
+    or op.kind == "stop" and "stopped" or "ended")
+end
+
+-- --- what others call -----------------------------------------------------------------------
+
+---Does something with a server when what was asked before is done.
+---@param kind "add"|"stop"|"kill"|"restart"
+---@param id string
+---@param reply fun(ok: boolean, message: string, refused: boolean|nil) called once
+---@param entry table|nil of servers.json, for add
+function methods:ask_for(kind, id, reply, entry)
+  if not self.ready then return reply(false, "the program is still starting", true) end
+  local one = self.by_id[id]
+  if not one then
+    if kind ~= "add" then return reply(false, "there is no such server", true) end
+    one = put(self, entry, "gone")
+  end
+  if kind == "kill" and one.op then return kill_now(self, one, reply) end
+  table.insert(one.queue, { kind = kind, entry = entry, reply = reply })
+  pump(self, one)
+end
+
+---A server is up, has ended, or could not start.
+---@return boolean stay whether the program goes on without any server: one that has failed may
+---be mended and restarted
+function methods:changed(id, up, text)
+  local one = self.by_id[id]
+  if one and up then
+    came_up(self, one)
+  elseif one then
+    went_down(self, one, text)
+  end
+  for _, other in ipairs(self.order) do
+    if other.state == "failed" or other.op then return true end
+  end
+  return false
+end
+
+return members

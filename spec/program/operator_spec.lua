@@ -1,0 +1,270 @@
+-- Operations on the servers of a running program: in turn, answered, true, and in the log.
+local app = require "spec.support.app"
+local cjson = require "cjson"
+local net = require "spec.support.net"
+local pomelo = require "spec.support.pomelo"
+local tree = require "spec.support.tree"
+
+local HANDLER = [[
+return function(app)
+  local Handler = {}
+  function Handler:servers() return app:getServers() end
+  function Handler:counters() return { code = 200, counters = app:getCounters() } end
+  function Handler:block() os.execute("sleep 3") end
+  return Handler
+end
+]]
+
+local FILES = {
+  ["app.lua"] = [[
+local pomelua = require "pomelua"
+local app = pomelua.createApp()
+app:set("connectorConfig", { distinctHost = true })
+app:set("serverConfig", { reload = false })
+app:start()
+]],
+  ["config/servers.json"] = [[{
+  "connector": [{"id": "connector-1", "host": "127.0.0.1", "clientPort": 0, "frontend": true}],
+  "chat": [{"id": "chat-1", "host": "127.0.0.1"}]
+}]],
+  ["app/servers/chat/handler/chatHandler.lua"] = HANDLER,
+  ["app/servers/chat/lifecycle.lua"] = "return {}",
+  ["app/servers/connector/handler/entryHandler.lua"] = [[
+local news = {}
+return function(app)
+  app.event:on("add_servers", function(list)
+    local ids = {}
+    for _, entry in ipairs(list) do ids[#ids + 1] = entry.id end
+    table.sort(ids)
+    news[#news + 1] = "+" .. table.concat(ids, ",")
+  end)
+  app.event:on("remove_servers", function(ids) news[#news + 1] = "-" .. table.concat(ids, ",") end)
+  local Handler = {}
+  function Handler:news() return { code = 200, news = table.concat(news, " ") } end
+  return Handler
+end
+]],
+}
+describe("what an operator asks for", function()
+  local server
+
+  before_each(function() server = app.start(FILES) end)
+  after_each(function()
+    server:stop { "restart chat%-1: .*chatHandler.lua:1: ", "add connector%-9: cannot listen" }
+  end)
+
+  local function tool(...)
+    local args = { ... }
+    args[#args + 1], args[#args + 2] = "-d", server.dir
+    return net.spawn(net.built("pomelua"), args)
+  end
+
+  local function pomelua(...)
+    local one = tool(...)
+    local code = one:waitExit(app.patience)
+    return code, one.out, one.err
+  end
+
+  local function both(first, second)
+    local a, b = tool(unpack(first)), tool(unpack(second))
+    return a:waitExit(app.patience), b:waitExit(app.patience)
+  end
+
+  local function rows()
+    local code, out = pomelua("list", "--json")
+    assert.equal(0, code)
+    local list = {}
+    for line in out:gmatch("[^\n]+") do
+      local row = cjson.decode(line)
+      if row.id then list[row.id] = row end
+    end
+    return list
+  end
+
+  local function ask(route, body)
+    local client = pomelo.connect(server.ports["connector-1"])
+    local answer = client:request(route, body or {})
+    client:close()
+    return answer
+  end
+
+  -- Waits until the frontend has heard this.
+  local function heard(text)
+    local news
+    for _ = 1, 200 do
+      news = ask("connector.entryHandler.news").news
+      if news == text then return end
+    end
+    assert.equal(text, news)
+  end
+
+  it("is done in turn, and each tool is answered", function()
+    local a, b = both({ "restart", "chat-1" }, { "restart", "chat-1" })
+    assert.same({ 0, 0 }, { a, b })
+    assert.equal("up", rows()["chat-1"].state)
+    local add = { "add", "id=chat-2", "serverType=chat" }
+    a, b = both(add, add)
+    assert.equal(1, a + b)
+    assert.equal("up", rows()["chat-2"].state)
+    a, b = both({ "stop", "chat-2" }, { "kill", "chat-2" })
+    assert.is_true(a == 0 or b == 0)
+    assert.is_nil(rows()["chat-2"])
+    assert.equal(0, (pomelua("add", "id=chat-2", "serverType=chat")))
+  end)
+
+  it("names a server once, however often it is written", function()
+    local code, out = pomelua("restart", "chat-1", "chat-1")
+    assert.equal(0, code)
+    assert.equal("chat-1: restarted\n", out)
+  end)
+
+  it("keeps a server that did not come up again on the list, with its reason", function()
+    local path = "app/servers/chat/handler/chatHandler.lua"
+    tree.write(server.dir, path, "oops(")
+    local code, out, err = pomelua("restart", "chat-1")
+    assert.equal(1, code)
+    assert.matches("chat%-1: .*chatHandler.lua:1: ", out)
+    assert.matches("1 of 1 servers failed", err)
+    local row = rows()["chat-1"]
+    assert.equal("failed", row.state)
+    assert.matches("chatHandler.lua:1: ", row.why)
+    assert.matches("\nchat%-1 +chat +failed: ", select(2, pomelua("list")))
+    assert.equal(1, (pomelua("restart", "chat-1")))
+    tree.write(server.dir, path, FILES[path])
+    assert.equal(0, (pomelua("restart", "chat-1")))
+    assert.equal("up", rows()["chat-1"].state)
+    tree.write(server.dir, path, "oops(")
+    assert.equal(1, (pomelua("restart", "chat-1")))
+    assert.equal(0, (pomelua("stop", "chat-1"))) -- off the list
+    assert.is_nil(rows()["chat-1"])
+    tree.write(server.dir, path, FILES[path])
+    assert.equal(0, (pomelua("add", "id=chat-1", "serverType=chat")))
+  end)
+
+  it("leaves nothing of a server that could not be added", function()
+    local port = server.ports["connector-1"]
+    local code, _, err = pomelua("add", "id=connector-9", "serverType=connector", "host=127.0.0.1",
+      "frontend=true", "clientPort=" .. port)
+    assert.equal(1, code)
+    assert.matches("connector%-9: cannot listen", err)
+    assert.is_nil(rows()["connector-9"])
+    assert.equal(0, (pomelua("add", "id=chat-2", "serverType=chat")))
+    local known = ask("chat.chatHandler.servers")
+    assert.is_nil(known["connector-9"])
+    assert.truthy(known["chat-1"])
+  end)
+
+  it("takes text for text when it adds a server", function()
+    assert.equal(0, (pomelua("add", "id=7", "serverType=chat", "port=6052", "zone=007", "x=1e3",
+      "nan=nan", "test=true", "weight:=3", 'tags:=["a","b"]')))
+    assert.equal(0, (pomelua("stop", "chat-1")))
+    assert.same({
+      id = "7", serverType = "chat", port = 6052, zone = "007", x = "1e3", nan = "nan",
+      test = true, weight = 3, tags = { "a", "b" },
+    }, ask("chat.chatHandler.servers")["7"])
+    assert.equal(2, (pomelua("add", "id=8", "serverType=chat", "x:=nonsense")))
+    assert.equal(2, (pomelua("add", "id=8", "serverType=chat", "id=9")))
+  end)
+
+  it("shows a server that is stuck as not answering, and the others", function()
+    local client = pomelo.connect(server.ports["connector-1"])
+    client:notify("chat.chatHandler.block", {})
+    client:request("connector.entryHandler.news", {}) -- behind the notify
+    local list = rows()
+    assert.equal("not answering", list["chat-1"].why)
+    assert.is_nil(list["chat-1"].status)
+    assert.equal(1, list["connector-1"].status.sessions)
+    client:close()
+  end)
+
+  it("is told to every server: who came and who went", function()
+    heard("+chat-1,connector-1")
+    assert.equal(0, (pomelua("add", "id=chat-2", "serverType=chat")))
+    heard("+chat-1,connector-1 +chat-2")
+    assert.equal(0, (pomelua("restart", "chat-2")))
+    heard("+chat-1,connector-1 +chat-2 -chat-2 +chat-2")
+    assert.equal(0, (pomelua("kill", "chat-2")))
+    assert.equal(0, (pomelua("stop", "chat-1")))
+    heard("+chat-1,connector-1 +chat-2 -chat-2 +chat-2 -chat-2 -chat-1")
+  end)
+
+  it("is in the log: who asked for what, and how it went", function()
+    pomelua("restart", "chat-1")
+    pomelua("stop", "nobody")
+    pomelua("reload")
+    pomelua("stop", "chat-1")
+    local log = server.process.err
+    for _, line in ipairs {
+      "restart chat%-1, asked for by user %d+, process %d+\n", "restart chat%-1: restarted\n",
+      "reload, asked for by user %d+, process %d+\n", "stop chat%-1: stopped\n",
+    } do
+      assert.matches(" info  pomelua " .. line, log)
+    end
+  end)
+
+  it("shows what is counted", function()
+    local client = pomelo.connect(server.ports["connector-1"])
+    client:request("chat.chatHandler.counters", "no json")
+    local counters = client:request("chat.chatHandler.counters", {}).counters
+    client:close()
+    assert.equal(1, counters.badBodies)
+    local code, out = pomelua("list", "--counters")
+    assert.equal(0, code)
+    assert.matches("\nchat%-1 +badBodies +1\n", out)
+    assert.matches("\nconnector%-1 +accepted +%d+\n", out)
+  end)
+
+  it("ends with a status that is true", function()
+    local code, _, err = pomelua("reload", "nope.nope")
+    assert.equal(1, code)
+    assert.matches("no server has the module nope.nope", err)
+    assert.equal(0, (pomelua("reload", "chat.chatHandler")))
+    local shell = net.spawn("/bin/sh", { "-c",
+      net.built("pomelua") .. " list -d " .. server.dir .. " > /dev/full" })
+    assert.equal(1, (shell:waitExit(app.patience)))
+    assert.matches("standard output: ", shell.err)
+    local only = net.spawn(net.built("pomelua"), { "start", "--only", ",,", server.dir })
+    assert.equal(2, (only:waitExit(app.patience)))
+    assert.matches("%-%-only needs the ids", only.err)
+  end)
+end)
+
+describe("a program", function()
+  it("with one server goes on when that fails, and ends with the last that is stopped", function()
+    local files = {}
+    for path, text in pairs(FILES) do files[path] = text end
+    files["config/servers.json"] = '{"chat": [{"id": "chat-1", "host": "127.0.0.1"}]}'
+    local server = app.start(files)
+    local path = "app/servers/chat/handler/chatHandler.lua"
+    local function pomelua(...)
+      local one = net.spawn(net.built("pomelua"), { ... })
+      return (one:waitExit(app.patience))
+    end
+    tree.write(server.dir, path, "oops(")
+    assert.equal(1, pomelua("restart", "chat-1", "-d", server.dir))
+    tree.write(server.dir, path, files[path])
+    assert.equal(0, pomelua("restart", "chat-1", "-d", server.dir))
+    assert.equal(0, pomelua("stop", "chat-1", "-d", server.dir))
+    assert.equal(0, (server.process:waitExit(app.patience)))
+    server:stop { "chatHandler.lua:1" }
+  end)
+
+  it("removes the sockets of those that were killed, and no others", function()
+    local server = app.start(FILES)
+    local dir = server.dir .. "/.pomelua/"
+    local dead = net.spawn("/bin/true")
+    assert.equal(0, (dead:waitExit()))
+    tree.write(server.dir, ".pomelua/" .. dead.pid .. ".sock", "")
+    tree.write(server.dir, ".pomelua/1.sock", "") -- a process lives
+    local other = net.spawn(net.built("pomelua"), { "start", server.dir })
+    assert(other:waitLine("^ready$", app.patience))
+    assert.is_nil(io.open(dir .. dead.pid .. ".sock"))
+    assert(io.open(dir .. "1.sock")):close()
+    local list = net.spawn(net.built("pomelua"),
+      { "list", "-d", server.dir, "--pid", tostring(server.process.pid) })
+    assert.equal(0, (list:waitExit(app.patience)))
+    other:kill("sigterm")
+    assert.equal(0, (other:waitExit(app.patience)))
+    server:stop()
+  end)
+end)
