@@ -66,7 +66,7 @@ function commands.eval(server, request, reply)
   local printed = {}
   server.console.print = function(...)
     local parts = {}
-    for i = 1, select("#", ...) do parts[i] = tostring((select(i, ...))) end
+    for i = 1, select("#", ...) do parts[i] = errors.tostring((select(i, ...))) end
     printed[#printed + 1] = table.concat(parts, "\t")
   end
   local function result(ok, ...)

@@ -26,15 +26,19 @@ function app.new(server)
   }, mt)
 end
 
--- Whether two settings are the same for whoever reads them; functions are not compared.
-local function same(a, b)
+-- Whether two settings are the same for whoever reads them; functions are not compared, and
+-- tables that hold themselves are once.
+local function same(a, b, seen)
   if type(a) ~= type(b) then return false end
-  if type(a) ~= "table" then return a == b or type(a) == "function" end
-  for key, value in pairs(a) do
-    if not same(value, b[key]) then return false end
+  if type(a) ~= "table" then return rawequal(a, b) or type(a) == "function" end
+  seen = seen or {}
+  if rawequal(a, b) or seen[a] then return true end
+  seen[a] = true
+  for key, value in next, a do
+    if not same(value, rawget(b, key), seen) then return false end
   end
-  for key in pairs(b) do
-    if a[key] == nil then return false end
+  for key in next, b do
+    if rawget(a, key) == nil then return false end
   end
   return true
 end

@@ -42,7 +42,7 @@ local function refuse(server, what, owner, cb, err)
 end
 
 local function empty(msg)
-  return msg == nil or msg == false or msg == 0 or msg == "" or msg == core.null
+  return not msg or rawequal(msg, 0) or rawequal(msg, "") or rawequal(msg, core.null)
 end
 
 -- The end of every push: push, message and name are what the node's function gave.
@@ -57,6 +57,10 @@ local function sent(server, what, cb, push, message, name)
   end
 end
 
+local function field_of(opts, key)
+  return opts and errors.field(opts, key)
+end
+
 -- What is wrong with the arguments that all pushes share: nil or an error.
 local function wrong(what, route, msg, opts)
   if type(route) ~= "string" or route == "" then
@@ -66,7 +70,7 @@ local function wrong(what, route, msg, opts)
   if opts ~= nil and type(opts) ~= "table" then
     return errors.new(what .. ": opts must be a table, got " .. type(opts), "INVAL")
   end
-  local except = opts and opts.except
+  local except = field_of(opts, "except")
   if except ~= nil and type(except) ~= "table" then
     return errors.new(what .. ": opts.except must be a list of uids, got " .. type(except), "INVAL")
   end
@@ -92,14 +96,14 @@ end
 ---Errors: "channel is not running now", "all uids push message fail", "can not send empty message."
 local function push_message(self, route, msg, opts, cb)
   if type(route) == "table" then
-    route, msg, opts, cb = route.route, route, msg, opts
+    route, msg, opts, cb = errors.field(route, "route"), route, msg, opts
   end
   if type(opts) == "function" then opts, cb = nil, opts end
   cb = session.check_callback("channel:pushMessage", cb)
   local server = server_of(self)
   if not check(server, "channel:pushMessage", route, msg, opts, cb) then return end
   sent(server, "channel:pushMessage", cb, server.node:pushChannel(self, route, msg,
-    opts and opts.except, ms_for(server, cb)))
+    field_of(opts, "except"), ms_for(server, cb)))
 end
 
 function channel.new(server)
@@ -147,7 +151,7 @@ local function targets_of(server, uids)
   for i = 1, #uids do
     local one = uids[i]
     local uid, sid
-    if type(one) == "table" then uid, sid = one.uid, one.sid end
+    if type(one) == "table" then uid, sid = errors.field(one, "uid"), errors.field(one, "sid") end
     local kind = type(uid)
     if type(sid) == "string" and sid ~= "" and (kind == "string" or kind == "number") then
       list[#list + 1] = one
@@ -168,7 +172,7 @@ end
 ---"all uids push message fail", "can not send empty message."
 function service:pushMessageByUids(route, msg, uids, opts, cb)
   if type(route) == "table" then
-    route, msg, uids, opts, cb = route.route, route, msg, uids, opts
+    route, msg, uids, opts, cb = errors.field(route, "route"), route, msg, uids, opts
   end
   if type(opts) == "function" then opts, cb = nil, opts end
   local what = "channelService:pushMessageByUids"
@@ -181,7 +185,7 @@ function service:pushMessageByUids(route, msg, uids, opts, cb)
   if not check(server, what, route, msg, opts, cb) then return end
   local list = targets_of(server, uids)
   if #list == 0 then return sent(server, what, cb, true) end
-  sent(server, what, cb, server.node:pushUids(route, msg, list, opts and opts.except,
+  sent(server, what, cb, server.node:pushUids(route, msg, list, field_of(opts, "except"),
     ms_for(server, cb)))
 end
 
@@ -201,7 +205,7 @@ end
 
 -- The parameter of the frontends' broadcastFilter as JSON; nil: it is not asked.
 local function filter_param(server, opts)
-  local param = opts and opts.filterParam
+  local param = field_of(opts, "filterParam")
   if param == nil then return server.checked.broadcast_filter and "null" or nil end
   return core.encode(param, "opts.filterParam")
 end
@@ -217,7 +221,7 @@ end
 ---"can not send empty message."
 function service:broadcast(stype, route, msg, opts, cb)
   if type(route) == "table" then
-    route, msg, opts, cb = route.route, route, msg, opts
+    route, msg, opts, cb = errors.field(route, "route"), route, msg, opts
   end
   if type(opts) == "function" then opts, cb = nil, opts end
   local what = "channelService:broadcast"
@@ -234,7 +238,8 @@ function service:broadcast(stype, route, msg, opts, cb)
   local param, message = filter_param(server, opts)
   if message then return sent(server, what, cb, nil, message, "ENCODE") end
   sent(server, what, cb, server.node:broadcast(stype, sids, route, msg,
-    opts and opts.binded and true or false, param, opts and opts.except, ms_for(server, cb)))
+    field_of(opts, "binded") and true or false, param, field_of(opts, "except"),
+    ms_for(server, cb)))
 end
 
 ---entries.pushed

@@ -3,6 +3,7 @@
 local admin = require "pomelua.admin"
 local backend_session = require "pomelua.backend_session"
 local channel = require "pomelua.channel"
+local errors = require "pomelua.errors"
 local handshake = require "pomelua.handshake"
 local in_flight = require "pomelua.in_flight"
 local json = require "pomelua.json"
@@ -104,7 +105,7 @@ local function entries(server)
     local from = session.make(server, sid, uid, settings)
     local ok, keep = task.hold(server, filter, from, body, param)
     if not ok then
-      server:error("broadcastFilter: " .. tostring(keep), "errors of the broadcastFilter")
+      server:error("broadcastFilter: " .. errors.text(keep), "errors of the broadcastFilter")
       return false
     end
     return keep and true or false

@@ -6,7 +6,9 @@ local errors = {}
 ---@field message string what went wrong, in a sentence
 ---@field code string|number|nil a name such as "TIMEOUT", "NOENT", "CLOSED", "ENCODE"
 local mt = { __name = "pomelua.error" }
-mt.__tostring = function(err) return tostring(err.message) end
+mt.__tostring = function(err) return tostring(rawget(err, "message")) end
+
+local function read(t, key) return t[key] end
 
 ---@param message string
 ---@param code string|number|nil
@@ -19,7 +21,7 @@ end
 ---@param value any
 ---@return boolean
 function errors.is(value)
-  return type(value) == "table" and getmetatable(value) == mt
+  return type(value) == "table" and rawequal(getmetatable(value), mt)
 end
 
 local fields = { message = true, code = true }
@@ -29,7 +31,8 @@ local fields = { message = true, code = true }
 ---@param value any
 ---@return any the same value
 function errors.revive(value)
-  if type(value) ~= "table" or type(value.message) ~= "string" or getmetatable(value) then
+  if type(value) ~= "table" or type(rawget(value, "message")) ~= "string"
+    or getmetatable(value) then
     return value
   end
   for key in pairs(value) do
@@ -38,14 +41,62 @@ function errors.revive(value)
   return setmetatable(value, mt)
 end
 
+-- What a script raised may be a table whose metamethods raise, wait or never end: they run in
+-- a coroutine of their own, and what they do there is lost with it.
+local function asked(value)
+  local co = coroutine.create(tostring)
+  local ok, text = coroutine.resume(co, value)
+  if ok and type(text) == "string" and coroutine.status(co) == "dead" then return text end
+end
+
+---tostring that does not raise, whatever the value's metatable does.
+---@param value any
+---@return string
+function errors.tostring(value)
+  local kind = type(value)
+  if kind == "string" then return value end
+  if kind ~= "table" and kind ~= "userdata" and kind ~= "cdata" then return tostring(value) end
+  return asked(value) or ("(a %s whose __tostring fails)"):format(kind)
+end
+
 ---One text for whatever was raised or passed as an error.
 ---@param value any
 ---@return string
 function errors.text(value)
-  if type(value) == "string" then return value end
-  if type(value) == "table" and type(value.message) == "string" then return value.message end
-  local ok, text = pcall(tostring, value)
-  return ok and text or type(value)
+  local message = type(value) == "table" and rawget(value, "message")
+  if type(message) == "string" then return message end
+  return errors.tostring(value)
+end
+
+-- Where a coroutine is: its innermost line of Lua.
+local function place(co)
+  for level = 0, 100 do
+    local info = debug.getinfo(co, level, "Sl")
+    if not info then return "" end
+    if info.currentline > 0 then return ("%s:%d: "):format(info.short_src, info.currentline) end
+  end
+end
+
+---The text of an error that ended a coroutine, with a place in front: Lua gives none to
+---those that a C function runs into, such as "stack overflow".
+---@param co thread
+---@param value any
+---@return string
+function errors.located(co, value)
+  local text = errors.text(value)
+  if type(value) ~= "string" or text:find("^[^\n]-:%d+: ") then return text end
+  return (place(co) or "") .. text
+end
+
+---A field of a table that a script made, which may have a metatable: nil when reading it raises.
+---@param t table
+---@param key any
+---@return any
+function errors.field(t, key)
+  local value = rawget(t, key)
+  if value ~= nil or not getmetatable(t) then return value end
+  local ok, found = pcall(read, t, key)
+  if ok then return found end
 end
 
 ---The value as an error object; nil stays nil.

@@ -2,6 +2,7 @@
 -- raises a finalizer's error in whatever code happens to run then, and from compiled
 -- code that is a crash: so each finalizer is called protected, and its error is logged.
 local ffi = require "ffi"
+local errors = require "pomelua.errors"
 local log = require "pomelua.log"
 
 local finalizers = {}
@@ -11,7 +12,7 @@ local function protected(fn)
   if type(fn) ~= "function" then return fn end
   return function(object)
     local ok, message = xpcall(fn, debug.traceback, object)
-    if not ok then log.error("a finalizer: %s", tostring(message)) end
+    if not ok then log.error("a finalizer: %s", errors.text(message)) end
   end
 end
 

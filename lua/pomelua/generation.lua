@@ -305,9 +305,9 @@ function generation.give_up(gen, waited)
   for name, copy in pairs(not waited and gen.kept or {}) do
     local state = gen.server.states[name]
     for key in pairs(state) do
-      if copy[key] == nil then state[key] = nil end
+      if copy[key] == nil then rawset(state, key, nil) end
     end
-    for key, value in pairs(copy) do state[key] = value end
+    for key, value in pairs(copy) do rawset(state, key, value) end
   end
   gen.held = {}
 end

@@ -43,7 +43,7 @@ end
 
 ---Runs one step; done(err) is called once.
 function lifecycle.run(server, name, done)
-  local fn = server.hooks[name]
+  local fn = errors.field(server.hooks, name)
   if type(fn) ~= "function" then return done(nil) end
   local ended, watch = false, nil
   local function finish(err)

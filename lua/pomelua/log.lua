@@ -1,6 +1,7 @@
 -- log: scripts write the log of the server they run in; outside of any server
 -- (specs, tools) the lines go to stderr.
 local current = require "pomelua.current"
+local errors = require "pomelua.errors"
 
 local log = {}
 
@@ -63,12 +64,12 @@ end
 
 -- A wrong format must not cost the caller its request.
 local function line(format, ...)
-  if type(format) ~= "string" then format = tostring(format) end
+  if type(format) ~= "string" then format = errors.tostring(format) end
   if select("#", ...) == 0 then return format end
   local ok, text = pcall(string.format, format, ...)
   if ok then return text end
   local parts = { format }
-  for i = 1, select("#", ...) do parts[i + 1] = tostring((select(i, ...))) end
+  for i = 1, select("#", ...) do parts[i + 1] = errors.tostring((select(i, ...))) end
   return table.concat(parts, " ")
 end
 
@@ -87,7 +88,7 @@ function log.error(format, ...) say("error", line(format, ...)) end
 ---What `print` does in a server: one line of level info.
 function log.print(...)
   local parts = {}
-  for i = 1, select("#", ...) do parts[i] = tostring((select(i, ...))) end
+  for i = 1, select("#", ...) do parts[i] = errors.tostring((select(i, ...))) end
   say("info", table.concat(parts, "\t"))
 end
 

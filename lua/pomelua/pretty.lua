@@ -1,11 +1,13 @@
 -- pretty: a value as text for a person: tables with their keys, sorted, to a depth
 -- and a length at which reading ends.
+local errors = require "pomelua.errors"
+
 local DEPTH, ITEMS, WIDTH = 4, 100, 72
 
 local function key_text(key)
   if type(key) == "string" and key:match("^[%a_][%w_]*$") then return key end
   if type(key) == "string" then return ("[%q]"):format(key) end
-  return ("[%s]"):format(tostring(key))
+  return ("[%s]"):format(errors.tostring(key))
 end
 
 local function sorted(t)
@@ -15,7 +17,7 @@ local function sorted(t)
     local ta, tb = type(a), type(b)
     if ta ~= tb then return ta < tb end
     if ta == "number" or ta == "string" then return a < b end
-    return tostring(a) < tostring(b)
+    return errors.tostring(a) < errors.tostring(b)
   end)
   return keys
 end
@@ -38,9 +40,9 @@ end
 
 function text(value, depth, seen)
   if type(value) == "string" then return depth == 0 and value or ("%q"):format(value) end
-  if type(value) ~= "table" then return tostring(value) end
+  if type(value) ~= "table" then return errors.tostring(value) end
   local mt = getmetatable(value)
-  if type(mt) == "table" and rawget(mt, "__tostring") then return tostring(value) end
+  if type(mt) == "table" and rawget(mt, "__tostring") then return errors.tostring(value) end
   if seen[value] then return "(seen above)" end
   if depth >= DEPTH then return "{…}" end
   seen[value] = true

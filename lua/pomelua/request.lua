@@ -29,7 +29,7 @@ local nothing = {} -- {} on the wire; C only reads it
 
 -- What counts as given: Pomelo's answers follow JavaScript's truth.
 local function truthy(value)
-  return value and value ~= 0 and value ~= "" and value ~= null
+  return value and not (rawequal(value, 0) or rawequal(value, "") or rawequal(value, null))
 end
 
 -- A table that is written as an object, so that a code can be added.
@@ -67,7 +67,7 @@ function methods:answer(err, resp)
   self.generation.server:info_line(self.name .. ": " .. errors.text(err),
     "answers with an error: " .. self.name)
   if not is_object(resp) then return send(self, { code = 500 }) end
-  if not truthy(resp.code) then resp.code = 500 end
+  if not truthy(rawget(resp, "code")) then rawset(resp, "code", 500) end
   send(self, resp)
 end
 

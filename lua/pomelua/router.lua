@@ -62,8 +62,8 @@ end
 
 -- What is hashed of the value that routes a call: the uid of a session.
 local function key_of(param)
-  local uid = type(param) == "table" and param.uid or nil
-  if uid == nil or uid == core.null then return "" end
+  local uid = type(param) == "table" and errors.field(param, "uid") or nil
+  if uid == nil or rawequal(uid, core.null) then return "" end
   return session.text_of(uid)
 end
 
@@ -83,7 +83,7 @@ local function ask(self, fn, stype, param, msg, ms, done)
     if ended then return end
     ended = true
     if watch then timers.stop(server, watch) end
-    if err and err ~= core.null then
+    if err and not rawequal(err, core.null) then
       done(errors.of(err))
     elseif type(id) ~= "string" then
       done(errors.new(("the route function of %s gave no server id but %s")

@@ -211,8 +211,10 @@ called.client = true
 -- An error as the other server's callback gets it. One with a code goes as a value,
 -- so that the code arrives; the text of any other is enough.
 local function reply_error(server, id, err)
-  if type(err) == "table" and err.code ~= nil and type(err.message) == "string" then
-    if server.node:reply(id, 1, { message = err.message, code = err.code }) then return end
+  local code = type(err) == "table" and rawget(err, "code")
+  local message = type(err) == "table" and rawget(err, "message")
+  if code ~= nil and type(message) == "string" then
+    if server.node:reply(id, 1, { message = message, code = code }) then return end
   end
   server.node:replyError(id, errors.text(err))
 end

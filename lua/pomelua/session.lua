@@ -44,7 +44,7 @@ local function text_of(value)
   if type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 53 then
     return ("%.0f"):format(value)
   end
-  return tostring(value)
+  return errors.tostring(value)
 end
 session.text_of = text_of
 

@@ -1,6 +1,8 @@
 -- settings: what app:set("connectorConfig", {...}) and its like may hold, checked
 -- once when the app starts, and handed to the C core. A wrong type or value is an
 -- error that names key and value; what this version does not have is said aloud.
+local errors = require "pomelua.errors"
+
 local settings = {}
 
 local MAX = 86400000 -- a day, for what is in milliseconds
@@ -137,8 +139,15 @@ end })
 local function sorted(t)
   local keys = {}
   for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  table.sort(keys, function(a, b) return errors.tostring(a) < errors.tostring(b) end)
   return keys
+end
+
+-- What a group itself holds: what its metatable would add has not been checked.
+local function raw(given)
+  local own = {}
+  for key, value in next, given or own do own[key] = value end
+  return own
 end
 
 local function read_group(group, given, numbers, warnings)
@@ -150,7 +159,7 @@ local function read_group(group, given, numbers, warnings)
     local value, rule = given[key], rules[key]
     if not rule then
       warnings[#warnings + 1] = ("%s.%s: no such setting, it does nothing")
-        :format(group, tostring(key))
+        :format(group, errors.tostring(key))
     else
       local wrong = check[rule.kind](rule, value)
       if wrong then return nil, ("%s.%s: %s"):format(group, key, wrong) end
@@ -179,14 +188,14 @@ function settings.read(values, entry)
       if not ok then return nil, message end
     end
   end
-  local connector, server = values.connectorConfig or {}, values.serverConfig or {}
-  local proxy, channel = values.proxyConfig or {}, values.channelConfig or {}
+  local connector, server = raw(values.connectorConfig), raw(values.serverConfig)
+  local proxy, channel = raw(values.proxyConfig), raw(values.channelConfig)
   numbers.maxConnections = entry["max-connections"]
   -- Deadlines nest: a forwarded request outlives its handler, so that the inner error is seen.
   if server.timeout and not server.forwardTimeout then
     numbers.forwardTimeout = math.floor(server.timeout) + 1000
   end
-  local single = (values.sessionConfig or {}).singleSession
+  local single = raw(values.sessionConfig).singleSession
   if single == true then single = "refuse" end
   return {
     numbers = numbers,

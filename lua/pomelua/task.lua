@@ -40,13 +40,14 @@ local function work(run, a, b, c, d)
   end
 end
 
+-- Whoever waits for the owner hears of it before the log does.
 local function report(server, owner, co, err)
-  local text = errors.text(err)
+  if owner.failed then owner:failed(err) end
+  local text = errors.located(co, err)
   if log.may_tell(server, owner, text) then
     log.write(server, owner.level or "error", owner.name .. log.stamp(owner) .. ": "
       .. debug.traceback(co, text))
   end
-  if owner.failed then owner:failed(err) end
 end
 
 local function step(server, t, run, a, b, c, d)
@@ -75,6 +76,8 @@ local function step(server, t, run, a, b, c, d)
     -- that of the outer one, which is stopped as well.
     if not outer_task then server.node:renew() end
     report(server, owner, t.co, signal)
+    -- What the error says of itself was a script, too.
+    if not outer_task then server.node:renew() end
   elseif signal ~= EXIT then
     report(server, owner, t.co, "coroutine.yield outside of a coroutine of its own;"
       .. " use pomelua.await or pomelua.sleep to wait")
@@ -94,10 +97,7 @@ local function start(server, owner, run, a, b, c, d)
   step(server, t, run, a, b, c, d)
 end
 
--- Resumes and starts what became ready. Only the outermost of our frames does it.
-local function drain(server)
-  if server.draining then return end
-  server.draining = true
+local function run_ready(server)
   local ready = server.ready
   while ready.first <= ready.last do
     local item = ready[ready.first]
@@ -110,7 +110,18 @@ local function drain(server)
       step(server, item.task)
     end
   end
-  ready.first, ready.last = 1, 0
+end
+
+-- Resumes and starts what became ready. Only the outermost of our frames does it. Whatever
+-- one of them raises, the others have their turn.
+local function drain(server)
+  if server.draining then return end
+  server.draining = true
+  repeat
+    local ok, err = pcall(run_ready, server)
+    if not ok then log.write(server, "error", "task: " .. errors.text(err)) end
+  until ok
+  server.ready.first, server.ready.last = 1, 0
   server.draining = false
 end
 
@@ -235,7 +246,7 @@ local function result(wait)
   end
   local values = wait.values
   local err = values[1]
-  if err and err ~= null then return nil, err end
+  if err and not rawequal(err, null) then return nil, err end
   if values.n <= 1 then return true end
   return unpack(values, 2, values.n)
 end
