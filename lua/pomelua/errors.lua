@@ -65,7 +65,9 @@ end
 function errors.text(value)
   local message = type(value) == "table" and rawget(value, "message")
   if type(message) == "string" then return message end
-  return errors.tostring(value)
+  local text = errors.tostring(value)
+  -- An address would make every error another.
+  return text:find("^table: 0x") and "an error that is a table without a message" or text
 end
 
 -- Where a coroutine is: its innermost line of Lua.
