@@ -29,7 +29,8 @@ describe("errors.text", function()
 
   it("is a message that the table itself has", function()
     assert.equal("gone", errors.text { message = "gone" })
-    assert.equal("named", errors.text(setmetatable({}, { __tostring = function() return "named" end })))
+    local named = setmetatable({}, { __tostring = function() return "named" end })
+    assert.equal("named", errors.text(named))
   end)
 
   it("is the same for every table without a message", function()
