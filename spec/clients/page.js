@@ -84,14 +84,14 @@ async function main() {
   await check('a name is taken once', async () => {
     const twin = await visit({ ...PHONE, colorScheme: 'light' });
     await enter(twin, 'Ann');
-    await twin.locator('#login-error', { hasText: 'taken' }).waitFor();
+    await twin.locator('#name-error', { hasText: 'taken' }).waitFor();
     await shot(twin, 'taken-phone-light');
     await twin.context().close();
   });
   await check('a name with a star is refused kindly', async () => {
     const star = await visit({ ...PHONE, colorScheme: 'light' });
     await enter(star, 'a*b');
-    await star.locator('#login-error', { hasText: '*' }).waitFor();
+    await star.locator('#name-error', { hasText: '*' }).waitFor();
     await star.context().close();
   });
   await check('messages reach everybody', async () => {
@@ -101,6 +101,20 @@ async function main() {
     await say(bob, 'Hi Ann');
     await say(bob, 'Did you see the new level? I needed an hour to get out of the greenhouse.');
     await bubble(ann, 'greenhouse').waitFor();
+  });
+  await check('what was sent leaves the box at once', async () => {
+    await ann.fill('#text', 'Sent once');
+    await ann.press('#text', 'Enter');
+    if (await ann.inputValue('#text') !== '') throw new Error('the text is still there');
+    await ann.press('#text', 'Enter');
+    await say(ann, 'and only once');
+    await bubble(bob, 'and only once').waitFor();
+    return await bubble(bob, 'Sent once').count() === 1;
+  });
+  await check('everybody has a colour of their own', async () => {
+    const colours = await ann.locator('#people-list .avatar').evaluateAll((all) =>
+      all.map((avatar) => avatar.style.getPropertyValue('--hue')));
+    return new Set(colours).size === 4;
   });
   await check('own messages are on the right', async () => {
     const own = await bubble(ann, 'Hello everybody!', '.own').boundingBox();
@@ -163,6 +177,16 @@ async function main() {
     await line(ann, 'Bob has left');
     await say(ann, 'Welcome back');
     await bubble(bob, 'Welcome back').waitFor();
+    await say(bob, 'Thank you');
+    await bubble(ann, 'Thank you').waitFor();
+  });
+  await check('who is sent out is told why, and cannot write', async () => {
+    for (const port of connectors.split(',')) cut(Number(port), 'Bob*lobby', 'too loud');
+    await bob.locator('#status[data-state="closed"]').waitFor();
+    await line(bob, 'You were sent out of the room: too loud.');
+    await shot(bob, 'kicked-phone-dark');
+    return await bob.locator('#text:disabled').count() === 1
+      && await bob.locator('#send:disabled').count() === 1;
   });
   await check('nothing raised an error', () => {
     if (faults.length > 0) throw new Error(faults.join('; '));
@@ -172,10 +196,10 @@ async function main() {
   report({ event: 'done' });
 }
 
-// Has the server end a user's sessions, without a word to the client.
-function cut(port, uid) {
+// Has the server end a user's sessions: with a reason by KICK, else without a word to the client.
+function cut(port, uid, reason) {
   const client = raw((event) => {
-    if (event.event === 'connected') client.request({ route: 'connector.testHandler.drop', msg: { uid } });
+    if (event.event === 'connected') client.request({ route: 'connector.testHandler.drop', msg: { uid, reason } });
     if (event.event === 'answer') client.disconnect();
   }, 'tcp');
   client.connect({ port });

@@ -30,6 +30,8 @@ describe("the page of the chat", function()
     "a name is taken once",
     "a name with a star is refused kindly",
     "messages reach everybody",
+    "what was sent leaves the box at once",
+    "everybody has a colour of their own",
     "own messages are on the right",
     "what people write is text, never HTML",
     "a private message is seen by two",
@@ -37,6 +39,7 @@ describe("the page of the chat", function()
     "the keyboard alone is enough",
     "others see who leaves",
     "a lost connection is shown and comes back",
+    "who is sent out is told why, and cannot write",
     "nothing raised an error",
   } do
     it("is such that " .. what, function()

@@ -50,7 +50,7 @@ return function(app)
   local Handler = {}
   function Handler:kick(msg, session) session:kick(msg.reason) end
   function Handler:drop(msg)
-    app:get("sessionService"):kick(msg.uid)
+    app:get("sessionService"):kick(msg.uid, msg.reason)
     return {}
   end
   function Handler:never() end
@@ -134,6 +134,11 @@ end
 -- Starts the visit of page.js.
 function support.page(...)
   return start("page.js", { ... })
+end
+
+-- Starts another script of this folder that prints events.
+function support.script(name, ...)
+  return start(name, { ... })
 end
 
 -- Somebody in the page of a generated game, as player.js describes.

@@ -4,6 +4,9 @@ import { connect } from "./pomelua.js";
 const EVERYONE = "*";
 const MAX_SHOWN = 500; // messages kept on the page
 const SAME_SPEAKER = 5 * 60 * 1000; // ms within which messages of one person share a heading
+// Degrees of the colour circle that the eye keeps apart: the greens of HSL look nearly the same.
+const HUES = [4, 28, 46, 74, 138, 174, 196, 218, 246, 276, 304, 334];
+const RESTART = 1001; // the close code of a server that stops (RFC 6455 7.4.1: going away)
 
 const $ = (id) => document.getElementById(id);
 const phone = matchMedia("(max-width: 760px)");
@@ -15,6 +18,10 @@ let target = EVERYONE;
 let last = null; // the message shown last, for grouping
 let unread = 0;
 let following = true; // whether the newest line is kept in view
+let writable = true; // whether there is a connection to send it over
+let restarting = false; // whether the server said that it goes away
+let kicked = null; // the server's reason, when it ended the connection
+const hues = new Map(); // name to hue
 
 const secure = location.protocol === "https:";
 
@@ -34,17 +41,23 @@ async function enter(name, room) {
   if (entry.code !== 200) throw new Error(entry.message ?? "No server is free.");
 
   me = { name, room };
+  kicked = null;
   client = await connect({ host: entry.host, port: entry.port, secure }, { login });
   client.on("onChat", onChat).on("onAdd", onAdd).on("onLeave", onLeave)
     .on("open", onOpen).on("disconnect", onDisconnect).on("reconnecting", onReconnecting)
     .on("kick", onKick);
 }
 
+// An error that belongs to a field of the form.
+function problemOf(field, message) {
+  return Object.assign(new Error(message), { field });
+}
+
 // Runs at first and again after each reconnect.
 async function login(connection) {
   const answer = await connection.request("connector.entryHandler.enter",
     { username: me.name, rid: me.room });
-  if (answer.code === 500) throw new Error(answer.message ?? "This name is taken in this room.");
+  if (answer.code === 500) throw problemOf("name", answer.message ?? "This name is taken in this room.");
   people = new Set(answer.users);
 }
 
@@ -76,49 +89,70 @@ function onLeave({ user }) {
 }
 
 function onOpen() {
+  restarting = false;
   showStatus("open", "Connected");
   showBanner(null);
+  allowWriting(true);
+  $("composer-error").textContent = "";
   showPeople();
   if (target !== EVERYONE && !people.has(target)) setTarget(EVERYONE);
   addSystemLine("You are back");
 }
 
-function onDisconnect({ retry }) {
-  if (!client || retry) return;
+function onDisconnect({ code, retry }) {
+  if (code === RESTART) restarting = true;
+  if (!client) return;
+  allowWriting(false, retry);
+  if (retry) return;
   showStatus("closed", "Not connected");
-  showBanner("The connection has ended.", "Back to the start", leave);
+  showBanner(kicked ?? "The connection has ended.", "Back to the start", leave);
 }
 
 function onReconnecting({ delay }) {
   showStatus("waiting", "Reconnecting …");
   const seconds = Math.max(1, Math.round(delay / 1000));
-  showBanner(`The connection was lost. Next attempt in ${seconds} s.`, "Try now",
-    () => client?.retryNow());
+  const why = restarting ? "The server restarts." : "The connection was lost.";
+  showBanner(`${why} Next attempt in ${seconds} s.`, "Try now", () => client?.retryNow());
 }
 
-function onKick() {
-  addSystemLine("You were sent out of the room");
+function onKick({ reason }) {
+  kicked = reason ? `You were sent out of the room: ${reason}.` : "You were sent out of the room.";
+  addSystemLine(kicked);
 }
 
 // Speaking
 
 async function send(text) {
   const to = target;
-  $("send").disabled = true;
+  $("text").value = "";
+  fitText();
   try {
     const answer = await client.request("chat.chatHandler.send", { content: text, target: to });
     if (answer.code === 500) throw new Error(answer.message ?? "The message was not sent.");
     // The room hears everybody, us included; of a private message only the other one hears.
     if (to !== EVERYONE) addMessage({ from: me.name, to, text, whisper: true });
     $("composer-error").textContent = "";
-    if ($("text").value.trim() === text) $("text").value = "";
-    fitText();
   } catch (error) {
+    // What was not sent comes back, before what was typed meanwhile.
+    $("text").value = [text, $("text").value].filter(Boolean).join("\n");
+    fitText();
     $("composer-error").textContent = error.code === "CLOSED"
       ? "Not sent: there is no connection." : `Not sent: ${error.message}`;
-  } finally {
-    $("send").disabled = false;
   }
+}
+
+// Without a connection nothing can be sent, and the composer shows it. While the connection comes
+// back, a text can be prepared.
+function allowWriting(sending, typing = sending) {
+  writable = sending;
+  $("send").disabled = !sending;
+  $("text").disabled = !typing;
+  showPlaceholder();
+}
+
+function showPlaceholder() {
+  $("text").placeholder = $("text").disabled ? "Not connected"
+    : target === EVERYONE ? "Write to everyone" : `Write to ${target}`;
 }
 
 function setTarget(name) {
@@ -126,7 +160,7 @@ function setTarget(name) {
   const whisper = name !== EVERYONE;
   $("target").hidden = !whisper;
   $("target-name").textContent = whisper ? name : "";
-  $("text").placeholder = whisper ? `Write to ${name}` : "Write to everyone";
+  showPlaceholder();
   $("composer").classList.toggle("whisper", whisper);
   for (const button of $("people-list").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", String(button.dataset.name === name));
@@ -148,11 +182,16 @@ function element(tag, className, text) {
   return node;
 }
 
-// Everybody has a colour of their own, the same on every page.
+// A name keeps its colour, which is the same on most pages: the name decides, unless somebody who
+// is here has that colour already.
 function hueOf(name) {
+  if (hues.has(name)) return String(hues.get(name));
   let hash = 7;
-  for (const c of name) hash = (hash * 31 + c.codePointAt(0)) % 3600;
-  return String(hash / 10);
+  for (const c of name) hash = (hash * 31 + c.codePointAt(0)) % 1000003;
+  const taken = new Set([me.name, ...people].map((other) => hues.get(other)));
+  const inOrder = HUES.map((_, i) => HUES[(hash + 5 * i) % HUES.length]);
+  hues.set(name, inOrder.find((hue) => !taken.has(hue)) ?? inOrder[0]);
+  return String(hues.get(name));
 }
 
 function avatarOf(name) {
@@ -287,6 +326,7 @@ function show(view) {
   $("room-title").textContent = me.room;
   showStatus("open", "Connected");
   showBanner(null);
+  allowWriting(true);
   setTarget(EVERYONE);
   showPeople();
   openPeople(false);
@@ -330,22 +370,26 @@ function remembered() {
   }
 }
 
+// Says what is wrong under the field that it is about, or under the form ("login").
+function showProblem(field, text = "") {
+  $("login-error").textContent = field === "login" ? text : "";
+  for (const each of ["name", "room"]) {
+    $(`${each}-error`).textContent = field === each ? text : "";
+    $(each).setAttribute("aria-invalid", String(field === each));
+    if (field === each) $(each).focus();
+  }
+}
+
 // What people do
 
 $("login-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const name = $("name").value.trim();
   const room = $("room").value.trim();
-  $("login-error").textContent = "";
+  showProblem(null);
   for (const [field, value] of [["name", name], ["room", room]]) {
-    const problem = !value ? `The ${field} is missing.`
-      : value.includes("*") ? `The ${field} must not contain *.` : "";
-    $(field).setAttribute("aria-invalid", String(problem !== ""));
-    if (problem) {
-      $("login-error").textContent = problem;
-      $(field).focus();
-      return;
-    }
+    if (!value) return showProblem(field, `The ${field} is missing.`);
+    if (value.includes("*")) return showProblem(field, `The ${field} must not contain *.`);
   }
   $("enter").disabled = true;
   $("enter").textContent = "Entering …";
@@ -354,8 +398,8 @@ $("login-form").addEventListener("submit", async (event) => {
     remember({ name, room });
     show("chat");
   } catch (error) {
-    $("login-error").textContent =
-      ["CLOSED", "TIMEOUT"].includes(error.code) ? "The server does not answer." : error.message;
+    showProblem(error.field ?? "login",
+      ["CLOSED", "TIMEOUT"].includes(error.code) ? "The server does not answer." : error.message);
   } finally {
     $("enter").disabled = false;
     $("enter").textContent = "Enter the room";
@@ -365,7 +409,8 @@ $("login-form").addEventListener("submit", async (event) => {
 $("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("text").value.trim();
-  if (text && !$("send").disabled) send(text);
+  if (text && writable) send(text);
+  else if (text) $("composer-error").textContent = "Not sent: there is no connection.";
   $("text").focus();
 });
 

@@ -23,6 +23,7 @@ const COMPRESSED = 1; // bit 0 of the flag byte; the message type is in bits 1 t
 const MAX_BODY = 0xffffff;
 const MAX_ID = 0x7fffffff;
 const HEARTBEAT_GAP = 100; // ms that the server's heartbeat may be late
+const MAX_DELAY = 0x7fffffff; // the longest delay that setTimeout takes
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -41,12 +42,15 @@ export class PomeluaError extends Error {
  * @property {object} [user] what the server's own handshake function gets
  * @property {(client: Client) => any} [login] runs after each handshake, the first and those after
  *   a reconnect, before the connection counts as open; when it throws, the connection is given up
- * @property {number} [timeout] ms until a request or a handshake is given up, 10000
+ * @property {number} [timeout] ms until a request or a handshake is given up, 10000; 0 or Infinity:
+ *   never
  * @property {boolean} [reconnect] whether to connect again after a lost connection, true
  * @property {number} [reconnectDelay] ms before the first new attempt, 500; doubled for each more
  * @property {number} [reconnectMaxDelay] ms, 15000
  * @property {number} [reconnectAttempts] attempts in a row until it is given up, Infinity
  * @property {typeof WebSocket} [WebSocket] for programs without a global one
+ *
+ * An option that is undefined or null counts as left out. One that is no such value is a TypeError.
  */
 
 /**
@@ -78,18 +82,25 @@ export class Client {
   #routes = new Map(); #codes = new Map(); // the dictionary, both ways
   #nextId = 1; #requests = new Map(); #listeners = new Map();
   #attempt = 0; #retryTimer = null; #onOnline = null;
+  #ended = true; // whether the user of the client wants no connection
   #interval = 0; #beatTimer = null; #deadTimer = null; #deadline = 0;
 
   /**
    * @param {string | {host: string, port?: number, secure?: boolean, path?: string}} target
    * @param {Options} [options]
    */
-  constructor(target, options = {}) {
+  constructor(target, options) {
     this.#url = urlOf(target);
     this.#options = {
       timeout: 10000, reconnect: true, reconnectDelay: 500, reconnectMaxDelay: 15000,
-      reconnectAttempts: Infinity, WebSocket: globalThis.WebSocket, ...options,
+      reconnectAttempts: Infinity, WebSocket: globalThis.WebSocket, ...given(options),
     };
+    for (const name of ["timeout", "reconnectDelay", "reconnectMaxDelay", "reconnectAttempts"]) {
+      checkNumber(name, this.#options[name]);
+    }
+    if (typeof this.#options.WebSocket !== "function") {
+      throw new TypeError("this program has no WebSocket: give one as the option WebSocket");
+    }
   }
 
   get url() { return this.#url; }
@@ -104,11 +115,16 @@ export class Client {
   async open() {
     if (this.#state !== "closed") throw new PomeluaError("CLOSED", "the client is open already");
     this.#attempt = 0;
+    this.#ended = false;
     await this.#establish(false);
   }
 
-  /** Ends the connection for good. Requests that still wait are rejected. */
+  /**
+   * Ends the connection for good; nothing reconnects until open() is called. Requests that still
+   * wait are rejected. It may be called at any time, also by a listener.
+   */
   disconnect() {
+    this.#ended = true;
     this.#stopWaiting();
     const socket = this.#socket;
     if (socket) {
@@ -132,16 +148,19 @@ export class Client {
    * @param {any} [msg]
    * @param {{timeout?: number}} [options]
    * @returns {Promise<any>} the answer's body; rejected when there is no connection (CLOSED), when
-   *   it is lost meanwhile (CLOSED, KICKED), and when the answer takes too long (TIMEOUT)
+   *   it is lost meanwhile (CLOSED), when the server ends it (KICKED), and when the answer takes too
+   *   long (TIMEOUT)
    */
-  request(route, msg = {}, { timeout = this.#options.timeout } = {}) {
+  request(route, msg = {}, options) {
     return new Promise((resolve, reject) => {
+      const timeout = options?.timeout ?? this.#options.timeout;
+      checkNumber("timeout", timeout);
       const id = this.#takeId();
       this.#send(this.#encode(REQUEST, id, route, msg));
-      const timer = setTimeout(() => {
+      const timer = after(timeout, () => {
         this.#requests.delete(id);
         reject(new PomeluaError("TIMEOUT", `${route}: no answer within ${timeout} ms`));
-      }, timeout);
+      });
       this.#requests.set(id, { resolve, reject, timer });
     });
   }
@@ -197,9 +216,9 @@ export class Client {
       const socket = new this.#options.WebSocket(this.#url);
       this.#state = "connecting";
       const attempt = { socket, again, settle: null };
-      const timer = setTimeout(() => {
+      const timer = after(this.#options.timeout, () => {
         this.#fail(attempt, new PomeluaError("TIMEOUT", `no handshake with ${this.#url}`));
-      }, this.#options.timeout);
+      });
       // Settles this attempt once: without an error it is open, with one it has failed.
       attempt.settle = (error) => {
         clearTimeout(timer);
@@ -266,8 +285,9 @@ export class Client {
     this.#emit("open", { again: attempt.again });
   }
 
-  // The end of a connection, told once: the socket is forgotten here.
-  #lost(socket, code, reason, mayRetry) {
+  // The end of a connection, told once: the socket is forgotten here. What waits for an answer is
+  // rejected with `error`.
+  #lost(socket, code, reason, mayRetry, error) {
     if (this.#socket !== socket) return;
     const wasOpen = this.#state === "open";
     this.#socket = null;
@@ -276,7 +296,7 @@ export class Client {
     clearTimeout(this.#deadTimer);
     this.#beatTimer = this.#deadTimer = null;
 
-    const error = new PomeluaError("CLOSED", reason || "the connection was lost");
+    error ??= new PomeluaError("CLOSED", reason || "the connection was lost");
     for (const { reject, timer } of this.#requests.values()) {
       clearTimeout(timer);
       reject(error);
@@ -287,13 +307,14 @@ export class Client {
     const retry = mayRetry && again && this.#options.reconnect
       && this.#attempt < this.#options.reconnectAttempts;
     if (wasOpen || again && !retry) this.#emit("disconnect", { code, reason, retry });
-    if (retry && this.#state === "closed") this.#wait();
+    // A listener may have called disconnect(), or open().
+    if (retry && this.#state === "closed" && !this.#ended) this.#wait();
   }
 
   // Exponential back-off; jitter, so that a crowd does not come back in one moment.
   #wait() {
     const { reconnectDelay, reconnectMaxDelay } = this.#options;
-    const full = Math.min(reconnectMaxDelay, reconnectDelay * 2 ** this.#attempt);
+    const full = Math.min(MAX_DELAY, reconnectMaxDelay, reconnectDelay * 2 ** this.#attempt);
     const delay = Math.round(full / 2 + Math.random() * full / 2);
     this.#attempt++;
     this.#state = "waiting";
@@ -352,9 +373,10 @@ export class Client {
     } catch {
       // A kick without a reason is a kick.
     }
-    attempt.settle(new PomeluaError("KICKED", "kicked by the server"));
+    const error = new PomeluaError("KICKED", "kicked by the server");
+    attempt.settle(error);
     this.#emit("kick", reason);
-    this.#lost(attempt.socket, 0, "kicked", false);
+    this.#lost(attempt.socket, 0, "kicked", false, error);
     attempt.socket.close();
   }
 
@@ -403,7 +425,9 @@ export class Client {
     }
     if (code) head.push(code >> 8, code & 0xff);
     else head.push(name.length, ...name);
-    return joined(head, encoder.encode(JSON.stringify(msg)));
+    const body = JSON.stringify(msg);
+    if (body === undefined) throw new TypeError(`${route}: the message is no JSON value`);
+    return joined(head, encoder.encode(body));
   }
 
   #message(bytes) {
@@ -447,9 +471,28 @@ export class Client {
   }
 }
 
+// The options without those that are left out.
+function given(options) {
+  return Object.fromEntries(
+    Object.entries(options ?? {}).filter(([, value]) => value !== undefined && value !== null));
+}
+
+function checkNumber(name, value) {
+  if (typeof value === "number" && value >= 0) return;
+  throw new TypeError(`${name} must be a number from 0 on, not ${String(value)}`);
+}
+
+// setTimeout for a limit: 0 and what is too long for a timer mean no limit.
+function after(delay, fn) {
+  return delay > 0 && delay <= MAX_DELAY ? setTimeout(fn, delay) : null;
+}
+
 function urlOf(target) {
   if (typeof target === "string") return target;
-  const { host, port, secure = false, path = "/" } = target;
+  const { host, port, secure, path } = { secure: false, path: "/", ...given(target) };
+  if (typeof host !== "string" || host === "") {
+    throw new TypeError('the target has no host: { host: "127.0.0.1", port: 3010 }');
+  }
   const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
   return `${secure ? "wss" : "ws"}://${name}${port ? `:${port}` : ""}${path}`;
 }
