@@ -8,6 +8,7 @@ local timers = require "pomelua.timers"
 ---@field settings table what set has put there
 ---@field event pomelua.Event bind_session, unbind_session, close_session, start_server, start_all
 ---@field rpc table app.rpc.<type>.<remote>.<method>(routeParam, ..., cb)
+---@field call table app.call.<type>.<remote>.<method>(routeParam, ...): waits for the answer
 ---@field env string
 local methods = {}
 local mt = { __name = "pomelua.app", __index = methods }
@@ -22,6 +23,7 @@ function app.new(server)
     },
     event = server.event,
     rpc = server.rpc.proxy,
+    call = server.rpc.call,
     env = server.env,
   }, mt)
 end

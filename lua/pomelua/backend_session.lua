@@ -30,52 +30,66 @@ function backend_session.from(server, exported)
   }, mt)
 end
 
--- Calls the frontend's sys remote; after(err, ...) comes before the callback.
-local function ask(self, method, cb, after, n, ...)
+-- Calls the frontend's sys remote; after() comes before the callback.
+local function ask(self, method, cb, after, n, a, b, c)
   local server = self._server
-  server.rpc.system(self.frontendId, method, function(err, ...)
-    if after and not err then after(...) end
-    session.finish(server, "session:" .. method, cb, err)
-  end, n, ...)
+  return session.ask(server, "session:" .. method, cb, function(done)
+    server.rpc.system(self.frontendId, method, function(err)
+      if after and not err then after() end
+      done(err)
+    end, n, a, b, c)
+  end)
 end
 
 ---@param uid string|number
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:bind(uid, cb)
   cb = session.check_callback("session:bind(uid, cb)", cb)
-  ask(self, "bind", cb, function() self.uid = uid end, 2, self.id, uid)
+  return ask(self, "bind", cb, function() self.uid = uid end, 2, self.id, uid)
 end
 
 ---@param uid string|number
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:unbind(uid, cb)
   cb = session.check_callback("session:unbind(uid, cb)", cb)
-  ask(self, "unbind", cb, function() self.uid = nil end, 2, self.id, uid)
+  return ask(self, "unbind", cb, function() self.uid = nil end, 2, self.id, uid)
 end
 
 ---@param key string
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:push(key, cb)
   cb = session.check_callback("session:push(key, cb)", cb)
   key = session.check_key("session:push(key, cb)", key)
-  ask(self, "push", cb, nil, 3, self.id, key, self.settings[key])
+  return ask(self, "push", cb, nil, 3, self.id, key, self.settings[key])
 end
 
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:pushAll(cb)
   cb = session.check_callback("session:pushAll(cb)", cb)
-  ask(self, "pushAll", cb, nil, 3, self.id, self.settings, session.removed(self))
+  return ask(self, "pushAll", cb, nil, 3, self.id, self.settings, session.removed(self))
 end
 
 ---@param reason string|function|nil
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:kick(reason, cb)
   reason, cb = session.kick_arguments(reason, cb)
-  ask(self, "kickBySid", cb, nil, 2, self.id, reason)
+  return ask(self, "kickBySid", cb, nil, 2, self.id, reason)
 end
 
-function methods:on()
-  error("session:on: a session's end is seen on its frontend only", 2)
+for _, name in ipairs { "on", "once", "off" } do
+  methods[name] = function()
+    error("session:" .. name .. ": a session's end is seen on its frontend only", 2)
+  end
 end
 
 return backend_session

@@ -1,6 +1,7 @@
 -- backend_session_service: sessions of any frontend, asked for by its id;
 -- app:get("backendSessionService").
 local backend_session = require "pomelua.backend_session"
+local errors = require "pomelua.errors"
 local session = require "pomelua.session"
 
 ---@class pomelua.BackendSessionService
@@ -13,62 +14,77 @@ function backend_session_service.new(server)
   return setmetatable({ _server = server }, mt)
 end
 
-local function must_have(what, cb)
-  if type(cb) ~= "function" then
-    error("backendSessionService:" .. what .. ": the callback must be a function, got "
-      .. type(cb), 3)
-  end
+-- Asks a frontend; found(value) makes what the callback gets of its answer, nil when there
+-- is no such session: an error for who waits, nil as second value for a callback.
+local function find(self, what, frontend_id, method, whom, cb, found)
+  local server = self._server
+  return session.ask(server, "backendSessionService:" .. what, cb, function(done)
+    server.rpc.system(frontend_id, method, function(err, value)
+      local made
+      if not err and type(value) == "table" then made = found(value) end
+      if not err and made == nil and not cb then
+        err = errors.new(("there is no session of %s on %s"):format(session.text_of(whom),
+          tostring(frontend_id)), "NOENT")
+      end
+      done(err, made)
+    end, 1, whom)
+  end)
 end
 
 ---@param frontendId string
 ---@param sid number
----@param cb fun(err: pomelua.Error|nil, session: pomelua.BackendSession|nil)
+---@param cb nil|fun(err: pomelua.Error|nil, session: pomelua.BackendSession|nil) left out: waits
+---@return pomelua.BackendSession|nil session nothing with a callback
+---@return pomelua.Error|nil err "NOENT" when there is none
 function methods:get(frontendId, sid, cb)
-  must_have("get(frontendId, sid, cb)", cb)
+  cb = session.check_callback("backendSessionService:get(frontendId, sid, cb)", cb)
   local server = self._server
-  server.rpc.system(frontendId, "getBackendSessionBySid", function(err, found)
-    cb(err, not err and found and backend_session.from(server, found) or nil)
-  end, 1, sid)
+  return find(self, "get", frontendId, "getBackendSessionBySid", sid, cb, function(one)
+    return backend_session.from(server, one)
+  end)
 end
 
 ---@param frontendId string
 ---@param uid string|number
----@param cb fun(err: pomelua.Error|nil, sessions: pomelua.BackendSession[]|nil)
+---@param cb nil|fun(err: pomelua.Error|nil, sessions: pomelua.BackendSession[]|nil) or waits
+---@return pomelua.BackendSession[]|nil sessions nothing with a callback
+---@return pomelua.Error|nil err "NOENT" when there is none
 function methods:getByUid(frontendId, uid, cb)
-  must_have("getByUid(frontendId, uid, cb)", cb)
+  cb = session.check_callback("backendSessionService:getByUid(frontendId, uid, cb)", cb)
   local server = self._server
-  server.rpc.system(frontendId, "getBackendSessionsByUid", function(err, found)
-    local list
-    if not err and type(found) == "table" then
-      list = {}
-      for i = 1, #found do list[i] = backend_session.from(server, found[i]) end
-    end
-    cb(err, list)
-  end, 1, uid)
+  return find(self, "getByUid", frontendId, "getBackendSessionsByUid", uid, cb, function(some)
+    local list = {}
+    for i = 1, #some do list[i] = backend_session.from(server, some[i]) end
+    return list
+  end)
 end
 
 local function kick(self, method, frontend_id, whom, reason, cb)
   local server = self._server
   reason, cb = session.kick_arguments(reason, cb)
-  server.rpc.system(frontend_id, method, function(err)
-    session.finish(server, "backendSessionService:" .. method, cb, err)
-  end, 2, whom, reason)
+  return session.ask(server, "backendSessionService:" .. method, cb, function(done)
+    server.rpc.system(frontend_id, method, function(err) done(err) end, 2, whom, reason)
+  end)
 end
 
 ---@param frontendId string
 ---@param sid number
 ---@param reason string|function|nil may be left out: then it is "kick"
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:kickBySid(frontendId, sid, reason, cb)
-  kick(self, "kickBySid", frontendId, sid, reason, cb)
+  return kick(self, "kickBySid", frontendId, sid, reason, cb)
 end
 
 ---@param frontendId string
 ---@param uid string|number
 ---@param reason string|function|nil
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:kickByUid(frontendId, uid, reason, cb)
-  kick(self, "kickByUid", frontendId, uid, reason, cb)
+  return kick(self, "kickByUid", frontendId, uid, reason, cb)
 end
 
 ---@param opts table {id, frontendId, uid, settings}

@@ -183,7 +183,8 @@ local function ask_units(gen)
     local module = type(unit.value) == "table" and unit.value or unit.raw
     local fn = type(module) == "table" and rawget(module, "__check")
     if type(fn) == "function" then
-      local ok, agreed, why = generation.within(gen, unit, fn, module, gen.server.app)
+      local ok, agreed, why = generation.within(gen, unit, task.at_once, fn, module,
+        gen.server.app)
       if not ok then return nil, generation.located(unit.name, agreed) end
       if agreed == false or agreed == nil and why ~= nil then
         return nil, generation.located(unit.name, "__check: " .. errors.text(why or "false"))

@@ -179,6 +179,53 @@ local function proxy(server)
   end)
 end
 
+local function same(...) return ... end
+
+-- What app.call adds to a method of app.rpc: it waits for the answer.
+local function wait_for(sent, server, name, ...)
+  local n = select("#", ...)
+  if n > 0 and type((select(n, ...))) == "function" then
+    error("app.call." .. name .. " takes no callback: it returns what the remote answers", 3)
+  end
+  if task.can_wait() then return task.await(sent, ...) end
+  local args = { ... }
+  args[n + 1] = function(err)
+    if err then server:warn("app.call." .. name .. ": " .. errors.text(err), "app.call") end
+  end
+  sent(unpack(args, 1, n + 1))
+end
+
+local function call_method(server, rpcs, service, stype, service_name, method)
+  local sent = rpcs[stype][service_name][method]
+  local name = stype .. "." .. service_name .. "." .. method
+  local made = {}
+  -- No tail calls: errors name the line of who called.
+  function made.toServer(...)
+    if rawequal((...), made) then
+      return same(wait_for(sent.toServer, server, name .. ".toServer", select(2, ...)))
+    end
+    return same(wait_for(sent.toServer, server, name .. ".toServer", ...))
+  end
+  return setmetatable(made, { __call = function(_, ...)
+    if rawequal((...), service) then
+      return same(wait_for(sent, server, name, select(2, ...)))
+    end
+    return same(wait_for(sent, server, name, ...))
+  end })
+end
+
+-- app.call.<type>.<service>.<method>(routeParam, ...), also .toServer(id | "*", ...), and
+-- both with ":".
+local function call_proxy(server, rpcs)
+  return lazily(function(_, stype)
+    return lazily(function(_, service_name)
+      return lazily(function(self, method)
+        return call_method(server, rpcs, self, stype, service_name, method)
+      end)
+    end)
+  end)
+end
+
 local function invoke(server, to, msg, cb)
   if type(msg) ~= "table" or type(msg.service) ~= "string" or type(msg.method) ~= "string" then
     error("app:rpcInvoke(serverId, msg, cb): msg must have service, method and args", 3)
@@ -189,11 +236,14 @@ local function invoke(server, to, msg, cb)
     #args, unpack(args, 1, #args))
 end
 
----Sets server.rpc: proxy (app.rpc), invoke (app:rpcInvoke), system (a frontend's sys remote).
+---Sets server.rpc: proxy (app.rpc), call (app.call), invoke (app:rpcInvoke) and system (a
+---frontend's sys remote).
 function rpc.install(server)
   server.calls = {}
+  local rpcs = proxy(server)
   server.rpc = {
-    proxy = proxy(server),
+    proxy = rpcs,
+    call = call_proxy(server, rpcs),
     invoke = function(to, msg, cb) invoke(server, to, msg, cb) end,
     system = function(to, method, cb, n, ...)
       rpc.send(server, to, sys_remote.SERVICE .. "." .. method, cb, n, ...)

@@ -4,6 +4,7 @@
 local core = require "pomelua.core"
 local errors = require "pomelua.errors"
 local json = require "pomelua.json"
+local task = require "pomelua.task"
 
 local session = {}
 
@@ -84,15 +85,38 @@ function session.make(server, sid, uid, settings)
   }, mt)
 end
 
--- Ends a call: tells the callback, or the log when there is nobody to tell.
+-- A call without a callback whose error nobody is told.
+local function log_error(server, what, err)
+  if err then server:warn(what .. ": " .. errors.text(err), what .. " without a callback") end
+end
+
+-- Ends a call that had nothing to wait for: tells the callback; without one, it returns
+-- what a call that waited would return, or tells the log where nothing can wait.
 local function finish(server, what, cb, err)
   if cb then
     cb(err)
+  elseif not task.can_wait() then
+    log_error(server, what, err)
   elseif err then
-    server:warn(what .. ": " .. errors.text(err), what .. " without a callback")
+    return nil, err
+  else
+    return true
   end
 end
 session.finish = finish
+
+-- A call to another server: start(done) begins it, and it ends with done(err, ...). With a
+-- callback that is told; without one this waits and returns what done was given, or tells
+-- the log where nothing can wait.
+function session.ask(server, what, cb, start)
+  if cb then
+    start(cb)
+  elseif task.can_wait() then
+    return task.await(start)
+  else
+    start(function(err) log_error(server, what, err) end)
+  end
+end
 
 ---A callback argument: nil or a function, anything else is a mistake worth raising.
 function session.check_callback(what, cb)
@@ -252,54 +276,61 @@ end
 ---Says who this is. Several sessions may have one uid, unless
 ---sessionConfig.singleSession is "refuse" (or true) or "kick-old".
 ---@param uid string|number
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:bind(uid, cb)
   cb = session.check_callback("session:bind(uid, cb)", cb)
   local err = session.bind(self._server, self.id, uid)
   if not err then self.uid = uid end
-  finish(self._server, "session:bind", cb, err)
+  return finish(self._server, "session:bind", cb, err)
 end
 
 ---@param uid string|number
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:unbind(uid, cb)
   cb = session.check_callback("session:unbind(uid, cb)", cb)
   local err = session.unbind(self._server, self.id, uid)
   if not err then self.uid = nil end
-  finish(self._server, "session:unbind", cb, err)
+  return finish(self._server, "session:unbind", cb, err)
 end
 
 ---Writes one setting back, so that later messages find it.
 ---@param key string
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:push(key, cb)
   cb = session.check_callback("session:push(key, cb)", cb)
   key = check_key("session:push(key, cb)", key)
   local value = self.settings[key]
-  finish(self._server, "session:push", cb,
+  return finish(self._server, "session:push", cb,
     session.import(self._server, self.id, { [key] = value }, value == nil and { key } or nil))
 end
 
 ---Writes all settings back.
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:pushAll(cb)
   cb = session.check_callback("session:pushAll(cb)", cb)
-  finish(self._server, "session:pushAll", cb,
+  return finish(self._server, "session:pushAll", cb,
     session.import(self._server, self.id, self.settings, session.removed(self)))
 end
 
----Calls fn(session, reason) when the session has ended. reason: the text given to
----kick, or why the server closed it; the client's WebSocket close code; for TCP
----whether there was an error; nil when it was closed without one.
----@param name "closed"
----@param fn fun(session: pomelua.Session, reason: any)
-function methods:on(name, fn)
+-- The only event there is. Level 3: the line of the game's.
+local function check_event(what, name, fn)
   if name ~= "closed" then
-    error("session:on: there is no event " .. tostring(name) .. ", only \"closed\"", 2)
+    error(what .. ": there is no event " .. tostring(name) .. ", only \"closed\"", 3)
   end
   if type(fn) ~= "function" then
-    error("session:on(\"closed\", fn): fn must be a function, got " .. type(fn), 2)
+    error(what .. "(\"closed\", fn): fn must be a function, got " .. type(fn), 3)
   end
+end
+
+local function listen(self, fn)
   local server = self._server
   local _, _, found = server.node:session(self.id)
   if not found then return end
@@ -314,13 +345,47 @@ function methods:on(name, fn)
   list[#list + 1] = fn
 end
 
+---Calls fn(session, reason) when the session has ended. reason: the text given to
+---kick, or why the server closed it; the client's WebSocket close code; for TCP
+---whether there was an error; nil when it was closed without one.
+---@param name "closed"
+---@param fn fun(session: pomelua.Session, reason: any)
+function methods:on(name, fn)
+  check_event("session:on", name, fn)
+  listen(self, fn)
+end
+
+---The same: a session ends once.
+---@param name "closed"
+---@param fn fun(session: pomelua.Session, reason: any)
+function methods:once(name, fn)
+  check_event("session:once", name, fn)
+  listen(self, fn)
+end
+
+---Takes a listener of on or once away; without fn, all.
+---@param name "closed"
+---@param fn nil|fun(session: pomelua.Session, reason: any)
+function methods:off(name, fn)
+  check_event("session:off", name, fn == nil and check_event or fn)
+  local closers = self._server.closers
+  local old, list = closers[self.id], {}
+  if not old then return end
+  for i = 1, fn and #old or 0 do
+    if old[i] ~= fn then list[#list + 1] = old[i] end
+  end
+  closers[self.id] = list -- an empty one, too: the end of the session is watched
+end
+
 ---Ends the session. kick(cb) gives the reason "kick"; kick() sends no KICK package.
 ---@param reason string|nil
----@param cb fun(err: pomelua.Error|nil)|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:kick(reason, cb)
   reason, cb = session.kick_arguments(reason, cb)
   session.kick(self._server, self.id, reason)
-  finish(self._server, "session:kick", cb)
+  return finish(self._server, "session:kick", cb)
 end
 
 return session

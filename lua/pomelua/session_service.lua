@@ -18,7 +18,7 @@ local live_mt = { __name = "pomelua.session", __index = session.index_of(live_me
 function live_methods:set(key, value)
   session.methods.set(self, key, value)
   local keys = type(key) == "table" and key or { [key] = value }
-  session.finish(self._server, "session:set",
+  return session.finish(self._server, "session:set",
     nil, session.import(self._server, self.id, keys, value == nil and { key } or nil))
 end
 
@@ -55,17 +55,23 @@ end
 ---@param sid number
 ---@param uid string|number
 ---@param cb fun(err: pomelua.Error|nil)|nil
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:bind(sid, uid, cb)
   cb = session.check_callback("sessionService:bind(sid, uid, cb)", cb)
-  session.finish(self._server, "sessionService:bind", cb, session.bind(self._server, sid, uid))
+  return session.finish(self._server, "sessionService:bind", cb,
+    session.bind(self._server, sid, uid))
 end
 
 ---@param sid number
 ---@param uid string|number
 ---@param cb fun(err: pomelua.Error|nil)|nil
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:unbind(sid, uid, cb)
   cb = session.check_callback("sessionService:unbind(sid, uid, cb)", cb)
-  session.finish(self._server, "sessionService:unbind", cb, session.unbind(self._server, sid, uid))
+  return session.finish(self._server, "sessionService:unbind", cb,
+    session.unbind(self._server, sid, uid))
 end
 
 ---Kicks every session of a uid on this frontend; without a reason and a callback
@@ -73,38 +79,46 @@ end
 ---@param uid string|number
 ---@param reason string|function|nil may be left out: then it is "kick"
 ---@param cb fun(err: pomelua.Error|nil)|nil
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:kick(uid, reason, cb)
   reason, cb = session.kick_arguments(reason, cb)
   for _, sid in ipairs(self._server.node:sidsOf(uid)) do
     session.kick(self._server, sid, reason)
   end
-  session.finish(self._server, "sessionService:kick", cb)
+  return session.finish(self._server, "sessionService:kick", cb)
 end
 
 ---The same for one session.
 ---@param sid number
 ---@param reason string|function|nil
 ---@param cb fun(err: pomelua.Error|nil)|nil
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:kickBySessionId(sid, reason, cb)
   reason, cb = session.kick_arguments(reason, cb)
   session.kick(self._server, sid, reason)
-  session.finish(self._server, "sessionService:kickBySessionId", cb)
+  return session.finish(self._server, "sessionService:kickBySessionId", cb)
 end
 
 ---@param sid number
 ---@param key string
 ---@param value any JSON; nil takes the key out
 ---@param cb fun(err: pomelua.Error|nil)|nil
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:import(sid, key, value, cb)
-  session.finish(self._server, "sessionService:import", cb, session.import(self._server, sid,
+  return session.finish(self._server, "sessionService:import", cb, session.import(self._server, sid,
     { [key] = value }, value == nil and { key } or nil))
 end
 
 ---@param sid number
 ---@param settings table
 ---@param cb fun(err: pomelua.Error|nil)|nil
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
 function methods:importAll(sid, settings, cb)
-  session.finish(self._server, "sessionService:importAll", cb,
+  return session.finish(self._server, "sessionService:importAll", cb,
     session.import(self._server, sid, settings))
 end
 

@@ -175,6 +175,27 @@ core.to_json_caller(function(fn, value, key)
   return result
 end)
 
+---Whether a call without a callback waits here: in a function that the server called,
+---and not where somebody counts on its coming back at once.
+---@return boolean
+function task.can_wait()
+  local t = current.task
+  return t ~= nil and running() == t.co and not t.at_once
+end
+
+---Calls fn(...) so that calls without a callback do not wait in it.
+---@return any ... what fn returned; its errors pass through
+function task.at_once(fn, ...)
+  local t = current.task
+  if not t then return fn(...) end
+  local outer = t.at_once
+  t.at_once = true
+  local ok, a, b, c = pcall(fn, ...)
+  t.at_once = outer
+  if not ok then error(a, 0) end
+  return a, b, c
+end
+
 ---What runs now works on a message of that session.
 ---@param session pomelua.Session|pomelua.BackendSession
 function task.works_for(session) current.task.session = session end

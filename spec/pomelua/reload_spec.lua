@@ -381,6 +381,26 @@ app:start()
     assert.is_true(logged "chat.echo.say [generation 2]: ")
   end)
 
+  it("does not wait for a session in __check, nor for a remote in migrate", function()
+    start()
+    write(HANDLER, [[return function(app)
+      return {
+        __check = function()
+          local service = app:get("backendSessionService")
+          local from = service:create { id = 1, frontendId = "connector-1" }
+          assert(select("#", from:bind("ann")) == 0)
+          return true
+        end,
+        migrate = function() assert(select("#", app.call.chat.r.m({})) == 0) end,
+        say = function() return { word = "new" } end, wait = function() end,
+      }
+    end]])
+    assert(server:reload())
+    assert.same({ word = "new" }, say())
+    assert.is_true(logged "app.call.chat.r.m: ")
+    assert.is_true(logged "session:bind: session does not exist, sid: 1")
+  end)
+
   it("frees what is no longer used", function()
     start()
     local held = setmetatable({}, { __mode = "k" })

@@ -314,6 +314,40 @@ describe("sessionService", function()
   end)
 end)
 
+describe("a session's closed listeners", function()
+  it("are each told once, unless they were taken away", function()
+    local w = world.single()
+    local front = w:load("connector-1", {})
+    local told = {}
+    local function one() told[#told + 1] = "one" end
+    local function two() told[#told + 1] = "two" end
+    local function session() return front.app:get("sessionService"):get(front.node:sids()[1]) end
+    local sid = front.node:openSession()
+    session():on("closed", one)
+    session():once("closed", two)
+    session():once("closed", two)
+    session():off("closed", one)
+    front.node:closeSession(sid)
+    w:settle()
+    assert.same({ "two" }, told)
+    sid = front.node:openSession()
+    session():on("closed", one)
+    session():on("closed", two)
+    session():off("closed")
+    session():on("closed", one)
+    front.node:closeSession(sid)
+    w:settle()
+    assert.same({ "two", "one" }, told)
+    sid = front.node:openSession()
+    assert.has_error(function() session():once("open", one) end,
+      'session:once: there is no event open, only "closed"')
+    assert.has_error(function() session():off("closed", 5) end,
+      'session:off("closed", fn): fn must be a function, got number')
+    front.node:closeSession(sid)
+    w:close()
+  end)
+end)
+
 describe("backendSessionService", function()
   local w, service, a
 

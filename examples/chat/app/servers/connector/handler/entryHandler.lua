@@ -17,19 +17,18 @@ return function(app)
     if problem then return { code = 500, error = true, message = problem } end
 
     local uid = uids.of(username, rid)
-    if app:get("sessionService"):getByUid(uid) or not pomelua.await(session.bind, session, uid) then
+    if app:get("sessionService"):getByUid(uid) or not session:bind(uid) then
       return { code = 500, error = true }
     end
     session:set("rid", rid)
-    pomelua.await(session.push, session, "rid")
+    session:push("rid")
     -- Before the room knows us: a client that goes away meanwhile is taken out again.
     session:on("closed", leave)
 
-    local users, err =
-      pomelua.await(app.rpc.chat.chatRemote.add, session, uid, app:getServerId(), rid, true)
+    local users, err = app.call.chat.chatRemote.add(session, uid, app:getServerId(), rid, true)
     if not users then
       pomelua.log.warn("%s cannot enter: %s", uid, tostring(err))
-      pomelua.await(session.unbind, session, uid)
+      session:unbind(uid)
       return { code = 500, error = true }
     end
     return { users = users }

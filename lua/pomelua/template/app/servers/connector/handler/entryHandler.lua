@@ -13,20 +13,17 @@ return function(app)
   --- Sits down at the table.
   ---@param msg table {name}
   ---@param session pomelua.Session
-  ---@param next pomelua.Next
-  function Handler:enter(msg, session, next)
+  function Handler:enter(msg, session)
     local name = msg.name
     if type(name) ~= "string" or not name:match("^%w+$") or #name > 16 then
       return { code = 400, message = "a name has 1 to 16 letters and digits" }
     end
-    session:bind(name, function(err)
-      if err then return next(err) end
-      session:on("closed", leave)
-      app.rpc.table.tableRemote.join(session, name, app:getServerId(), function(failed, players)
-        if failed then return next(failed) end
-        next(nil, { code = 200, players = players })
-      end)
-    end)
+    local bound, err = session:bind(name)
+    if not bound then return nil, err end
+    session:on("closed", leave)
+    local players, failed = app.call.table.tableRemote.join(session, name, app:getServerId())
+    if not players then return nil, failed end
+    return { code = 200, players = players }
   end
 
   return Handler
