@@ -146,7 +146,7 @@ end
 ---@return string|nil message one line
 function cli.prepare(options)
   local dir = options.dir or "."
-  local base = files.absolute(dir)
+  local base = files.named(dir)
   if not base or not files.is_folder(base) then return nil, dir .. ": there is no such folder" end
   if not files.exists(base .. "/app.lua") then
     return nil, dir .. ": there is no app.lua in this folder"
@@ -173,7 +173,7 @@ function cli.prepare(options)
   run.checked = config.added
   function run.member(entry, known) return member_of(base, env, known, options.only, entry) end
   run.control = control.new(run)
-  run.control.path = ("%s/.pomelua/%d.sock"):format(base, core.pid())
+  run.control.path = ("%s/.pomelua/%d.sock"):format(files.absolute(base), core.pid())
   return run
 end
 

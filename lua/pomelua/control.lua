@@ -14,6 +14,7 @@
 local core = require "pomelua.core"
 local json = require "pomelua.json"
 local members = require "pomelua.members"
+local place = require "pomelua.place"
 
 local control = {}
 
@@ -29,7 +30,9 @@ local late = { code = "TIMEOUT" }
 ---@param run table what cli.prepare gave: servers (running here), entries (all), member(entry, all)
 ---@return table hooks for core.run's field `control`, without its path
 function control.new(run)
-  local self = setmetatable({ calls = {}, last_call = 0, talks = {} }, mt)
+  local self = setmetatable({
+    calls = {}, last_call = 0, talks = {}, place = place.new(run.base),
+  }, mt)
   self.members = members.new(run, {
     program = function() return self.program end,
     tell = function(id, question) self:ask(id, question, nil, function() end) end,
@@ -113,7 +116,8 @@ function methods:tick()
     talk.quiet = talk.quiet + TICK
     if talk.quiet >= ALIVE then talk:say { waiting = true } end
   end
-  local open = next(self.talks) ~= nil
+  self.place:follow(function(text) self.program:log("warn", text) end)
+  local open = next(self.talks) ~= nil or self.place.moves
   for _, waiting in pairs(self.calls) do open = open or waiting.left ~= nil end
   if open then self:wake() end
 end
@@ -125,6 +129,7 @@ end
 
 -- A server was started or stopped alone, or is up for the first time.
 function methods:server(id, up, text)
+  if self.place.moves then self:wake() end
   local one = self.members:find(id)
   if one and not up and not one.op then
     self.program:log("error", ("%s has ended: %s"):format(id, text or "nobody asked for it"))
@@ -306,6 +311,7 @@ end
 
 -- The program is at its end.
 function methods:ended(status)
+  self.place:leave()
   for _, talk in pairs(self.talks) do
     if talk.stops and status == 0 then
       talk:done(true)

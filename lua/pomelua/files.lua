@@ -18,6 +18,8 @@ if not pcall(ffi.typeof, "struct pml_dirent") then
     char *realpath(const char *path, char *resolved);
     void free(void *p);
     char *strerror(int number);
+    int link(const char *from, const char *to);
+    int mkdir(const char *path, unsigned int mode);
   ]]
 end
 
@@ -72,6 +74,39 @@ function files.absolute(path)
   C.free(resolved)
   return text
 end
+
+---A folder as it is called, from "/", its links not followed: a link may lead elsewhere later.
+---@param path string
+---@return string|nil named nil when there is nothing of that name
+---@return string|nil message
+function files.named(path)
+  local real, message = files.absolute(path)
+  if not real then return nil, message end
+  local named = path
+  if named:sub(1, 1) ~= "/" then
+    -- The shell knows by which links the current folder was entered.
+    local here, given = files.absolute("."), os.getenv("PWD")
+    if given and given:sub(1, 1) == "/" and files.absolute(given) == here then here = given end
+    named = here .. "/" .. named
+  end
+  named = (named .. "/"):gsub("/%./", "/"):gsub("/%./", "/"):gsub("/+", "/")
+  -- What stands before ".." is followed: the name above a link is not the folder above it.
+  local before, after = named:match("^(.*/%.%.)(/.*)$")
+  if before then named = files.absolute(before) .. after end
+  named = #named > 1 and named:gsub("/$", "") or named
+  return files.absolute(named) == real and named or real
+end
+
+---One more name for a file, or for a socket, in the same file system.
+---@return boolean done
+---@return string|nil message
+function files.link(from, to)
+  if C.link(from, to) == 0 then return true end
+  return false, to .. ": " .. ffi.string(C.strerror(ffi.errno()))
+end
+
+---Makes a folder for this user alone; one that is there stays as it is.
+function files.make_private(path) C.mkdir(path, 448) end -- 0700
 
 ---A whole regular file.
 ---@param path string

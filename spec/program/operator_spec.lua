@@ -230,6 +230,48 @@ describe("what an operator asks for", function()
 end)
 
 describe("a program", function()
+  it("is found by the link that it was started by, and loads what the link leads to", function()
+    local VERSION = 'return function() return { v = function() return { v = %d } end } end'
+    local files = {}
+    for path, text in pairs(FILES) do
+      for release = 1, 2 do files["releases/" .. release .. "/" .. path] = text end
+    end
+    for release = 1, 2 do
+      files[("releases/%d/app/servers/chat/handler/vHandler.lua"):format(release)] =
+        VERSION:format(release)
+    end
+    local dir = tree.new(files)
+    local function point(release)
+      local link = net.spawn("/bin/ln", { "-sfn", "releases/" .. release, dir .. "/current" })
+      assert.equal(0, (link:waitExit()))
+    end
+    point(1)
+    local program = net.spawn(net.built("pomelua"), { "start", dir .. "/current" })
+    assert(program:waitLine("^ready$", app.patience))
+    local port = tonumber(program.out:match("listening on [^\n]-:(%d+)\n"))
+    local client = pomelo.connect(port)
+    local function tool(...)
+      local one = net.spawn(net.built("pomelua"), { ... })
+      assert.equal(0, (one:waitExit(app.patience)), one.err)
+    end
+    assert.equal(1, client:request("chat.vHandler.v", {}).v)
+    point(2)
+    tool("list", "-d", dir .. "/current")
+    tool("list", "-d", dir .. "/releases/1")
+    assert.equal(1, client:request("chat.vHandler.v", {}).v)
+    tree.remove(dir .. "/releases/1") -- old releases go
+    tool("reload", "-d", dir .. "/current")
+    assert.equal(2, client:request("chat.vHandler.v", {}).v)
+    client:close()
+    tool("stop", "-d", dir .. "/current")
+    assert.equal(0, (program:waitExit(app.patience)))
+    local left = net.spawn("/bin/ls", { dir .. "/current/.pomelua" })
+    assert.equal(0, (left:waitExit()))
+    assert.equal("", left.out)
+    net.closeAll()
+    tree.remove(dir)
+  end)
+
   it("with one server goes on when that fails, and ends with the last that is stopped", function()
     local files = {}
     for path, text in pairs(FILES) do files[path] = text end

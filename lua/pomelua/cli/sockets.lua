@@ -5,6 +5,7 @@ local files = require "pomelua.files"
 local sockets = {}
 
 local ANSWER = 2000 -- ms
+local MOVE = 2000 -- ms: a program whose folder's link was set anew comes within half a second
 
 -- Calls fn(path, pid) for each.
 local function each(base, fn)
@@ -12,6 +13,16 @@ local function each(base, fn)
     local pid = name:match("^(%d+)%.sock$")
     if pid then fn(base .. "/.pomelua/" .. name, pid) end
   end
+end
+
+local function look(base, pid)
+  local live = {}
+  each(base, function(path, number)
+    if pid and number ~= pid then return end
+    local answer, _, code = core.ask(path, '{"command":"version"}', ANSWER)
+    if answer or code == "TIMEOUT" then live[#live + 1] = { pid = number, path = path } end
+  end)
+  return live
 end
 
 ---The programs that run in a folder, or the one of them.
@@ -22,12 +33,11 @@ end
 function sockets.live(dir, pid)
   local base = files.absolute(dir)
   if not base then return nil, dir .. ": there is no such folder" end
-  local live = {}
-  each(base, function(path, number)
-    if pid and number ~= pid then return end
-    local answer, _, code = core.ask(path, '{"command":"version"}', ANSWER)
-    if answer or code == "TIMEOUT" then live[#live + 1] = { pid = number, path = path } end
-  end)
+  local live, first = look(base, pid), core.clock()
+  while #live == 0 and files.named(dir) ~= base and core.clock() - first < MOVE do
+    core.pause(50)
+    live = look(base, pid)
+  end
   return live
 end
 
