@@ -4,10 +4,13 @@
 #include "base/clock.h"
 #include "base/throttle.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define QUEUE_MAX ((size_t)4 << 20) /* bytes of lines that wait for who reads them */
+#define WAIT_MS 5000                /* without a writer: for who does not read */
+#define END_MS 1000                 /* at the end of the process, likewise */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "silent"};
 
@@ -30,50 +33,86 @@ static size_t character(const unsigned char *s, size_t n) {
   return len;
 }
 
-static void put_escaped(pml_writer *w, const char *s, size_t n, int json) {
-  char hex[8];
-  for (size_t i = 0; i < n; i++) {
-    unsigned char c = (unsigned char)s[i];
-    if (c == '\n' && !json) {
-      pml_writer_put(w, "\n  ", 3);
-    } else if (json && (c == '"' || c == '\\')) {
-      pml_writer_byte(w, '\\');
-      pml_writer_byte(w, c);
-    } else if (json && c == '\n') {
-      pml_writer_put(w, "\\n", 2);
-    } else if (c == '\t' && !json) {
-      pml_writer_byte(w, c);
-    } else if (c < 0x20 || c == 0x7f) {
-      int k = snprintf(hex, sizeof hex, json ? "\\u%04x" : "\\x%02x", c);
-      pml_writer_put(w, hex, (size_t)k);
-    } else {
-      size_t len = character((const unsigned char *)s + i, n - i);
-      if (len) {
-        pml_writer_put(w, s + i, len);
-        i += len - 1;
-      } else {
-        int k = snprintf(hex, sizeof hex, json ? "\\ufffd" : "\\x%02x", c);
-        pml_writer_put(w, hex, (size_t)k);
-      }
+/* Characters that terminals and viewers obey: C1, and those that break lines or turn text. */
+static int commands(const unsigned char *s, size_t len) {
+  if (len == 2) return s[0] == 0xc2 && s[1] < 0xa0;
+  if (len != 3 || s[0] != 0xe2) return 0;
+  if (s[1] == 0x80) return s[2] >= 0xa8 && s[2] <= 0xae;
+  return s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9;
+}
+
+static uint32_t code_of(const unsigned char *s, size_t len) {
+  return len == 2 ? (uint32_t)(s[0] & 0x1f) << 6 | (s[1] & 0x3f)
+                  : (uint32_t)(s[0] & 0x0f) << 12 | (uint32_t)(s[1] & 0x3f) << 6 | (s[2] & 0x3f);
+}
+
+static void put_hex(pml_writer *w, const char *format, uint32_t value) {
+  char hex[16];
+  int k = snprintf(hex, sizeof hex, format, value);
+  pml_writer_put(w, hex, (size_t)k);
+}
+
+/* A byte of ASCII; returns 0 when it is none. */
+static int put_ascii(pml_writer *w, unsigned char c, int json) {
+  if (c >= 0x80) return 0;
+  if (c == '\n') pml_writer_put(w, json ? "\\n" : "\n  ", json ? 2 : 3);
+  else if (c == '\t' && !json) pml_writer_byte(w, c);
+  else if (c < 0x20 || c == 0x7f) put_hex(w, json ? "\\u%04x" : "\\x%02x", c);
+  else if (json && (c == '"' || c == '\\')) pml_writer_put(w, c == '"' ? "\\\"" : "\\\\", 2);
+  else pml_writer_byte(w, c);
+  return 1;
+}
+
+static void put_escaped(pml_writer *w, const char *text, size_t n, int json) {
+  const unsigned char *s = (const unsigned char *)text, *end = s + n;
+  while (s < end) {
+    if (put_ascii(w, *s, json)) {
+      s++;
+      continue;
     }
+    size_t len = character(s, (size_t)(end - s));
+    if (!len) put_hex(w, json ? "\\ufffd" : "\\x%02x", *s);
+    else if (commands(s, len)) put_hex(w, "\\u%04x", code_of(s, len));
+    else pml_writer_put(w, s, len);
+    s += len ? len : 1;
   }
 }
 
-static void write_all(const pml_buf *b) {
-  size_t off = 0;
-  while (off < b->len) {
-    ssize_t n = write(STDERR_FILENO, b->data + off, b->len - off);
-    if (n < 0 && errno != EINTR) return; /* stderr is gone: nowhere left to say so */
-    if (n > 0) off += (size_t)n;
+static void put_text(pml_writer *w, const char *text, size_t n, int json) {
+  if (n <= PML_LOG_TEXT_MAX) {
+    put_escaped(w, text, n, json);
+    return;
   }
+  char more[64];
+  size_t cut = PML_LOG_TEXT_MAX;
+  while (cut > PML_LOG_TEXT_MAX - 4 && ((unsigned char)text[cut] & 0xc0) == 0x80) cut--;
+  int k = snprintf(more, sizeof more, " ... (%zu bytes more)", n - cut);
+  put_escaped(w, text, cut, json);
+  pml_writer_put(w, more, (size_t)k);
 }
 
-void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t n) {
+/* The whole line; returns owned. */
+static pml_buf *line(const char *server, pml_level level, int json, const char *text, size_t n) {
+  pml_writer w = {0};
+  char stamp[32], head[64];
+  pml_clock_stamp(stamp, sizeof stamp);
+  int k = snprintf(head, sizeof head,
+                   json ? "{\"time\":\"%s\",\"level\":\"%s\",\"server\":\"" : "%s %-5s ", stamp,
+                   level_names[level]);
+  pml_writer_put(&w, head, (size_t)k);
+  if (!server[0]) server = "pomelua";
+  put_escaped(&w, server, strlen(server), json);
+  pml_writer_put(&w, json ? "\",\"msg\":\"" : " ", json ? 9 : 1);
+  put_text(&w, text, n, json);
+  pml_writer_put(&w, json ? "\"}\n" : "\n", json ? 3 : 1);
+  return pml_writer_finish(&w);
+}
+
+static void write_text(const pml_log *log, pml_level level, const char *text, size_t n, int last) {
   if (level < log->level) return;
   while (n && text[n - 1] == '\n') n--;
-  pml_writer w = {0};
-  char head[160], stamp[32];
   if (log->on_line) {
+    pml_writer w = {0};
     pml_writer_put(&w, text, n);
     pml_writer_byte(&w, '\0');
     pml_buf *b = pml_writer_finish(&w);
@@ -81,30 +120,33 @@ void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t 
     pml_buf_unref(b);
     return;
   }
-  pml_clock_stamp(stamp, sizeof stamp);
-  int k = snprintf(head, sizeof head,
-                   log->json ? "{\"time\":\"%s\",\"level\":\"%s\",\"server\":\"%s\",\"msg\":\""
-                             : "%s %-5s %s ",
-                   stamp, level_names[level], log->server[0] ? log->server : "pomelua");
-  pml_writer_put(&w, head, (size_t)k);
-  put_escaped(&w, text, n, log->json);
-  pml_writer_put(&w, log->json ? "\"}\n" : "\n", log->json ? 3 : 1);
-  pml_buf *b = pml_writer_finish(&w);
-  write_all(b);
-  pml_buf_unref(b);
+  pml_buf *b = line(log->server, level, log->json, text, n);
+  if (!log->output) {
+    pml_output_write(STDERR_FILENO, b->data, b->len, WAIT_MS);
+    pml_buf_unref(b);
+  } else if (last) {
+    pml_output_put_last(log->output, b);
+  } else {
+    pml_output_put(log->output, b);
+  }
 }
 
-static void write_va(const pml_log *log, pml_level level, const char *format, va_list ap) {
+void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t n) {
+  write_text(log, level, text, n, 0);
+}
+
+static void write_va(const pml_log *log, pml_level level, const char *format, va_list ap,
+                     int last) {
   char small[512];
   va_list again;
   va_copy(again, ap);
   int n = vsnprintf(small, sizeof small, format, ap);
   if (n >= 0 && (size_t)n < sizeof small) {
-    pml_log_text(log, level, small, (size_t)n);
+    write_text(log, level, small, (size_t)n, last);
   } else if (n >= 0) {
     pml_buf *b = pml_buf_new((size_t)n + 1);
     vsnprintf((char *)b->data, (size_t)n + 1, format, again);
-    pml_log_text(log, level, (const char *)b->data, (size_t)n);
+    write_text(log, level, (const char *)b->data, (size_t)n, last);
     pml_buf_unref(b);
   }
   va_end(again);
@@ -114,8 +156,36 @@ void pml_log_write(const pml_log *log, pml_level level, const char *format, ...)
   if (level < log->level) return;
   va_list ap;
   va_start(ap, format);
-  write_va(log, level, format, ap);
+  write_va(log, level, format, ap, 0);
   va_end(ap);
+}
+
+/* --- the end of the process ------------------------------------------------------------ */
+
+void pml_log_flush(const pml_log *log) {
+  if (log->output) pml_output_flush(log->output, END_MS);
+}
+
+void pml_log_last(const pml_log *log, pml_level level, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  write_va(log, level, format, ap, 1);
+  va_end(ap);
+  pml_log_flush(log);
+}
+
+static pml_buf *lost(uint64_t lines, void *ud) {
+  char text[128];
+  int k = snprintf(text, sizeof text,
+                   "%llu lines lost here: whoever reads the log has not kept up with it",
+                   (unsigned long long)lines);
+  return line("", PML_WARN, ud != NULL, text, (size_t)k);
+}
+
+pml_output *pml_log_output(int json) {
+  static const char yes; /* only its address counts */
+  pml_output_options o = {STDERR_FILENO, QUEUE_MAX, lost, json ? (void *)(uintptr_t)&yes : NULL};
+  return pml_output_new(&o);
 }
 
 /* --- lines that others can cause ----------------------------------------------------- */
@@ -138,6 +208,6 @@ void pml_log_some(const pml_log *log, pml_level level, const char *kind, const c
   if (!pml_log_may(log, level, kind, strlen(kind), PML_LOG_LINES, 1000)) return;
   va_list ap;
   va_start(ap, format);
-  write_va(log, level, format, ap);
+  write_va(log, level, format, ap, 0);
   va_end(ap);
 }

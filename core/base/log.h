@@ -1,17 +1,23 @@
-/* log: one line per event on stderr, written with one write(2), from any
- * thread. A log object belongs to one server and is passed to whoever writes.
+/* log: one line per event on stderr, from any thread. A program's lines go through a writer of
+ * its own (base/output), so that nobody waits for who reads them; without one they are written
+ * at once. A log object belongs to one server and is passed to whoever writes.
  *
  *   2026-11-23T18:17:46.123Z info  chat-1 listening on 127.0.0.1:3050
  *   {"time":"…","level":"info","server":"chat-1","msg":"…"}      with json
  *
- * Control characters, and bytes that are no UTF-8, are escaped (a line break of a
- * traceback is kept, indented, in text form). The format never comes from outside. */
+ * Control characters (C0, C1, those that turn the direction of text), and bytes that are no
+ * UTF-8, are escaped (a line break of a traceback is kept, indented, in text form). A text is
+ * cut after PML_LOG_TEXT_MAX bytes, and says so. The format never comes from outside. */
 #ifndef PML_BASE_LOG_H
 #define PML_BASE_LOG_H
 
 #include <stdarg.h>
+#include "base/output.h"
+
 #include <stddef.h>
 #include <stdint.h>
+
+#define PML_LOG_TEXT_MAX 65536
 
 typedef enum { PML_DEBUG, PML_INFO, PML_WARN, PML_ERROR, PML_SILENT } pml_level;
 
@@ -25,6 +31,7 @@ typedef struct {
   int json;
   pml_log_on_line_fn on_line; /* when set, gets the bare text instead of stderr */
   void *ud;
+  pml_output *output;            /* borrowed; NULL: lines are written at once */
   struct pml_throttle *throttle; /* borrowed; NULL: pml_log_may always agrees */
 } pml_log;
 
@@ -33,6 +40,14 @@ void pml_log_write(const pml_log *log, pml_level level, const char *format, ...)
   __attribute__((format(printf, 3, 4)));
 /* The same for a text that is not a format: borrows text. */
 void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t n);
+/* The line before the process ends by itself: it is written, with all before it, unless nobody
+ * takes it for a second. The others of this kind only wait for what is queued. */
+void pml_log_last(const pml_log *log, pml_level level, const char *format, ...)
+  __attribute__((format(printf, 3, 4)));
+void pml_log_flush(const pml_log *log);
+
+/* The writer of a program's log: stderr, or, when it cannot have a thread, NULL. */
+pml_output *pml_log_output(int json);
 
 /* Lines that others can cause, above all clients, are written only when this agrees: at most
  * `lines` of a kind in ms milliseconds, and then one that says how many more there were. */

@@ -294,17 +294,17 @@ static void end_process(const pml_budget_slot *s) {
   if (atomic_load(&s->turn) != s->seen) return;
   pml_log log = *s->log;
   log.level = PML_ERROR; /* said even to who wants to hear nothing */
-  pml_log_write(&log, PML_ERROR,
-                "%s%s%s has run for %llu ms and cannot be stopped (budget %u ms): the process ends",
-                what, n ? " " : "", detail, (unsigned long long)(s->us / 1000), s->ms);
+  pml_log_last(&log, PML_ERROR,
+               "%s%s%s has run for %llu ms and cannot be stopped (budget %u ms): the process ends",
+               what, n ? " " : "", detail, (unsigned long long)(s->us / 1000), s->ms);
   _exit(PML_BUDGET_EXIT);
 }
 
 static void end_for_memory(const pml_budget_slot *s) {
   pml_log log = *s->log;
   log.level = PML_ERROR;
-  pml_log_write(&log, PML_ERROR, "%s holds over memoryHard of %u MiB: the process ends",
-                atomic_load(&s->what), s->mib);
+  pml_log_last(&log, PML_ERROR, "%s holds over memoryHard of %u MiB: the process ends",
+               atomic_load(&s->what), s->mib);
   _exit(PML_BUDGET_EXIT);
 }
 

@@ -5,6 +5,7 @@
 #include "bind/l_watch.h"
 #include "bind/l_control.h"
 #include "bind/lua_node.h"
+#include "bind/standard.h"
 #include "bind/vm.h"
 
 #include <luajit.h>
@@ -144,6 +145,7 @@ void pml_lua_program_read(lua_State *L, int idx, pml_lua_program *c, pml_program
 static int l_run(lua_State *L) {
   pml_lua_program c;
   pml_program_options o;
+  pml_standard standard;
   lua_settop(L, 1);
   pml_lua_program_read(L, 1, &c, &o);
   o.say = say;
@@ -161,8 +163,11 @@ static int l_run(lua_State *L) {
   pml_lua_control_read(L, 1, &c.control, &o);
   c.budget = pml_budget_new(PML_BUDGET_GRACE_MS);
   if (!c.budget) return luaL_error(L, "run: no thread for the scripts' budget");
+  pml_standard_begin(L, &standard, o.json);
+  o.output = standard.err;
   lua_pushinteger(L, pml_program_run(&o));
   pml_budget_free(c.budget);
+  pml_standard_end(L, &standard);
   pml_lua_control_end(&c.control);
   return 1;
 }

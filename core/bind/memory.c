@@ -119,9 +119,9 @@ void pml_memory_check(pml_memory *m) {
   uint32_t held_kib = kib(m->L), held = held_kib / 1024;
   pace(m, held_kib);
   if (held >= c->memory_hard_mib) {
-    pml_log_write(pml_node_log(n), PML_ERROR,
-                  "scripts hold %u MiB, over memoryHard of %u: the process ends", held,
-                  c->memory_hard_mib);
+    pml_log_last(pml_node_log(n), PML_ERROR,
+                 "scripts hold %u MiB, over memoryHard of %u: the process ends", held,
+                 c->memory_hard_mib);
     _exit(STATUS);
   }
   if (held >= c->memory_soft_mib) over_soft(m, c->memory_soft_mib);

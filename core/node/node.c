@@ -379,6 +379,7 @@ void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, voi
     {"deliveries", c->deliveries},
     {"pushFails", c->push_fails},
     {"linesLeftOut", pml_throttle_count(n->log.throttle)},
+    {"linesLost", n->log.output ? pml_output_lost(n->log.output) : 0},
   };
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fn(own[i].name, (double)own[i].value, ud);
   if (n->rpc) {

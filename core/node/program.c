@@ -204,6 +204,7 @@ static void *member_main(void *ud) {
   void *state = NULL;
   char *err = NULL;
   pml_log_init(&no.log, m->server.id, o->level, o->json);
+  no.log.output = o->output;
   if (o->on_log) no.log.on_line = on_member_line;
   no.log.ud = m;
   pml_task_init(&m->start, start_now);
@@ -281,6 +282,7 @@ static void too_late(pml_timer *t) {
   pml_program *p = PML_LIST_OBJ(t, pml_program, deadline);
   pml_log_write(&p->log, PML_WARN, "not stopped within %d ms: ending at once", STOP_MS);
   if (p->o->embedded) fprintf(stderr, "pomelua: servers did not stop within %d ms\n", STOP_MS);
+  pml_log_flush(&p->log);
   _exit(p->o->embedded ? 1 : p->status);
 }
 
@@ -532,8 +534,10 @@ static void on_signal(uv_signal_t *h, int signum) {
                   "%s: nothing to do: the log goes to standard error, SIGHUP "
                   "loads changed scripts",
                   signum == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+  } else if (p->stopping) {
+    pml_log_flush(&p->log);
+    _exit(128 + signum);
   } else {
-    if (p->stopping) _exit(128 + signum);
     pml_log_write(&p->log, PML_INFO, "%s: stopping", signum == SIGINT ? "SIGINT" : "SIGTERM");
     stop_all(p, "shutdown");
   }
@@ -615,6 +619,7 @@ static void forget_signals(pml_program *p) {
 int pml_program_run(const pml_program_options *o) {
   pml_program p = {.o = o};
   pml_log_init(&p.log, "", o->level, o->json);
+  p.log.output = o->output;
   pml_list_init(&p.questions);
   pml_notices_init(&p.notices);
   p.loop = pml_loop_new();

@@ -44,6 +44,7 @@ typedef struct {
   size_t count;
   pml_level level;
   int json;
+  pml_output *output; /* of the log; borrowed; NULL: lines are written at once */
   /* Runs on the server's thread: makes its scripts and sets them at the node. 0, or
    * negative with one line in err (returned owned). *state is passed to unload. */
   int (*load)(pml_node *n, pml_program_member *m, const char *boot, void **state, char **err,

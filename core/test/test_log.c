@@ -3,6 +3,7 @@
 #include "base/throttle.h"
 #include "test/test.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 typedef struct {
@@ -155,4 +156,48 @@ TEST(log_lines_that_others_can_cause_are_limited_and_counted) {
   CHECK(strstr(out, " warn  s 90 more: strange things\n") != NULL);
   CHECK_EQ(pml_throttle_count(log.throttle), 90);
   pml_throttle_free(log.throttle);
+}
+
+TEST(log_escapes_what_terminals_obey_and_viewers_turn) {
+  char out[1000];
+  pml_log log;
+  pml_log_init(&log, "s", PML_INFO, 0);
+  capture c = begin();
+  pml_log_text(&log, PML_INFO,
+               "\xc2\x9b[2J \xc2\x85 \xc2\xa0 \xe2\x80\xae \xe2\x80\xa8 \xe2\x81\xa6", 23);
+  end(c, out, sizeof out);
+  CHECK(strcmp(out + 24, " info  s \\u009b[2J \\u0085 \xc2\xa0 \\u202e \\u2028 \\u2066\n") == 0);
+}
+
+TEST(log_json_is_json_whatever_the_id_is) {
+  char out[1000];
+  pml_log log;
+  pml_log_init(&log, "a\"b\\c\xc2\x9b\xff\n", PML_INFO, 1);
+  capture c = begin();
+  pml_log_text(&log, PML_INFO, "x", 1);
+  end(c, out, sizeof out);
+  CHECK(strcmp(out + 9 + 24, "\",\"level\":\"info\",\"server\":\"a\\\"b\\\\c\\u009b\\ufffd\\n\","
+                             "\"msg\":\"x\"}\n") == 0);
+}
+
+TEST(log_text_has_a_largest_size_and_is_cut_between_characters) {
+  static char text[2 * PML_LOG_TEXT_MAX], out[3 * PML_LOG_TEXT_MAX];
+  char path[] = "/tmp/pomelua-log-XXXXXX";
+  int fd = mkstemp(path), kept = dup(STDERR_FILENO);
+  for (size_t i = 0; i < sizeof text; i += 2) memcpy(text + i, "\xc3\xa9", 2);
+  text[0] = 'x';
+  text[1] = 'y';
+  memmove(text + 1, text + 2, sizeof text - 2); /* now every character begins at an odd place */
+  pml_log log;
+  pml_log_init(&log, "s", PML_INFO, 1);
+  dup2(fd, STDERR_FILENO);
+  pml_log_text(&log, PML_INFO, text, sizeof text - 1);
+  dup2(kept, STDERR_FILENO);
+  close(kept);
+  ssize_t n = pread(fd, out, sizeof out - 1, 0);
+  close(fd);
+  unlink(path);
+  CHECK(n > PML_LOG_TEXT_MAX && n < PML_LOG_TEXT_MAX + 200);
+  CHECK(strstr(out, "\xc3\xa9 ... (65536 bytes more)\"}\n") != NULL);
+  CHECK(strstr(out, "\\ufffd") == NULL);
 }

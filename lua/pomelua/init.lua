@@ -6,6 +6,7 @@ local generation = require "pomelua.generation"
 local json = require "pomelua.json"
 local log = require "pomelua.log"
 local missing = require "pomelua.missing"
+local pretty = require "pomelua.pretty"
 local settings = require "pomelua.settings"
 local task = require "pomelua.task"
 
@@ -15,7 +16,7 @@ local pomelua = {
   version = core.version,
   ---JSON's null: it is written as null, and null elements of arrays arrive as it.
   null = core.null,
-  ---log.debug|info|warn|error(format, ...)
+  ---log.debug|info|warn|error(format, ...); %j in the format writes a value as JSON
   log = { debug = log.debug, info = log.info, warn = log.warn, error = log.error },
   ---connectors.hybridconnector: TCP and WebSocket on one port
   connectors = { hybridconnector = settings.hybridconnector },
@@ -80,6 +81,12 @@ function pomelua.array(t)
   end
   return json.array(t)
 end
+
+---A value as text for a person: tables with their keys, sorted, to a bounded depth and size,
+---read raw; a table inside itself is named.
+---@param value any
+---@return string
+function pomelua.pretty(value) return pretty(value) end
 
 missing.pomelua(pomelua)
 

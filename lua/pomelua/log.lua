@@ -1,7 +1,9 @@
 -- log: scripts write the log of the server they run in; outside of any server
 -- (specs, tools) the lines go to stderr.
+local core = require "pomelua.core"
 local current = require "pomelua.current"
 local errors = require "pomelua.errors"
+local pretty = require "pomelua.pretty"
 
 local log = {}
 
@@ -62,27 +64,52 @@ local function say(level, text)
   log.write(nil, level, text)
 end
 
+-- What %j stands for: JSON, and for what is none the text that a person gets.
+local function json_of(value)
+  local ok, text = pcall(core.encode, value)
+  return ok and text or pretty(value)
+end
+
+-- The format with %s for each %j, whose arguments become JSON in args.
+local function with_json(format, args)
+  local at = 0
+  return (format:gsub("%%([%-+ #0]*%d*%.?%d*)(.)", function(flags, kind)
+    if kind == "%" then return nil end
+    at = at + 1
+    if kind ~= "j" then return nil end
+    args[at] = json_of(args[at])
+    return "%" .. flags .. "s"
+  end))
+end
+
 -- A wrong format must not cost the caller its request.
 local function line(format, ...)
   if type(format) ~= "string" then format = errors.tostring(format) end
-  if select("#", ...) == 0 then return format end
-  local ok, text = pcall(string.format, format, ...)
+  local n = select("#", ...)
+  if n == 0 then return format end
+  local args = { ... }
+  local changed = format:find("j", 1, true) and with_json(format, args) or format
+  local ok, text = pcall(string.format, changed, unpack(args, 1, n))
   if ok then return text end
   local parts = { format }
-  for i = 1, select("#", ...) do parts[i + 1] = errors.tostring((select(i, ...))) end
+  for i = 1, n do parts[i + 1] = errors.tostring((select(i, ...))) end
   return table.concat(parts, " ")
 end
 
----@param format string as for string.format; taken as it is when nothing follows
+---@param format string as for string.format, and %j writes a value as JSON; taken as it is when
+---nothing follows
 function log.debug(format, ...) say("debug", line(format, ...)) end
 
----@param format string as for string.format; taken as it is when nothing follows
+---@param format string as for string.format, and %j writes a value as JSON; taken as it is when
+---nothing follows
 function log.info(format, ...) say("info", line(format, ...)) end
 
----@param format string as for string.format; taken as it is when nothing follows
+---@param format string as for string.format, and %j writes a value as JSON; taken as it is when
+---nothing follows
 function log.warn(format, ...) say("warn", line(format, ...)) end
 
----@param format string as for string.format; taken as it is when nothing follows
+---@param format string as for string.format, and %j writes a value as JSON; taken as it is when
+---nothing follows
 function log.error(format, ...) say("error", line(format, ...)) end
 
 ---What `print` does in a server: one line of level info.

@@ -1,13 +1,21 @@
--- pretty: a value as text for a person: tables with their keys, sorted, to a depth
--- and a length at which reading ends.
+-- pretty: a value as text for a person: tables with their keys, sorted, to a depth, a number
+-- of items and a length of texts at which reading ends. Tables are read raw: no script's
+-- metamethod can make it fail, but for a __tostring that works.
 local errors = require "pomelua.errors"
 
-local DEPTH, ITEMS, WIDTH = 4, 100, 72
+local DEPTH, ITEMS, ALL, WIDTH, TEXT = 4, 100, 1000, 72, 1000
+
+local function quoted(value)
+  if #value > TEXT then
+    return ("%q"):format(value:sub(1, TEXT)) .. (" … (%d bytes)"):format(#value)
+  end
+  return ("%q"):format(value)
+end
 
 local function key_text(key)
-  if type(key) == "string" and key:match("^[%a_][%w_]*$") then return key end
-  if type(key) == "string" then return ("[%q]"):format(key) end
-  return ("[%s]"):format(errors.tostring(key))
+  if type(key) ~= "string" then return "[" .. errors.tostring(key) .. "]" end
+  if key:match("^[%a_][%w_]*$") then return key end
+  return "[" .. quoted(key) .. "]"
 end
 
 local function sorted(t)
@@ -17,7 +25,7 @@ local function sorted(t)
     local ta, tb = type(a), type(b)
     if ta ~= tb then return ta < tb end
     if ta == "number" or ta == "string" then return a < b end
-    return errors.tostring(a) < errors.tostring(b)
+    return false
   end)
   return keys
 end
@@ -25,9 +33,11 @@ end
 local text
 
 local function items_of(t, depth, seen)
-  local items, n = {}, #t
+  local items, n = {}, 0
+  while rawget(t, n + 1) ~= nil do n = n + 1 end
   for i, key in ipairs(sorted(t)) do
-    if i > ITEMS then
+    seen.items = seen.items + 1
+    if i > ITEMS or seen.items > ALL then
       items[#items + 1] = "…"
       break
     end
@@ -39,10 +49,13 @@ local function items_of(t, depth, seen)
 end
 
 function text(value, depth, seen)
-  if type(value) == "string" then return depth == 0 and value or ("%q"):format(value) end
+  if type(value) == "string" then return depth == 0 and value or quoted(value) end
   if type(value) ~= "table" then return errors.tostring(value) end
-  local mt = getmetatable(value)
-  if type(mt) == "table" and rawget(mt, "__tostring") then return errors.tostring(value) end
+  local mt = debug.getmetatable(value)
+  if mt and rawget(mt, "__tostring") ~= nil then
+    local ok, told = pcall(tostring, value)
+    if ok and type(told) == "string" then return told end
+  end
   if seen[value] then return "(seen above)" end
   if depth >= DEPTH then return "{…}" end
   seen[value] = true
@@ -57,5 +70,5 @@ end
 ---@param value any
 ---@return string
 return function(value)
-  return text(value, 0, {})
+  return text(value, 0, { items = 0 })
 end

@@ -90,4 +90,66 @@ describe("the log", function()
     for _ = 1, 100 do ask() end
     assert.equal(100, lines("^mine$"))
   end)
+
+  it("writes %j as JSON, and what is none as a person reads it", function()
+    local pomelua = require "pomelua"
+    handler(function()
+      pomelua.log.info("%j", { b = { 1, 2 } })
+      pomelua.log.info("100%% of %s: %j and %5.1f", "x", { a = "é" }, 1.5)
+      pomelua.log.info("%j %j", nil, print)
+      pomelua.log.info("%j", { f = print })
+      pomelua.log.info("json %d", "no number")
+      return {}
+    end)
+    ask()
+    assert.equal(1, lines('^{"b":%[1,2%]}$'))
+    assert.equal(1, lines('^100%% of x: {"a":"é"} and   1.5$'))
+    assert.equal(1, lines("^null function"))
+    assert.equal(1, lines("^{ f = function: "))
+    assert.equal(1, lines("^json %%d no number$"))
+  end)
+
+  it("takes values whose metamethods fail", function()
+    local pomelua = require "pomelua"
+    local bad = setmetatable({ a = 1 }, {
+      __tostring = function() error("no") end, __index = function() error("no") end,
+    })
+    handler(function()
+      require("pomelua.log").print("x", bad)
+      pomelua.log.info(bad)
+      pomelua.log.info("%j %s", bad, "y")
+      return {}
+    end)
+    assert.equal("{}", ask())
+    assert.equal(2, lines("table"))
+    assert.equal(1, lines('^{"a":1} y$'))
+  end)
+end)
+
+describe("pomelua.pretty", function()
+  local pretty = require("pomelua").pretty
+
+  it("sorts keys, names what is seen already, and ends at a depth and a size", function()
+    local t = { b = 1, a = { "x", "y" }, [3] = true }
+    assert.equal('{ [3] = true, a = { "x", "y" }, b = 1 }', pretty(t))
+    t = {}
+    t.me = t
+    assert.equal("{ me = (seen above) }", pretty(t))
+    assert.equal("{ a = { a = { a = { a = {…} } } } }",
+      pretty { a = { a = { a = { a = { a = {} } } } } })
+    local wide = {}
+    for i = 1, 300 do
+      wide[i] = {}
+      for k = 1, 300 do wide[i][k] = { k } end
+    end
+    assert.is_true(#pretty(wide) < 50000)
+    assert.is_true(#pretty { ("x"):rep(1e6) } < 2000)
+  end)
+
+  it("reads raw", function()
+    local t = setmetatable({ 1 }, { __index = error, __len = error, __metatable = "no" })
+    assert.equal("{ 1 }", pretty(t))
+    local key = setmetatable({}, { __tostring = function() error("no") end })
+    assert.is_truthy(pretty({ [key] = 1 }):find("table", 1, true))
+  end)
 end)

@@ -1,0 +1,306 @@
+#include "base/output.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_COST 64    /* what a line takes beside its bytes */
+#define PIECE_PIPE 4096 /* PIPE_BUF: what goes to a pipe at once, unmixed with others' */
+#define PIECE_FILE 65536
+#define RETRY_MS 100 /* a full disk: how often it is tried again */
+#define PIPE_END_MAX (1 << 20)
+#define FORKED_MS 1000 /* how long a forked process waits for room */
+
+struct pml_output {
+  pml_output_options o;
+  pid_t pid;
+  size_t piece;
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t more, done; /* something is queued; some of it is written */
+  pml_buf **line;            /* a ring of cap, a power of two */
+  size_t cap, head, count;
+  size_t bytes;        /* of the lines queued, with their cost */
+  uint64_t lost, told; /* lines lost; and of these, those that a line tells of */
+  uint64_t written;    /* bytes so far: whether it moves */
+  uint8_t losing;      /* no line is taken until half of the queue is free */
+  uint8_t busy;        /* the thread has taken lines that are not written yet */
+  uint8_t ending, gone;
+  uint8_t *out; /* the thread's own: piece bytes */
+};
+
+/* --- writing ------------------------------------------------------------------------ */
+
+static int may_wait(int err) { return err == EAGAIN || err == EWOULDBLOCK || err == ENOBUFS; }
+
+/* Whether the descriptor takes something within ms. */
+static int wait_for_room(int fd, int ms) {
+  struct pollfd p = {.fd = fd, .events = POLLOUT};
+  return poll(&p, 1, ms) > 0;
+}
+
+int pml_output_write(int fd, const void *p, size_t n, uint32_t ms) {
+  const uint8_t *at = p;
+  while (n) {
+    /* What is ready takes this much without waiting, also where O_NONBLOCK is not set. */
+    size_t piece = n < PIECE_PIPE ? n : PIECE_PIPE;
+    if (!wait_for_room(fd, (int)ms)) return 0;
+    ssize_t k = write(fd, at, piece);
+    if (k < 0 && errno != EINTR && !may_wait(errno)) return 0;
+    if (k <= 0) continue;
+    at += k;
+    n -= (size_t)k;
+  }
+  return 1;
+}
+
+/* The thread's: however long it takes. 0 when the descriptor will never take it: who read it
+ * has gone. A full disk may have room again; what is left of a line is not left out. */
+static int write_patiently(pml_output *o, const uint8_t *p, size_t n) {
+  while (n) {
+    ssize_t k = write(o->o.fd, p, n);
+    if (k > 0) {
+      p += k;
+      n -= (size_t)k;
+      pthread_mutex_lock(&o->lock);
+      o->written += (uint64_t)k;
+      pthread_cond_broadcast(&o->done);
+      pthread_mutex_unlock(&o->lock);
+    } else if (k < 0 && may_wait(errno)) {
+      wait_for_room(o->o.fd, RETRY_MS);
+    } else if (k < 0 && (errno == ENOSPC || errno == EDQUOT)) {
+      nanosleep(&(struct timespec){0, RETRY_MS * 1000000}, NULL);
+    } else if (k == 0 || errno != EINTR) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+/* --- the queue: with the lock ---------------------------------------------------------- */
+
+static size_t cost(const pml_buf *b) { return b->len + LINE_COST; }
+
+static void append(pml_output *o, pml_buf *line) {
+  if (o->count == o->cap) {
+    size_t cap = o->cap ? 2 * o->cap : 64;
+    pml_buf **ring = pml_alloc(cap * sizeof *ring);
+    for (size_t i = 0; i < o->count; i++) ring[i] = o->line[(o->head + i) & (o->cap - 1)];
+    pml_free(o->line);
+    o->line = ring;
+    o->cap = cap;
+    o->head = 0;
+  }
+  o->line[(o->head + o->count++) & (o->cap - 1)] = line;
+  o->bytes += cost(line);
+  pthread_cond_signal(&o->more);
+}
+
+static pml_buf *first(pml_output *o) { return o->line[o->head]; }
+
+static pml_buf *take(pml_output *o) {
+  pml_buf *b = first(o);
+  o->head = (o->head + 1) & (o->cap - 1);
+  o->count--;
+  o->bytes -= cost(b);
+  return b;
+}
+
+/* The queue has room again: a line in its place says what is missing there. */
+static void tell_lost(pml_output *o) {
+  uint64_t lines = o->lost - o->told;
+  if (!lines || (o->losing && o->bytes > o->o.limit / 2)) return;
+  o->losing = 0;
+  o->told = o->lost;
+  pml_buf *b = o->o.lost ? o->o.lost(lines, o->o.ud) : NULL;
+  if (b) append(o, b);
+}
+
+/* Takes whole lines, as many as go out at once, or a long one. */
+static pml_buf *gather(pml_output *o, size_t *n, uint64_t *lines) {
+  *n = 0;
+  *lines = 0;
+  while (o->count && first(o)->len <= o->piece - *n) {
+    pml_buf *b = take(o);
+    memcpy(o->out + *n, b->data, b->len);
+    *n += b->len;
+    ++*lines;
+    pml_buf_unref(b);
+  }
+  if (*n || !o->count) return NULL;
+  *lines = 1;
+  return take(o);
+}
+
+static void *work(void *ud) {
+  pml_output *o = ud;
+  pthread_setname_np(pthread_self(), "log");
+  pthread_mutex_lock(&o->lock);
+  for (;;) {
+    size_t n;
+    uint64_t lines;
+    while (!o->count && !o->ending) pthread_cond_wait(&o->more, &o->lock);
+    if (!o->count) break;
+    pml_buf *whole = gather(o, &n, &lines);
+    o->busy = 1;
+    pthread_mutex_unlock(&o->lock);
+    int good = whole ? write_patiently(o, whole->data, whole->len) : write_patiently(o, o->out, n);
+    pml_buf_unref(whole);
+    pthread_mutex_lock(&o->lock);
+    o->busy = 0;
+    if (!good) o->lost += lines;
+    else tell_lost(o);
+    pthread_cond_broadcast(&o->done);
+  }
+  o->gone = 1;
+  pthread_cond_broadcast(&o->done);
+  pthread_mutex_unlock(&o->lock);
+  return NULL;
+}
+
+/* --- for everybody ----------------------------------------------------------------------- */
+
+static void release(pml_output *o) {
+  while (o->count) pml_buf_unref(take(o));
+  pthread_cond_destroy(&o->more);
+  pthread_cond_destroy(&o->done);
+  pthread_mutex_destroy(&o->lock);
+  pml_free(o->line);
+  pml_free(o->out);
+  pml_free(o);
+}
+
+pml_output *pml_output_new(const pml_output_options *options) {
+  struct stat st;
+  sigset_t every, before;
+  pthread_condattr_t a;
+  pml_output *o = pml_alloc0(sizeof *o);
+  o->o = *options;
+  o->pid = getpid();
+  o->piece = fstat(o->o.fd, &st) == 0 && S_ISREG(st.st_mode) ? PIECE_FILE : PIECE_PIPE;
+  o->out = pml_alloc(o->piece);
+  pthread_mutex_init(&o->lock, NULL);
+  pthread_condattr_init(&a);
+  pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+  pthread_cond_init(&o->more, NULL);
+  pthread_cond_init(&o->done, &a);
+  pthread_condattr_destroy(&a);
+  sigfillset(&every); /* signals are main's, and SIGPIPE is an error of write */
+  pthread_sigmask(SIG_BLOCK, &every, &before);
+  int rc = pthread_create(&o->thread, NULL, work, o);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (rc == 0) return o;
+  release(o);
+  return NULL;
+}
+
+static void put(pml_output *o, pml_buf *line, int must) {
+  if (getpid() != o->pid) {
+    pml_output_write(o->o.fd, line->data, line->len, FORKED_MS);
+    pml_buf_unref(line);
+    return;
+  }
+  pthread_mutex_lock(&o->lock);
+  tell_lost(o);
+  if (o->bytes + cost(line) > o->o.limit) o->losing = 1;
+  int fits = must || !o->losing;
+  if (fits) append(o, line);
+  else o->lost++;
+  pthread_mutex_unlock(&o->lock);
+  if (!fits) pml_buf_unref(line);
+}
+
+void pml_output_put(pml_output *o, pml_buf *line) { put(o, line, 0); }
+void pml_output_put_last(pml_output *o, pml_buf *line) { put(o, line, 1); }
+
+static struct timespec after(uint32_t ms) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  t.tv_sec += ms / 1000;
+  t.tv_nsec += (long)(ms % 1000) * 1000000;
+  if (t.tv_nsec >= 1000000000) {
+    t.tv_sec++;
+    t.tv_nsec -= 1000000000;
+  }
+  return t;
+}
+
+/* With the lock: until everything is written. */
+static int drained(pml_output *o, uint32_t ms) {
+  uint64_t end = pml_clock_ms() + ms;
+  while (o->count || o->busy) {
+    uint64_t before = o->written, now = pml_clock_ms();
+    size_t left = o->count + o->busy;
+    if (now >= end) return 0;
+    struct timespec t = after(end - now < ms / 4 ? (uint32_t)(end - now) : ms / 4);
+    int rc = pthread_cond_timedwait(&o->done, &o->lock, &t);
+    if (rc == ETIMEDOUT && o->written == before && o->count + o->busy == left) return 0;
+  }
+  return 1;
+}
+
+/* With the lock, at the end: nobody reads the pipe. It is made larger, as far as the system
+ * allows, and what will not fit is counted in a last line. Whether it helped. */
+static int widen(pml_output *o) {
+  int was = fcntl(o->o.fd, F_GETPIPE_SZ), is = -1;
+  if (was <= 0) return 0;
+  for (int size = PIPE_END_MAX; is < 0 && size > was; size /= 2)
+    is = fcntl(o->o.fd, F_SETPIPE_SZ, size);
+  if (is <= was) return 0;
+  /* A page of a pipe holds one line when two are too long for it. */
+  size_t room = (size_t)(is - was) / 2, have = 2 * PIECE_PIPE, keep = 0;
+  while (keep < o->count && have <= room) have += cost(o->line[(o->head + keep++) & (o->cap - 1)]);
+  for (; o->count > keep; o->lost++) {
+    pml_buf *b = o->line[(o->head + --o->count) & (o->cap - 1)];
+    o->bytes -= cost(b);
+    pml_buf_unref(b);
+  }
+  o->losing = 0;
+  tell_lost(o);
+  return 1;
+}
+
+/* With the lock. */
+static int finish(pml_output *o, uint32_t ms) {
+  return drained(o, ms) || (widen(o) && drained(o, ms));
+}
+
+int pml_output_flush(pml_output *o, uint32_t ms) {
+  if (getpid() != o->pid) return 1;
+  pthread_mutex_lock(&o->lock);
+  int yes = finish(o, ms);
+  pthread_mutex_unlock(&o->lock);
+  return yes;
+}
+
+void pml_output_free(pml_output *o, uint32_t ms) {
+  if (!o) return;
+  pthread_mutex_lock(&o->lock);
+  int yes = finish(o, ms);
+  o->ending = 1;
+  pthread_cond_signal(&o->more);
+  while (yes && !o->gone) pthread_cond_wait(&o->done, &o->lock);
+  pthread_mutex_unlock(&o->lock);
+  if (!yes) {
+    pthread_detach(o->thread);
+    return;
+  }
+  pthread_join(o->thread, NULL);
+  release(o);
+}
+
+uint64_t pml_output_lost(pml_output *o) {
+  pthread_mutex_lock(&o->lock);
+  uint64_t n = o->lost;
+  pthread_mutex_unlock(&o->lock);
+  return n;
+}

@@ -1,0 +1,166 @@
+#include "base/output.h"
+
+#include "base/clock.h"
+#include "test/test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pml_buf *lost(uint64_t lines, void *ud) {
+  char text[64];
+  int k =
+    snprintf(text, sizeof text, "%s: %llu lost\n", (const char *)ud, (unsigned long long)lines);
+  return pml_buf_from(text, (size_t)k);
+}
+
+typedef struct {
+  int in, out;
+  pml_output *o;
+} pipe_output;
+
+static pipe_output begin(size_t limit, int flags) {
+  int ends[2];
+  static char word[] = "log";
+  CHECK_EQ(pipe2(ends, 0), 0);
+  fcntl(ends[1], F_SETFL, fcntl(ends[1], F_GETFL) | flags);
+  signal(SIGPIPE, SIG_IGN);
+  pml_output_options o = {ends[1], limit, lost, word};
+  return (pipe_output){ends[0], ends[1], pml_output_new(&o)};
+}
+
+/* A line: its number, and letters up to n bytes. */
+static void say(pml_output *o, int number, size_t n) {
+  pml_buf *b = pml_buf_new(n);
+  char head[16];
+  int k = snprintf(head, sizeof head, "%06d ", number);
+  memset(b->data, 'x', n);
+  memcpy(b->data, head, (size_t)k);
+  b->data[n - 1] = '\n';
+  pml_output_put(o, b);
+}
+
+/* Reads until the writers have gone; every line must be whole, in order, or tell of lost ones.
+ * Returns how many there are of the first sort. */
+static int read_all(int fd, size_t n, int *told) {
+  static char text[16 << 20];
+  size_t have = 0;
+  ssize_t k;
+  int lines = 0, last = -1, number;
+  while ((k = read(fd, text + have, sizeof text - have)) > 0) have += (size_t)k;
+  *told = 0;
+  for (char *p = text, *end; p < text + have; p = end + 1) {
+    end = memchr(p, '\n', (size_t)(text + have - p));
+    CHECK(end != NULL);
+    if (!end) break;
+    if (sscanf(p, "log: %d lost", &number) == 1) {
+      *told += number;
+    } else {
+      CHECK_EQ((size_t)(end - p) + 1, n);
+      CHECK_EQ(sscanf(p, "%d x", &number), 1);
+      CHECK(number > last);
+      last = number;
+      lines++;
+    }
+  }
+  return lines;
+}
+
+TEST(output_writes_whole_lines_in_order_to_whoever_reads) {
+  for (int flags = 0; flags < 2; flags++) {
+    int told;
+    pipe_output p = begin(32 << 20, flags ? O_NONBLOCK : 0);
+    pid_t child = fork();
+    if (child == 0) {
+      close(p.out);
+      usleep(20000); /* a reader that comes late */
+      _exit(read_all(p.in, 6000, &told) == 2000 && !told ? 0 : 1);
+    }
+    for (int i = 0; i < 2000; i++) say(p.o, i, 6000);
+    CHECK_EQ(pml_output_flush(p.o, 4000), 1);
+    CHECK_EQ(pml_output_lost(p.o), 0);
+    pml_output_free(p.o, 4000);
+    close(p.out);
+    close(p.in);
+    int status;
+    waitpid(child, &status, 0);
+    CHECK_EQ(status, 0);
+  }
+}
+
+TEST(output_never_waits_and_tells_what_it_lost_in_its_place) {
+  for (size_t size = 100; size <= 6000; size += 5900) {
+    int told, n = (int)((16 << 20) / size);
+    uint64_t before = pml_clock_ms();
+    pipe_output p = begin(1 << 20, O_NONBLOCK);
+    for (int i = 0; i < n; i++) say(p.o, i, size);
+    CHECK(pml_clock_ms() - before < 2000);
+    CHECK(pml_output_lost(p.o) > 0);
+    pml_output_free(p.o, 200); /* nobody has read: what fits is there, and what does not is told */
+    fcntl(p.out, F_SETFL, 0);
+    close(p.out);
+    int lines = read_all(p.in, size, &told);
+    CHECK_EQ(lines + told, n);
+    CHECK(told > 0);
+    close(p.in);
+  }
+}
+
+TEST(output_outlives_who_read_it) {
+  pipe_output p = begin(1 << 20, 0);
+  close(p.in);
+  for (int i = 0; i < 100; i++) say(p.o, i, 100);
+  CHECK_EQ(pml_output_flush(p.o, 4000), 1);
+  CHECK_EQ(pml_output_lost(p.o), 100);
+  pml_output_free(p.o, 1000);
+  close(p.out);
+}
+
+TEST(output_finds_room_for_the_last_line) {
+  pipe_output p = begin(8 << 10, 0);
+  for (int i = 0; i < 2000; i++) say(p.o, i, 100);
+  pml_buf *b = pml_buf_new(100);
+  memset(b->data, 'x', 100);
+  memcpy(b->data, "777777 ", 7);
+  b->data[99] = '\n';
+  pml_output_put_last(p.o, b);
+  CHECK_EQ(pml_output_flush(p.o, 2000), 1);
+  pml_output_free(p.o, 1000);
+  close(p.out);
+  static char text[1 << 20];
+  ssize_t n = 0, k;
+  while ((k = read(p.in, text + n, sizeof text - 1 - (size_t)n)) > 0) n += k;
+  CHECK(strstr(text, "777777 x") != NULL);
+  close(p.in);
+}
+
+TEST(output_of_a_forked_process_is_written_at_once) {
+  char text[300];
+  pipe_output p = begin(1 << 20, 0);
+  pid_t child = fork();
+  if (child == 0) {
+    say(p.o, 1, 100);
+    pml_output_flush(p.o, 1000);
+    _exit(0);
+  }
+  int status;
+  waitpid(child, &status, 0);
+  CHECK_EQ(status, 0);
+  CHECK_EQ(read(p.in, text, sizeof text), 100);
+  pml_output_free(p.o, 1000);
+  pml_output_free(NULL, 0);
+  close(p.in);
+  close(p.out);
+}
+
+TEST(output_write_gives_up_on_who_does_not_read) {
+  static char text[1 << 20];
+  int ends[2];
+  CHECK_EQ(pipe(ends), 0);
+  uint64_t before = pml_clock_ms();
+  CHECK_EQ(pml_output_write(ends[1], text, sizeof text, 50), 0);
+  CHECK(pml_clock_ms() - before < 2000);
+  close(ends[0]);
+  CHECK_EQ(pml_output_write(open("/dev/null", O_WRONLY), text, sizeof text, 50), 1);
+}
