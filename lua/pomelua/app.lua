@@ -1,7 +1,10 @@
 -- app: the object that app.lua and the scripts see. It only asks the server.
 local errors = require "pomelua.errors"
 local generation = require "pomelua.generation"
+local json_file = require "pomelua.json_file"
 local lifecycle = require "pomelua.lifecycle"
+local missing = require "pomelua.missing"
+local settings = require "pomelua.settings"
 local timers = require "pomelua.timers"
 
 ---@class pomelua.App
@@ -10,6 +13,9 @@ local timers = require "pomelua.timers"
 ---@field rpc table app.rpc.<type>.<remote>.<method>(routeParam, ..., cb)
 ---@field call table app.call.<type>.<remote>.<method>(routeParam, ...): waits for the answer
 ---@field env string
+---@field serverId string
+---@field serverType string
+---@field curServer pomelua.ServerInfo this server's entry of servers.json
 local methods = {}
 local mt = { __name = "pomelua.app", __index = methods }
 
@@ -20,11 +26,13 @@ function app.new(server)
     _server = server,
     settings = {
       env = server.env, base = server.base, serverId = server.id, serverType = server.type,
+      curServer = server.info,
     },
     event = server.event,
     rpc = server.rpc.proxy,
     call = server.rpc.call,
     env = server.env,
+    serverId = server.id, serverType = server.type, curServer = server.info,
   }, mt)
 end
 
@@ -74,18 +82,24 @@ function methods:set(key, ...)
     set_prepared(self, key, value, attach)
     return self
   end
+  local server = self._server
+  if settings.is_group(key) and server.state ~= "new" and server.state ~= "starting" then
+    server:warn(("app:set(%q): it does nothing now, it is read when the server starts"):format(key))
+  end
   self.settings[key] = value
   if attach then rawset(self, key, value) end
   return self
 end
 
----@param key string also "channelService", "sessionService" (frontends), "backendSessionService"
+---@param key string also "servers" (entries by id), "curServer", "serverId", "serverType",
+---"channelService", "sessionService" (frontends), "backendSessionService"
 ---@return any
 ---@overload fun(self: pomelua.App, key: "channelService"): pomelua.ChannelService
 ---@overload fun(self: pomelua.App, key: "sessionService"): pomelua.SessionService
 ---@overload fun(self: pomelua.App, key: "backendSessionService"): pomelua.BackendSessionService
 function methods:get(key)
   local gen = generation.prepared()
+  if key == "servers" and self.settings.servers == nil then return self._server.by_id end
   local given = gen and gen.settings[key]
   if given then return given[1] end
   return self.settings[key]
@@ -174,6 +188,28 @@ function methods:route(stype, fn)
   return self
 end
 
+---Reads a JSON file and sets it: loadConfig("items", "config/data/items.json"). A file with
+---environments gives the part of this one.
+---@param key string
+---@param path string from the app's folder, or absolute
+---@return any value what the key has now
+function methods:loadConfig(key, path)
+  if type(key) ~= "string" or type(path) ~= "string" then
+    error("app:loadConfig(key, path): both must be strings, got " .. type(key) .. " and "
+      .. type(path), 2)
+  end
+  local base = self._server.base
+  local inside = path:sub(1, #base + 1) == base .. "/" and path:sub(#base + 2) or path
+  local value, message = json_file.read(inside:sub(1, 1) == "/" and "" or base,
+    (inside:gsub("^/", "")))
+  if value == nil then
+    error("app:loadConfig: " .. (message or path .. ": there is no such file"), 2)
+  end
+  if type(value) == "table" and value[self.env] ~= nil then value = value[self.env] end
+  self:set(key, value)
+  return value
+end
+
 ---@return string the app's folder
 function methods:getBase() return self._server.base end
 
@@ -234,5 +270,9 @@ function methods:getCounters() return self._server:counters() end
 function methods:rpcInvoke(serverId, msg, cb)
   self._server.rpc.invoke(serverId, msg, cb)
 end
+
+missing.app(methods)
+
+errors.guard(methods, "app")
 
 return app

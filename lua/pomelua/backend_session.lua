@@ -1,6 +1,7 @@
 -- backend_session: a session as a script of another server sees it. The same
 -- surface as on its frontend; what changes the session is a call to the frontend's
 -- sys remote (sys_remote).
+local errors = require "pomelua.errors"
 local session = require "pomelua.session"
 
 ---@class pomelua.BackendSession: pomelua.Session
@@ -91,5 +92,7 @@ for _, name in ipairs { "on", "once", "off" } do
     error("session:" .. name .. ": a session's end is seen on its frontend only", 2)
   end
 end
+
+errors.guard(methods, "session")
 
 return backend_session

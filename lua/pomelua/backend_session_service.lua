@@ -1,7 +1,7 @@
 -- backend_session_service: sessions of any frontend, asked for by its id;
 -- app:get("backendSessionService").
-local backend_session = require "pomelua.backend_session"
 local errors = require "pomelua.errors"
+local backend_session = require "pomelua.backend_session"
 local session = require "pomelua.session"
 
 ---@class pomelua.BackendSessionService
@@ -93,5 +93,7 @@ function methods:create(opts)
   if type(opts) ~= "table" or next(opts) == nil then error("opts should not be empty.", 2) end
   return backend_session.from(self._server, opts)
 end
+
+errors.guard(methods, "backendSessionService")
 
 return backend_session_service

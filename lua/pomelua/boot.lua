@@ -9,6 +9,7 @@ local log = require "pomelua.log"
 local server = require "pomelua.server"
 local task = require "pomelua.task"
 
+local NOT_STARTED = "app.lua: app:start() has not been called; it is the last line of app.lua"
 local START_WAIT = 10000 -- for app:start(), ms
 
 local function exit_status(code)
@@ -42,10 +43,13 @@ end
 local function run_app(one)
   loader.load_app(one)
   if one.state ~= "new" then return end
+  if next(one.timers) == nil and next(one.calls) == nil and one.ready.first > one.ready.last then
+    return lifecycle.fail(one, NOT_STARTED)
+  end
   -- It may start later, from a callback.
   one.app:setTimeout(START_WAIT, function()
     if one.state == "new" then
-      lifecycle.fail(one, "app.lua: app:start() has not been called")
+      lifecycle.fail(one, NOT_STARTED)
     end
   end)
 end

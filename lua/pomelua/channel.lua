@@ -251,4 +251,6 @@ function channel.pushed(server, push, message, fails)
     json.array(fails))
 end
 
+errors.guard(service, "channelService")
+
 return channel

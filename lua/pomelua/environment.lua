@@ -3,6 +3,8 @@
 -- has declared (pomelua.declare); reading or writing any other is an error with the
 -- file and the line. So a typing mistake is found, and no load leaves anything behind
 -- for the next one.
+local near = require "pomelua.near"
+
 local environment = {}
 
 local STANDARD = {
@@ -12,7 +14,48 @@ local STANDARD = {
   "bit", "coroutine", "debug", "io", "jit", "math", "os", "package", "string", "table",
 }
 
+-- What people write who come from JavaScript, or from a Lua of their own, and what is meant.
+local HABITS = {
+  null = "it is nil in Lua; pomelua.null where JSON must have a null",
+  undefined = "it is nil in Lua",
+  NaN = "it is 0/0 in Lua", Infinity = "it is math.huge in Lua",
+  console = "print(...) and pomelua.log.info(format, ...) write the log",
+  Math = "it is math in Lua: math.random(), math.floor(x), math.max(a, b)",
+  Date = "os.time() gives seconds since 1970, os.date(format) a text",
+  JSON = 'messages and settings are tables already; require "cjson" reads and writes texts',
+  setTimeout = "it is app:setTimeout(ms, fn)", setInterval = "it is app:setInterval(ms, fn)",
+  setImmediate = "it is app:setTimeout(0, fn)",
+  clearTimeout = "it is app:clearTimer(id)", clearInterval = "it is app:clearTimer(id)",
+  process = "os.getenv(name) reads the environment, os.exit(code) stops the program in order",
+  module = "a file ends with return Handler", exports = "a file ends with return Handler",
+  this = "it is self in Lua, in methods that are written with a colon",
+  Object = "for key, value in pairs(t) walks a table", Array = "a list is a table: { 1, 2, 3 }",
+  String = "tostring(x) makes a text", Number = "tonumber(x) makes a number",
+  Boolean = "not not x makes a boolean", Promise = "pomelua.await(f, ...) waits for a callback",
+  Error = "error(message) raises, return nil, message gives an error to the caller",
+  Map = "a table is a map", Set = "a table is a set: t[x] = true",
+  RegExp = "string.match(s, pattern) has Lua's patterns", Buffer = "a Lua string holds any bytes",
+  parseInt = "it is tonumber(x), and math.floor", parseFloat = "it is tonumber(x)",
+  isNaN = "x ~= x is true for what is not a number", async = "each call may wait: pomelua.await",
+  await = "it is pomelua.await(f, ...)", sleep = "it is pomelua.sleep(ms)",
+  var = "a variable begins with local", let = "a variable begins with local",
+  const = "a variable begins with local", throw = "it is error(message)",
+  new = "a table is made by {}", typeof = "it is type(x)", delete = "t[key] = nil takes a key out",
+  app = "the file's factory gets it: return function(app) ... end",
+  pomelo = 'it is local pomelua = require "pomelua"',
+  pomelua = 'say local pomelua = require "pomelua"',
+  cjson = 'say local cjson = require "cjson"', ffi = 'say local ffi = require "ffi"',
+  utf8 = "LuaJIT has no library of that name",
+  __dirname = "app:getBase() is the app's folder", __filename = "app:getBase() is the app's folder",
+}
+
 local function undeclared(name, what)
+  local habit = type(name) == "string" and HABITS[name]
+  if habit and what == "read" then
+    return ("there is no global '%s': %s"):format(name, habit)
+  end
+  local meant = what == "read" and near.to(name, STANDARD, 1)
+  if meant then return ("there is no global '%s'; did you mean %s?"):format(name, meant) end
   return ("undeclared global '%s' is %s: make it local, or say pomelua.declare(%q)")
     :format(tostring(name), what, tostring(name))
 end

@@ -17,6 +17,50 @@ function errors.new(message, code)
   return setmetatable({ message = message, code = code }, mt)
 end
 
+local OWN = debug.getinfo(1, "S").source:match("^(.*)errors%.lua$") -- where the framework lies
+
+---Raises an error that names the line of the game which called the framework, through
+---however many of the framework's functions, or pcall, the call came.
+---@param message string
+function errors.raise(message)
+  local level = 2
+  while true do
+    local info = debug.getinfo(level, "Sl")
+    if not info then error(message, 0) end
+    if info.what ~= "C" and info.currentline > 0 and info.source:sub(1, #OWN) ~= OWN then
+      error(("%s:%d: %s"):format(info.short_src, info.currentline, message), 0)
+    end
+    level = level + 1
+  end
+end
+
+local function wrong_self(name, method, self)
+  errors.raise(("%s.%s: write %s:%s(...) with a colon; what stands before the first comma is %s")
+    :format(name, method, name, method,
+      self == nil and "nothing" or type(self) == "string" and ("%q"):format(self)
+        or "a " .. type(self)))
+end
+
+---Makes the methods of an object say when they were called with a dot.
+---@param methods table
+---@param name string what the object is called, for the message
+function errors.guard(methods, name)
+  for method, fn in pairs(methods) do
+    local info = type(fn) == "function" and debug.getinfo(fn, "u")
+    if info and not info.isvararg and info.nparams <= 3 then
+      methods[method] = function(self, a, b)
+        if type(self) ~= "table" then wrong_self(name, method, self) end
+        return fn(self, a, b)
+      end
+    elseif info then
+      methods[method] = function(self, ...)
+        if type(self) ~= "table" then wrong_self(name, method, self) end
+        return fn(self, ...)
+      end
+    end
+  end
+end
+
 ---Whether a value is one of ours.
 ---@param value any
 ---@return boolean

@@ -1,5 +1,6 @@
 -- event: app.event. Each listener runs in a task of its own, so it may wait, and
 -- an error in one is logged and does not keep the others from running.
+local errors = require "pomelua.errors"
 local generation = require "pomelua.generation"
 local task = require "pomelua.task"
 
@@ -120,5 +121,7 @@ end
 ---@param name string
 ---@return boolean
 function methods:has(name) return self._listeners[name] ~= nil end
+
+errors.guard(methods, "app.event")
 
 return event

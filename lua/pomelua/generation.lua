@@ -19,6 +19,7 @@ local sources = require "pomelua.sources"
 ---@field requires table<string, true> paths of the units it has required
 ---@field names table<string, string|false> what it has asked for, and the path found
 ---@field raw any what the file returned
+---@field silent boolean whether it returned nothing: raw is true then, as of require
 ---@field value any what it is used as: the table that its factory built
 ---@field timers table<number, table>
 ---@field listeners table[]
@@ -237,7 +238,7 @@ function load_unit(gen, path, name)
     generation.end_unit(server, unit)
     error(type(value) == "string" and located(unit.name, value) or value, 0)
   end
-  unit.raw = value == nil and true or value
+  unit.raw, unit.silent = value == nil and true or value, value == nil
   return unit
 end
 

@@ -41,26 +41,43 @@ local function single(name_of)
   end
 end
 
-local function add(map, t)
+-- Names that class libraries give to what makes, or describes, an object.
+local PRIVATE = {
+  new = true, constructor = true, initialize = true, ctor = true, migrate = true,
+  isInstanceOf = true, isSubclassOf = true, isSubclass = true, instanceOf = true,
+  is_a = true, class_of = true, class = true, super = true, allocate = true, include = true,
+  subclass = true, extend = true, implement = true, extends = true,
+}
+
+-- Whether a table is a class: something of it makes objects.
+local function is_class(t)
+  local meta = getmetatable(t)
+  return type(rawget(t, "new")) == "function" or type(rawget(t, "include")) == "function"
+    or type(rawget(t, "static")) == "table" or rawget(t, "__index") == t
+    or type(meta) == "table" and rawget(meta, "__call") ~= nil
+end
+
+local function add(map, t, class)
   for name, fn in next, t do
     if type(name) == "string" and type(fn) == "function" and name:sub(1, 1) ~= "_"
-      and name ~= "new" and name ~= "constructor" and name ~= "migrate" and map[name] == nil then
+      and not PRIVATE[name] and not (class and name == "init") and map[name] == nil then
       map[name] = fn
     end
   end
 end
 
 ---What the network may call: the functions of the module's own table and of the
----one table that its metatable's __index may be, read raw; not names that start
----with "_", not `new` or `migrate`, nothing further up.
+---one table that its metatable's __index may be, read raw; not names that start with
+---"_", not what makes an object (`new`, `initialize`, a class's `init`), not `migrate`,
+---nothing further up.
 ---@param module table
 ---@return table<string, function>
 function kinds.reachable(module)
   local map = {}
-  add(map, module)
+  add(map, module, is_class(module))
   local meta = getmetatable(module)
   local parent = type(meta) == "table" and rawget(meta, "__index")
-  if type(parent) == "table" then add(map, parent) end
+  if type(parent) == "table" then add(map, parent, true) end
   return map
 end
 
@@ -80,6 +97,13 @@ local function callable(kind, put)
       return nil, ("%s: the name %q is also that of %s"):format(path, name, set.seen[key])
     end
     set.seen[key] = path
+    for method, fn in next, module do
+      if PRIVATE[method] and method ~= "new" and method ~= "migrate" and type(fn) == "function"
+        and not is_class(module) then
+        set.warnings[#set.warnings + 1] = ("%s: %s cannot be called from outside: classes give "
+          .. "that name to what makes an object"):format(path, method)
+      end
+    end
     for method, fn in next, kinds.reachable(module) do
       put(set, server, name, method, { owner = module, fn = fn })
     end

@@ -9,15 +9,25 @@ local loader = {}
 loader.reachable = kinds.reachable
 
 -- What a file is used as: a table, or what its factory builds; false: nothing.
-local function build(gen, unit, app)
+local function build(gen, unit, app, warnings)
   local value = unit.raw
-  if type(value) == "function" then
+  if unit.silent and not gen.sources[unit.path]:find("%S") then
+    warnings[#warnings + 1] = unit.name .. ": the file is empty"
+    unit.value = false
+    return true
+  elseif unit.silent then
+    return nil, unit.name .. ": the file returns nothing; it must end with return and the table"
+      .. " of its functions, or a function(app) that returns one"
+  elseif type(value) == "function" then
     local state = generation.state_of(gen.server, unit.path)
     local ok, built = generation.within(gen, unit, value, app, state)
     if not ok then return nil, generation.located(unit.name, built) end
+    if built == nil then
+      local line = debug.getinfo(value, "S").linedefined
+      return nil, ("%s:%d: the file's function returns nothing; it must end with return and the"
+        .. " table of its functions"):format(unit.name, line)
+    end
     value = built
-  elseif value == true then -- the file returned nothing
-    value = nil
   end
   if not value then
     unit.value = false
@@ -46,13 +56,13 @@ local function read(gen, kind, path)
   return unit
 end
 
-local function load(gen, kind, path)
+local function load(gen, kind, path, warnings)
   if kind.read then return read(gen, kind, path) end
   local unit, message = generation.load(gen, path)
   if not unit then return nil, message end
   if kind.build and unit.value == nil then
     local ok
-    ok, message = build(gen, unit, gen.server.app)
+    ok, message = build(gen, unit, gen.server.app, warnings)
     if not ok then
       if gen.state == "active" then gen.units[path] = nil end
       return nil, message
@@ -97,7 +107,7 @@ function loader.load(gen)
     local skip = kind.app and gen.state == "active"
     for _, path in ipairs(skip and {} or kind.files(server, texts)) do
       local unit, ok
-      unit, message = load(gen, kind, path)
+      unit, message = load(gen, kind, path, set.warnings)
       if not unit then return nil, message end
       ok, message = kind.put(set, server, unit)
       if not ok then return nil, message end

@@ -7,6 +7,8 @@ local missing = {}
 local app_methods = {
   "filter", "before", "after", "globalFilter", "globalBefore", "globalAfter", "rpcFilter",
   "rpcBefore", "rpcAfter", "use", "load", "addCrons", "removeCrons", "registerAdmin", "transaction",
+  "beforeStopHook", "addServers", "removeServers", "replaceServers", "getMaster", "getServerTypes",
+  "getServersFromConfig", "getServerFromConfig", "isMaster", "usePlugin", "rpcFilters",
 }
 local functions = { "serial", "timeout", "time", "toobusy", "rpcLog" }
 
@@ -35,7 +37,7 @@ end
 ---@param pomelua table
 function missing.pomelua(pomelua)
   for _, name in ipairs(functions) do
-    if not pomelua[name] then pomelua[name] = refuse("pomelua." .. name) end
+    if pomelua[name] == nil then pomelua[name] = refuse("pomelua." .. name) end
   end
 end
 

@@ -29,13 +29,14 @@ local function plain(name) return (name:lower():gsub("[_%-%s]", "")) end
 ---three may be wrong. Equal distances: the first in alphabetic order.
 ---@param name any
 ---@param known table<string, any>|string[] names as keys, or a list of them
+---@param most number|nil how many letters may be wrong at most
 ---@return string|nil
-function near.to(name, known)
+function near.to(name, known, most)
   if type(name) ~= "string" or name == "" or #name > LONGEST then return nil end
   local names, text = {}, plain(name)
   for key, value in pairs(known) do names[#names + 1] = type(key) == "string" and key or value end
   table.sort(names)
-  local best, least = nil, math.floor(math.max(3, #text) / 3) + 1
+  local best, least = nil, math.min(math.floor(math.max(3, #text) / 3), most or LONGEST) + 1
   for _, one in ipairs(names) do
     local other = plain(one)
     if one ~= name and math.abs(#other - #text) < least then

@@ -124,9 +124,34 @@ local function ask_route(server, method, param, cb, n, ...)
   end)
 end
 
+local MOST = 250 -- arguments of a call
+
+local function check_count(what, n)
+  if n > MOST then
+    errors.raise(("%s: a call takes %d arguments at most, got %d; pass a table")
+      :format(what, MOST, n))
+  end
+end
+
+-- Without a route function only a session says where a call goes: another value is an
+-- argument, and the session was forgotten.
+local function check_param(server, method, param)
+  local kind = type(param)
+  if kind == "table" or param == nil or param == null or server.router:find(method._type) then
+    return
+  end
+  errors.raise(("app.rpc.%s.%s(session, ...): what comes first says which server is called,"
+    .. " a session or nil, got a %s"):format(method._type, method._name, kind))
+end
+
 local function call_routed(server, method, param, ...)
   local cb, n = callback_of(0, ...)
-  if type(param) == "function" and select("#", ...) == 0 then cb = param end
+  check_count(method._name, n)
+  if type(param) == "function" and select("#", ...) == 0 then
+    cb, param = param, nil
+  else
+    check_param(server, method, param)
+  end
   if server.router:find(method._type) then return ask_route(server, method, param, cb, n, ...) end
   local name = method._name
   local id, err = server.router:default(method._type, param)
@@ -144,6 +169,7 @@ end
 
 local function call_to(server, method, to, ...)
   local cb, n = callback_of(1, ...)
+  check_count(method._name, n)
   if to == "*" then return all_of(server, method._type, method._name, cb, n, ...) end
   rpc.send(server, to, method._name, cb, n, ...)
 end
@@ -228,9 +254,17 @@ end
 
 local function invoke(server, to, msg, cb)
   if type(msg) ~= "table" or type(msg.service) ~= "string" or type(msg.method) ~= "string" then
-    error("app:rpcInvoke(serverId, msg, cb): msg must have service, method and args", 3)
+    errors.raise("app:rpcInvoke(serverId, msg, cb): msg must have service, method and args")
   end
-  local args = msg.args or {}
+  local args = msg.args == nil and {} or msg.args
+  if type(args) ~= "table" then
+    errors.raise("app:rpcInvoke(serverId, msg, cb): msg.args must be a list, got a "
+      .. type(args))
+  end
+  if #args > MOST then
+    errors.raise(("app:rpcInvoke(serverId, msg, cb): a call takes %d arguments at most, got %d;"
+      .. " pass a table"):format(MOST, #args))
+  end
   local service = msg.namespace == "sys" and "_" .. msg.service or msg.service
   rpc.send(server, to, service .. "." .. msg.method, type(cb) == "function" and cb or nil,
     #args, unpack(args, 1, #args))

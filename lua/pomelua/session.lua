@@ -388,4 +388,6 @@ function methods:kick(reason, cb)
   return finish(self._server, "session:kick", cb)
 end
 
+errors.guard(methods, "session")
+
 return session

@@ -1,4 +1,5 @@
 -- session_service: all sessions of this frontend, app:get("sessionService").
+local errors = require "pomelua.errors"
 local session = require "pomelua.session"
 
 ---@class pomelua.SessionService
@@ -150,5 +151,7 @@ end
 function methods:getSessionsCount()
   return self._server.node:counts().sessions or #self._server.node:sids()
 end
+
+errors.guard(methods, "sessionService")
 
 return session_service

@@ -2,6 +2,7 @@
 -- once when the app starts, and handed to the C core. A wrong type or value is an
 -- error that names key and value; what this version does not have is said aloud.
 local errors = require "pomelua.errors"
+local near = require "pomelua.near"
 
 local settings = {}
 
@@ -13,6 +14,11 @@ local function number(node_key, least, most)
   return { kind = "number", node_key = node_key, least = least, most = most or MAX }
 end
 
+-- Seconds: a fraction is cut off.
+local function seconds(node_key)
+  return { kind = "number", node_key = node_key, least = 0, most = 86400, cut = true }
+end
+
 local anything = { kind = "any" }
 local function of(kind) return { kind = kind } end
 local function later(text) return { kind = "later", text = text } end
@@ -20,8 +26,8 @@ local function later(text) return { kind = "later", text = text } end
 local known = {
   connectorConfig = {
     connector = { kind = "connector" },
-    heartbeat = number("heartbeat", 0, 86400),                -- seconds; 0: none
-    timeout = number("timeout", 0, 86400),                    -- seconds; 0: 2 x heartbeat
+    heartbeat = seconds "heartbeat",                          -- 0: none
+    timeout = seconds "timeout",                              -- 0: 2 x heartbeat
     maxPackageSize = number("packageAfter", 64, 2 ^ 24 - 1),  -- bytes
     maxHandshakeSize = number("packageBefore", 64, 2 ^ 24 - 1),
     handshakeTimeout = number("handshakeTimeout", 1),         -- milliseconds
@@ -86,6 +92,29 @@ local known = {
   },
 }
 
+-- What Pomelo reads besides, and this version does not.
+local absent = {
+  errorHandler = "this version has no error handlers; an error of a handler answers "
+    .. "{\"code\":500} and stands in the log",
+  globalErrorHandler = "this version has no error handlers",
+  rpcErrorHandler = "this version has no error handlers; a call's callback gets its error",
+  systemMonitor = "this version has no monitor; see pomelua list --json",
+  rpcDebugLog = "this version writes no log of calls",
+  filters = "this version has no filters", globalFilters = "this version has no filters",
+  dictionaryConfig = "this version sends routes in full",
+  protobufConfig = "this version sends bodies as JSON only",
+  decodeIO_protobufConfig = "this version sends bodies as JSON only",
+  schedulerConfig = "this version has one way to push",
+  pushScheduler = "this version has one way to push",
+  masterConfig = "this version has no master", monitorConfig = "this version has no monitor",
+  connectionConfig = "this version counts connections by itself; see pomelua list",
+  cronConfig = "this version has no crons", rpcServer = "this version has one way to call",
+  rpcClient = "this version has one way to call",
+  backendSessionConfig = "this version has no settings of backend sessions",
+  localSessionConfig = "this version has no settings of backend sessions",
+  rpcFilters = "this version has no filters",
+}
+
 local function shown(value)
   if type(value) == "string" then return ("%q"):format(value) end
   if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
@@ -100,7 +129,7 @@ end
 local check = {}
 
 function check.number(rule, value)
-  if type(value) ~= "number" or value % 1 ~= 0 then
+  if type(value) ~= "number" or value % 1 ~= 0 and not (rule.cut and value * 0 == 0) then
     return "must be a whole number, got " .. shown(value)
   end
   if value < rule.least or value > rule.most then
@@ -158,8 +187,8 @@ local function read_group(group, given, numbers, warnings)
   for _, key in ipairs(sorted(given)) do
     local value, rule = given[key], rules[key]
     if not rule then
-      warnings[#warnings + 1] = ("%s.%s: no such setting, it does nothing")
-        :format(group, errors.tostring(key))
+      warnings[#warnings + 1] = ("%s.%s: no such setting, it does nothing%s")
+        :format(group, errors.tostring(key), near.hint(key, rules))
     else
       local wrong = check[rule.kind](rule, value)
       if wrong then return nil, ("%s.%s: %s"):format(group, key, wrong) end
@@ -172,6 +201,24 @@ local function read_group(group, given, numbers, warnings)
     end
   end
   return true
+end
+
+---Whether app:set of that key is read when the server starts, and not again.
+---@param key string
+---@return boolean
+function settings.is_group(key) return known[key] ~= nil end
+
+-- What is set beside the groups is the app's own, unless it is Pomelo's or nearly a group.
+local function read_others(values, warnings)
+  for _, key in ipairs(sorted(values)) do
+    local meant = not known[key] and near.to(key, known, 2)
+    if absent[key] and truthy(values[key]) then
+      warnings[#warnings + 1] = ("%s: %s"):format(key, absent[key])
+    elseif meant then
+      warnings[#warnings + 1] = ("%s: no such group of settings, it does nothing; did you mean %s?")
+        :format(key, meant)
+    end
+  end
 end
 
 ---Checks what an app has set.
@@ -188,6 +235,7 @@ function settings.read(values, entry)
       if not ok then return nil, message end
     end
   end
+  read_others(values, warnings)
   local connector, server = raw(values.connectorConfig), raw(values.serverConfig)
   local proxy, channel = raw(values.proxyConfig), raw(values.channelConfig)
   numbers.maxConnections = entry["max-connections"]

@@ -278,6 +278,10 @@ end
 ---(err.code "TIMEOUT" when cb was not called in time). Raises outside of a task.
 function task.await(f, ...)
   local t = waiter("await")
+  if type(f) ~= "function" and type(f) ~= "table" and type(f) ~= "userdata" then
+    errors.raise("pomelua.await(f, ...): f must be a function, got " .. type(f)
+      .. "; await calls it: pomelua.await(session.push, session, key)")
+  end
   local server = current.server
   local wait = { task = t, done = false, parked = false }
   local function cb(...)

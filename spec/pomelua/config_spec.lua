@@ -240,9 +240,40 @@ describe("settings", function()
       connectorConfig = { useDict = true, useProtobuf = false, hartbeat = 3, ssl = {} },
     }, {}))
     assert.same({
-      "connectorConfig.hartbeat: no such setting, it does nothing",
+      "connectorConfig.hartbeat: no such setting, it does nothing; did you mean heartbeat?",
       "connectorConfig.ssl: this version listens without TLS",
       "connectorConfig.useDict: this version sends routes in full",
     }, read.warnings)
+  end)
+
+  for key, row in pairs {
+    conectorConfig = { {},
+      "no such group of settings, it does nothing; did you mean connectorConfig?" },
+    sessionconfig = { {}, "did you mean sessionConfig?" },
+    errorHandler = { print, "this version has no error handlers" },
+    systemMonitor = { true, "this version has no monitor" },
+    dictionaryConfig = { {}, "this version sends routes in full" },
+  } do
+    it("are warned of when they are in " .. key, function()
+      local warnings = assert(settings.read({ [key] = row[1] }, {})).warnings
+      assert.equal(1, #warnings)
+      assert.matches("^" .. key .. ": ", warnings[1])
+      assert.matches(row[2], warnings[1], 1, true)
+    end)
+  end
+
+  it("may stand beside values that are the app's own", function()
+    assert.same({}, assert(settings.read({ env = "x", roomConfig = {}, gameConfig = {}, db = 1,
+      userConfig = {}, systemMonitor = false, items = {} }, {})).warnings)
+  end)
+
+  it("cut a fraction of a second off, and refuse what is no number", function()
+    local numbers = assert(settings.read({ connectorConfig = { heartbeat = 2.5, timeout = 7.9 } },
+      {})).numbers
+    assert.same({ heartbeat = 2, timeout = 7 }, numbers)
+    for _, value in ipairs { 0 / 0, 1 / 0, -1 } do
+      assert.is_nil((settings.read({ connectorConfig = { heartbeat = value } }, {})))
+    end
+    assert.is_nil((settings.read({ serverConfig = { timeout = 2.5 } }, {})))
   end)
 end)

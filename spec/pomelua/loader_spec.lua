@@ -22,6 +22,17 @@ describe("reachable", function()
     assert.same({}, names(loader.reachable { _a = f, __index = f, new = f, constructor = f }))
   end)
 
+  it("are not what makes an object of a class, whatever the library calls it", function()
+    for _, name in ipairs { "initialize", "init", "ctor", "constructor", "new", "isInstanceOf" } do
+      local class = { go = f, [name] = f }
+      class.__index = class
+      assert.same({ "go" }, names(loader.reachable(setmetatable({}, class))), name)
+      assert.same({ "go" }, names(loader.reachable(
+        setmetatable({}, { __index = { go = f, [name] = f } }))), name)
+    end
+    assert.same({ "go", "init" }, names(loader.reachable { init = f, go = f }))
+  end)
+
   it("are those of the metatable's __index, one table up and no further", function()
     local top = { top = f }
     local class = setmetatable({ method = f, _private = f }, { __index = top })
@@ -78,13 +89,53 @@ describe("load", function()
     assert.same({ "chat.other.m" }, names(set.handlers))
   end)
 
-  it("skips a file that gives nothing", function()
+  it("skips a file that gives false, and warns of an empty one", function()
     local set = assert(load {
       ["app/servers/chat/handler/a.lua"] = "return false",
-      ["app/servers/chat/handler/b.lua"] = "return function() end",
+      ["app/servers/chat/handler/b.lua"] = "\n",
     })
     assert.same({}, set.handlers)
-    assert.equal(1, #set.warnings)
+    assert.same({ "app/servers/chat/handler/b.lua: the file is empty",
+      "app/servers/chat/handler: there is no module in it" }, set.warnings)
+  end)
+
+  for what, text in pairs {
+    ["table without return"] = "local H = {}\nfunction H:go() end",
+    ["a comment alone"] = "-- to be written",
+    ["a factory without return before it"] = "local function make(app) return {} end",
+  } do
+    for _, folder in ipairs { "handler", "remote" } do
+      it("refuses a " .. folder .. " of " .. what, function()
+        local path = "app/servers/chat/" .. folder .. "/a.lua"
+        local set, message = load { [path] = text }
+        assert.is_nil(set)
+        assert.matches("^" .. path:gsub("%p", "%%%0") .. ": the file returns nothing; it must end",
+          message)
+      end)
+    end
+  end
+
+  it("refuses a factory that returns nothing, with its line", function()
+    local set, message = load {
+      ["app/servers/chat/remote/a.lua"] = "\nreturn function(app)\n local R = {}\nend",
+    }
+    assert.is_nil(set)
+    assert.matches("^app/servers/chat/remote/a%.lua:2: the file's function returns nothing",
+      message)
+  end)
+
+  it("refuses a lifecycle without return", function()
+    local set, message = load { ["app/servers/chat/lifecycle.lua"] = "local L = {}" }
+    assert.is_nil(set)
+    assert.matches("^app/servers/chat/lifecycle%.lua: the file returns nothing", message)
+  end)
+
+  it("warns of a function whose name is that of a constructor", function()
+    local set = assert(load {
+      ["app/servers/chat/handler/a.lua"] = "return { initialize = print, go = print }",
+    })
+    assert.same({ "chat.a.go" }, names(set.handlers))
+    assert.matches("a%.lua: initialize cannot be called from outside", set.warnings[1])
   end)
 
   it("is empty without a folder", function()

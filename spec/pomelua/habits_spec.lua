@@ -1,0 +1,108 @@
+-- What people write who come from JavaScript, or forget a colon: the error is a sentence
+-- at the line of the game.
+local world = require "spec.support.world"
+
+describe("a mistake in a script", function()
+  local w, one
+
+  before_each(function()
+    w = world.single()
+    one = w:load("connector-1", {})
+  end)
+  after_each(function() w:close() end)
+
+  -- The error of a script's text, which is the file game.lua.
+  local function fails(text)
+    local message
+    one:run("spec", function()
+      local env = setmetatable({ app = one.app, pomelua = require "pomelua" }, { __index = _G })
+      local sid = one.node:openSession()
+      env.session = require("pomelua.session").new(one, sid)
+      local ok, err = pcall(setfenv(assert(loadstring(text, "@app/game.lua")), env))
+      message = not ok and tostring(err) or "it worked"
+    end)
+    return message
+  end
+
+  local rows = {
+    ["session.get('x')"] = "session.get: write session:get(...) with a colon",
+    ["session.pushAll()"] = "what stands before the first comma is nothing",
+    ["session.bind(7, print)"] = "session.bind: write session:bind(...)",
+    ["app.get('channelService')"] = "app.get: write app:get(...)",
+    ["app.set('a', 1)"] = "app.set: write app:set(...)",
+    ["app.event.on('start_all', print)"] = "app.event.on: write app.event:on(...)",
+    ["app:get('channelService').getChannel('x')"] = "channelService.getChannel: write",
+    ["app:get('sessionService').getByUid('x')"] = "sessionService.getByUid: write",
+    ["pomelua.await(nil)"] = "pomelua.await(f, ...): f must be a function, got nil",
+    ["pomelua.await('x')"] = "f must be a function, got string",
+    ["app.rpc.chat.r.go('ann', 5)"] = "app.rpc.chat.r.go(session, ...): what comes first says",
+    ["app.rpc.chat.r.go(5, function() end)"] = "a session or nil, got a number",
+    ["app.rpc.chat.r.go(session, unpack({}, 1, 300))"] = "takes 250 arguments at most, got 299",
+    ["app.rpc.chat.r.go.toServer('chat-1', unpack({}, 1, 300))"] = "takes 250 arguments at most",
+    ["app:rpcInvoke('chat-1', { service = 's', method = 'm', args = 5 })"] =
+      "msg.args must be a list, got a number",
+    ["pcall(app.rpcInvoke, app, 'x') error(select(2, pcall(app.rpcInvoke, app, 'x')), 0)"] =
+      "msg must have service, method and args",
+    ["app:filter(1)"] = "app:filter is not in this version of Pomelua",
+    ["app:addCrons({})"] = "app:addCrons is not in this version",
+    ["pomelua.timeout()"] = "pomelua.timeout is not in this version",
+    ["app:loadConfig('x', 'config/none.json')"] = "config/none.json: there is no such file",
+    ["app:loadConfig('x')"] = "both must be strings, got string and nil",
+  }
+  for text, meant in pairs(rows) do
+    it("is told at its line: " .. text, function()
+      local message = fails("\n\n" .. text .. "\nreturn 1")
+      assert.matches("^app/game%.lua:3: ", message)
+      assert.matches(meant, message, 1, true)
+    end)
+  end
+
+  it("is none in the short names of what the server is", function()
+    one.app:set("own", 1)
+    assert.equal("connector-1 connector connector-1 connector-1 connector-1", table.concat({
+      one.app.serverId, one.app.serverType, one.app.curServer.id, one.app:get("curServer").id,
+      one.app:get("servers")["connector-1"].id }, " "))
+  end)
+
+  it("is none where a call has no session and needs none", function()
+    one.app:route("room", function() return "room-1" end)
+    for _, text in ipairs {
+      "app.rpc.chat.r.go(nil, 5)", "app.rpc.chat.r.go(session, 5)", "app.rpc.chat.r.go({}, 5)",
+      "app.rpc.chat.r.go(function() end)", "app.rpc.room.r.go('ann', 5)",
+      "app.rpc.chat.r.go(pomelua.null, 5)",
+    } do
+      assert.equal("it worked", fails(text))
+    end
+  end)
+end)
+
+describe("a global that there is not", function()
+  local environment = require "pomelua.environment"
+
+  local function fails(text)
+    local env = environment.new(environment.globals(), require)
+    local ok, message = pcall(setfenv(assert(loadstring(text, "@app/game.lua")), env))
+    assert.is_false(ok)
+    return message
+  end
+
+  for name, meant in pairs {
+    Date = "os.time()", console = "pomelua.log.info", JSON = "tables already",
+    Math = "it is math in Lua", null = "pomelua.null", undefined = "it is nil in Lua",
+    setTimeout = "app:setTimeout(ms, fn)", parseInt = "tonumber", this = "self",
+    app = "the file's factory gets it", pomelua = 'require "pomelua"',
+    maht = "did you mean math?", sting = "did you mean string?",
+    toString = "did you mean tostring?",
+  } do
+    it(name .. " says what is meant", function()
+      local message = fails("\nreturn " .. name .. ".x")
+      assert.matches("^app/game%.lua:2: there is no global '" .. name .. "'", message)
+      assert.matches(meant, message, 1, true)
+    end)
+  end
+
+  it("of any other name is undeclared", function()
+    assert.matches("undeclared global 'inventory' is read", fails("return inventory"), 1, true)
+    assert.matches("undeclared global 'Date' is written", fails("Date = 1"), 1, true)
+  end)
+end)
