@@ -2,6 +2,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/web_file.h"
+#include "wire/http_fields.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,9 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONNECTIONS 256u
@@ -27,50 +27,6 @@ struct pml_web {
   const pml_log *log;
   int port;
 };
-
-static const struct {
-  const char *ending, *type;
-} types[] = {
-  {"html", "text/html; charset=utf-8"},
-  {"htm", "text/html; charset=utf-8"},
-  {"css", "text/css; charset=utf-8"},
-  {"js", "text/javascript; charset=utf-8"},
-  {"mjs", "text/javascript; charset=utf-8"},
-  {"json", "application/json"},
-  {"map", "application/json"},
-  {"txt", "text/plain; charset=utf-8"},
-  {"md", "text/plain; charset=utf-8"},
-  {"xml", "application/xml"},
-  {"svg", "image/svg+xml"},
-  {"png", "image/png"},
-  {"jpg", "image/jpeg"},
-  {"jpeg", "image/jpeg"},
-  {"gif", "image/gif"},
-  {"webp", "image/webp"},
-  {"avif", "image/avif"},
-  {"ico", "image/x-icon"},
-  {"mp3", "audio/mpeg"},
-  {"ogg", "audio/ogg"},
-  {"wav", "audio/wav"},
-  {"mp4", "video/mp4"},
-  {"webm", "video/webm"},
-  {"woff", "font/woff"},
-  {"woff2", "font/woff2"},
-  {"ttf", "font/ttf"},
-  {"otf", "font/otf"},
-  {"wasm", "application/wasm"},
-  {"pdf", "application/pdf"},
-  {"zip", "application/zip"},
-};
-
-static const char *type_of(const char *path) {
-  const char *dot = strrchr(path, '.');
-  if (!dot || strchr(dot, '/')) return "application/octet-stream";
-  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-    if (strcasecmp(dot + 1, types[i].ending) == 0) return types[i].type;
-  }
-  return "application/octet-stream";
-}
 
 /* "/a/b", "/a/" or "/": every part between slashes has a name, and none starts
  * with a dot, which leaves out "..", "." and hidden files at once. */
@@ -94,47 +50,6 @@ static int open_below(const pml_web *w, const char *path, char real[PATH_MAX]) {
   return open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
-static void http_date(time_t t, char out[64]) {
-  static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  struct tm tm;
-  gmtime_r(&t, &tm); /* not strftime: its names follow the locale */
-  snprintf(out, 64, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
-           months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
-/* Whether an If-None-Match list names the tag (RFC 9110 13.1.2: weak comparison). */
-static int names_tag(const char *list, const char *tag) {
-  size_t n = strlen(tag);
-  while (*list) {
-    list += strspn(list, " \t,");
-    if (*list == '*') return 1;
-    if (strncmp(list, "W/", 2) == 0) list += 2;
-    size_t k = strcspn(list, ",");
-    while (k && (list[k - 1] == ' ' || list[k - 1] == '\t')) k--;
-    if (k == n && memcmp(list, tag, n) == 0) return 1;
-    list += strcspn(list, ",");
-  }
-  return 0;
-}
-
-static int is_unchanged(struct MHD_Connection *c, const char *tag, const char *date) {
-  const char *h = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "If-None-Match");
-  if (h) return names_tag(h, tag);
-  h = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "If-Modified-Since");
-  return h && strcmp(h, date) == 0; /* clients send back what they were given */
-}
-
-static enum MHD_Result finish(struct MHD_Connection *c, unsigned status, struct MHD_Response *r) {
-  if (!r) return MHD_NO;
-  MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-  MHD_add_response_header(r, "Cache-Control", "no-cache");
-  enum MHD_Result ok = MHD_queue_response(c, status, r);
-  MHD_destroy_response(r);
-  return ok;
-}
-
 static enum MHD_Result answer_page(struct MHD_Connection *c, unsigned status, const char *title) {
   char page[256];
   int n = snprintf(page, sizeof page,
@@ -145,7 +60,7 @@ static enum MHD_Result answer_page(struct MHD_Connection *c, unsigned status, co
   if (!r) return MHD_NO;
   MHD_add_response_header(r, "Content-Type", "text/html; charset=utf-8");
   if (status == 405) MHD_add_response_header(r, "Allow", "GET, HEAD");
-  return finish(c, status, r);
+  return pml__web_finish(c, status, r);
 }
 
 /* A folder without its slash: relative links in its index need that. */
@@ -169,30 +84,48 @@ static enum MHD_Result answer_moved(struct MHD_Connection *c, const char *path) 
   struct MHD_Response *r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
   if (r) MHD_add_response_header(r, "Location", to);
   pml_free(to);
-  return finish(c, 301, r);
+  return pml__web_finish(c, 301, r);
 }
 
-/* Takes fd. */
-static enum MHD_Result answer_file(struct MHD_Connection *c, int fd, const struct stat *st,
-                                   const char *path) {
-  char tag[64], date[64];
-  snprintf(tag, sizeof tag, "\"%llx-%llx-%llx\"", (unsigned long long)st->st_mtim.tv_sec,
-           (unsigned long long)st->st_mtim.tv_nsec, (unsigned long long)st->st_size);
-  http_date(st->st_mtim.tv_sec, date);
-  struct MHD_Response *r;
-  int unchanged = is_unchanged(c, tag, date);
-  if (unchanged) {
-    close(fd);
-    r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
-  } else {
-    r = MHD_create_response_from_fd64((uint64_t)st->st_size, fd); /* takes fd */
-    if (!r) close(fd);
+/* The file beside path whose name has an ending more, opened, when it is not older than the file.
+ */
+static int open_variant(pml_web *w, const char *path, const char *ending, const struct stat *file,
+                        struct stat *st) {
+  char name[PATH_MAX], real[PATH_MAX];
+  if ((size_t)snprintf(name, sizeof name, "%s%s", path + strlen(w->root), ending) >= sizeof name)
+    return -1;
+  int fd = open_below(w, name, real);
+  if (fd < 0) return -1;
+  if (!fstat(fd, st) && S_ISREG(st->st_mode) && st->st_mtim.tv_sec >= file->st_mtim.tv_sec)
+    return fd;
+  close(fd);
+  return -1;
+}
+
+/* The file, or what of "FILE.br" and "FILE.gz" beside it the client likes best. Takes fd. */
+static enum MHD_Result answer_file(pml_web *w, struct MHD_Connection *c, int fd,
+                                   const struct stat *st, const char *path) {
+  static const char *const codings[][2] = {{".br", "br"}, {".gz", "gzip"}};
+  const char *accepted = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept-Encoding");
+  pml__web_file file = {.fd = fd, .st = *st, .path = path};
+  int best = 0;
+  for (size_t i = 0; i < sizeof codings / sizeof *codings; i++) {
+    struct stat variant;
+    int other = open_variant(w, path, codings[i][0], st, &variant);
+    if (other < 0) continue;
+    file.varies = 1;
+    int weight = pml_http_accepts(accepted, codings[i][1]);
+    int drop = other;
+    if (weight > best) {
+      best = weight;
+      drop = file.fd;
+      file.fd = other;
+      file.st = variant;
+      file.coding = codings[i][1];
+    }
+    close(drop);
   }
-  if (!r) return MHD_NO;
-  MHD_add_response_header(r, "ETag", tag);
-  MHD_add_response_header(r, "Last-Modified", date);
-  if (!unchanged) MHD_add_response_header(r, "Content-Type", type_of(path));
-  return finish(c, unchanged ? 304 : 200, r);
+  return pml__web_answer_file(c, &file);
 }
 
 static enum MHD_Result answer_path(pml_web *w, struct MHD_Connection *c, const char *path) {
@@ -210,7 +143,7 @@ static enum MHD_Result answer_path(pml_web *w, struct MHD_Connection *c, const c
     slash = 0;
   }
   if (fd >= 0 && !slash && !fstat(fd, &st) && S_ISREG(st.st_mode)) {
-    return answer_file(c, fd, &st, real);
+    return answer_file(w, c, fd, &st, real);
   }
   if (fd >= 0) close(fd);
   if (w->log) pml_log_write(w->log, PML_DEBUG, "web: no file for %s", path);

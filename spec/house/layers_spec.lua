@@ -16,7 +16,7 @@ local libraries = {
   ["^liburing%.h$"] = { "^loop/" },
   ["^jemalloc/"] = { "^base/mem%.c$" },
   ["^nats%.h$"] = { "^bus/transport_nats%." },
-  ["^microhttpd%.h$"] = { "^net/web%.c$" },
+  ["^microhttpd%.h$"] = { "^net/web%.c$", "^net/web_file%.[ch]$" },
   ["^lua.*%.h$"] = { "^bind/", "^main%." },
 }
 

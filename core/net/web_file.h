@@ -1,0 +1,24 @@
+/* web_file: the answer that carries one file: its type, validators, range and content coding.
+ *
+ * For net/web only. RFC 9110: 8.8 (validators), 13 (conditions), 14 (ranges). */
+#ifndef PML_NET_WEB_FILE_H
+#define PML_NET_WEB_FILE_H
+
+#include <microhttpd.h>
+#include <sys/stat.h>
+
+typedef struct {
+  int fd; /* a regular file, open */
+  struct stat st;
+  const char *path;   /* whose ending says the type; borrowed */
+  const char *coding; /* content coding of the file's bytes, or NULL; borrowed */
+  int varies;         /* whether another client may get other bytes under this path */
+} pml__web_file;
+
+/* Answers 200, 206, 304 or 416. Takes the descriptor; MHD_NO when out of memory. */
+enum MHD_Result pml__web_answer_file(struct MHD_Connection *c, const pml__web_file *file);
+
+/* Queues r, which may be NULL, with the headers that every answer has. Takes r. */
+enum MHD_Result pml__web_finish(struct MHD_Connection *c, unsigned status, struct MHD_Response *r);
+
+#endif
