@@ -11,6 +11,12 @@ uint64_t pml_clock_us(void) {
 
 uint64_t pml_clock_ms(void) { return pml_clock_us() / 1000u; }
 
+uint64_t pml_clock_wall_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
 void pml_clock_stamp(char *out, size_t n) {
   struct timespec t;
   struct tm tm;

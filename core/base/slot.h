@@ -5,6 +5,11 @@
  * Ids fit in 53 bits: a Lua number, a JSON number and a log line can all
  * carry one without loss. 0 is never a valid id.
  *
+ * Tables that follow each other, as those of a server that is restarted do, may
+ * share a floor: a table that is freed raises it above every id it has given out,
+ * and a table that is made begins there. So an id of a table that is gone finds
+ * nothing in its successor. Tables that live at the same time may give out equal ids.
+ *
  * The table borrows the objects; putting one in does not own it. */
 #ifndef PML_BASE_SLOT_H
 #define PML_BASE_SLOT_H
@@ -15,7 +20,13 @@
 typedef struct pml_slots pml_slots;
 typedef uint64_t pml_id;
 
-pml_slots *pml_slots_new(void);
+/* Zeroed to begin with; any thread. Outlives its tables. */
+typedef struct {
+  _Atomic uint64_t at; /* private */
+} pml_slot_floor;
+
+/* floor is borrowed; NULL: the table begins at nothing and leaves nothing. */
+pml_slots *pml_slots_new(pml_slot_floor *floor);
 void pml_slots_free(pml_slots *t);
 
 /* Returns the new id, or 0 when out of memory or places. */

@@ -254,6 +254,14 @@ static int l_alive(lua_State *L) {
   return 1;
 }
 
+/* node:incarnation(serverId) -> number: which life of that server is there now | nil: it is not */
+static int l_incarnation(lua_State *L) {
+  uint64_t it = pml_node_incarnation(pml_lua_check(L)->node, luaL_checkstring(L, 2));
+  if (it) lua_pushnumber(L, (lua_Number)it);
+  else lua_pushnil(L);
+  return 1;
+}
+
 /* node:listen{host=, port=} -> port | nil, message, "IO" */
 static int l_listen(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
@@ -553,6 +561,7 @@ static const luaL_Reg methods[] = {
   {"renew", l_renew},
   {"setServers", l_set_servers},
   {"alive", l_alive},
+  {"incarnation", l_incarnation},
   {"listen", l_listen},
   {"counts", l_counts},
   {"countOverInFlight", l_count_over_in_flight},

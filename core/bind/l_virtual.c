@@ -384,6 +384,8 @@ static int l_deliver(lua_State *L) {
   const char *from = luaL_checkstring(L, 3);
   read_record(L, &e, buf);
   e.from = pml_slice_str(from);
+  e.from_incarnation = pml_node_incarnation(lua->node, from);
+  e.to_incarnation = pml_node_transport(lua->node)->incarnation;
   pml_slice bytes = field(L, 2, "body");
   pml_buf *except, *uids;
   int bad = uids_field(L, 2, "except", &except) | uids_field(L, 2, "uids", &uids);

@@ -73,7 +73,8 @@ static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_
   lua_pushinteger(L, (lua_Integer)env->msg_id);
   lua_pushlstring(L, (const char *)env->route.p, env->route.n);
   lua_pushlstring(L, (const char *)body.p, body.n);
-  call_for(ud, PML_ON_FORWARDED, env->route, 9, 0);
+  lua_pushnumber(L, (lua_Number)env->from_incarnation);
+  call_for(ud, PML_ON_FORWARDED, env->route, 10, 0);
 }
 
 static void on_call(void *ud, pml_id id, const pml_envelope *env, pml_slice args) {

@@ -13,6 +13,7 @@
 
 typedef struct {
   UT_hash_handle hh;
+  uint64_t incarnation;
   pml_list calls; /* waiting for this server */
   size_t n;
   char id[];
@@ -31,6 +32,7 @@ typedef struct {
 struct pml_rpc {
   pml_loop *l;
   pml_transport *t; /* borrowed; NULL: nothing can be sent */
+  uint64_t incarnation;
   pml_rpc_events ev;
   pml_slots *slots; /* of call */
   size_t limit;
@@ -50,11 +52,12 @@ static peer *peer_find(const pml_rpc *r, const char *id) {
   return p;
 }
 
-static void peer_add(pml_rpc *r, const char *id) {
+static void peer_add(pml_rpc *r, const char *id, uint64_t incarnation) {
   if (peer_find(r, id)) return;
   size_t n = strlen(id);
   peer *p = pml_alloc(sizeof *p + n + 1);
   p->n = n;
+  p->incarnation = incarnation;
   memcpy(p->id, id, n + 1);
   pml_list_init(&p->calls);
   HASH_ADD_KEYPTR_BYHASHVALUE(hh, r->peers, p->id, n, pml_hash_ours(id, n), p);
@@ -96,10 +99,11 @@ static void peer_remove(pml_rpc *r, peer *p, int status) {
   pml_free(p);
 }
 
-/* An answer counts only when it comes from the server that was asked. */
-static void answer_take(pml_rpc *r, const char *from, const pml_envelope *env, pml_buf *body) {
+/* An answer counts only when it comes from the server that was asked: its call hangs at the peer
+ * in the incarnation that was asked, and ends with it. */
+static void answer_take(pml_rpc *r, const peer *from, const pml_envelope *env, pml_buf *body) {
   call *c = pml_slots_get(r->slots, env->call);
-  if (!c || strcmp(c->peer->id, from) != 0) {
+  if (!c || c->peer != from) {
     r->counts.late++;
     return;
   }
@@ -115,27 +119,33 @@ static void on_record(const char *from, pml_slice head, pml_buf *body, pml_buf *
     return;
   }
   env.from = pml_slice_str(from); /* who sent it, not who it says it is */
+  const peer *p = peer_find(r, from);
+  if (!p || p->incarnation != env.from_incarnation || env.to_incarnation != r->incarnation) {
+    r->counts.strayed++;
+    return;
+  }
   if (env.kind == PML_ENV_ANSWER) {
-    answer_take(r, from, &env, body);
+    answer_take(r, p, &env, body);
   } else {
     r->ev.on_request(&env, body, extra, r->ev.ud);
   }
 }
 
-static void on_peer(const char *id, int up, void *ud) {
+static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
   pml_rpc *r = ud;
   if (up) {
-    peer_add(r, id);
+    peer_add(r, id, incarnation);
   } else {
     peer *p = peer_find(r, id);
     if (p) peer_remove(r, p, PML_ENOENT);
   }
-  if (r->ev.on_peer) r->ev.on_peer(id, up, r->ev.ud);
+  if (r->ev.on_peer) r->ev.on_peer(id, incarnation, up, r->ev.ud);
 }
 
-pml_rpc *pml_rpc_new(pml_loop *l, const char *self, size_t limit, const pml_rpc_events *ev) {
+pml_rpc *pml_rpc_new(pml_loop *l, const char *self, size_t limit, pml_slot_floor *floor,
+                     const pml_rpc_events *ev) {
   size_t n = strlen(self);
-  pml_slots *slots = pml_slots_new();
+  pml_slots *slots = pml_slots_new(floor);
   if (!slots) return NULL;
   pml_rpc *r = pml_alloc0(sizeof *r + n + 1);
   r->l = l;
@@ -166,20 +176,22 @@ pml_transport_events pml_rpc_transport_events(pml_rpc *r) {
 void pml_rpc_use(pml_rpc *r, pml_transport *t) {
   r->t = t;
   if (t) {
-    peer_add(r, r->self);
+    r->incarnation = t->incarnation;
+    peer_add(r, r->self, t->incarnation);
     return;
   }
   peer *p = peer_find(r, r->self);
   if (p) peer_remove(r, p, PML_ENOENT);
 }
 
-static int envelope_send(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body,
+static int envelope_send(pml_rpc *r, const peer *to, pml_envelope *env, pml_buf *body,
                          pml_buf *extra) {
-  if (r->closed || !r->t) return PML_ECLOSED;
+  env->from_incarnation = r->incarnation;
+  env->to_incarnation = to->incarnation;
   env->from = pml_slice_of(r->self, r->n);
   pml_envelope_put(&r->head, env);
   pml_slice head = pml_slice_of(pml_writer_at(&r->head, 0), r->head.len);
-  int rc = pml_transport_send(r->t, to, head, body, extra);
+  int rc = pml_transport_send(r->t, to->id, head, body, extra);
   if (head.n > HEAD_KEPT) pml_writer_drop(&r->head);
   else pml_writer_cut(&r->head, 0);
   return rc;
@@ -189,7 +201,7 @@ static int call_send(pml_rpc *r, call *c, pml_envelope *env, pml_buf *body, pml_
   c->id = pml_slots_put(r->slots, c);
   if (!c->id) return PML_EFULL;
   env->call = c->id;
-  int rc = envelope_send(r, c->peer->id, env, body, extra);
+  int rc = envelope_send(r, c->peer, env, body, extra);
   if (rc) pml_slots_take(r->slots, c->id);
   return rc;
 }
@@ -232,14 +244,29 @@ int pml_rpc_call(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, p
 int pml_rpc_cast(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, pml_buf *extra) {
   env->call = 0;
   env->ms = 0;
-  int rc = envelope_send(r, to, env, body, extra);
+  const peer *p = peer_find(r, to);
+  int rc = r->closed || !r->t ? PML_ECLOSED
+           : p                ? envelope_send(r, p, env, body, extra)
+                              : PML_ENOENT;
   if (rc) r->counts.refused++;
   return rc;
 }
 
-int pml_rpc_answer(pml_rpc *r, const char *to, uint64_t id, int status, pml_buf *body) {
+int pml_rpc_answer(pml_rpc *r, const char *to, uint64_t incarnation, uint64_t id, int status,
+                   pml_buf *body) {
   pml_envelope env = {.kind = PML_ENV_ANSWER, .call = id, .status = status != 0};
-  return envelope_send(r, to, &env, body, NULL);
+  if (r->closed || !r->t) return PML_ECLOSED;
+  const peer *p = peer_find(r, to);
+  if (!p || p->incarnation != incarnation) {
+    r->counts.strayed++;
+    return PML_ENOENT;
+  }
+  return envelope_send(r, p, &env, body, NULL);
+}
+
+uint64_t pml_rpc_incarnation(const pml_rpc *r, const char *id) {
+  const peer *p = peer_find(r, id);
+  return p ? p->incarnation : 0;
 }
 
 int pml_rpc_alive(const pml_rpc *r, const char *id) { return peer_find(r, id) != NULL; }

@@ -1,7 +1,12 @@
 /* rpc: calls over a transport: ids, deadlines, answers. Every call ends exactly
  * once: with an answer, with PML_ETIMEOUT at its deadline, with PML_ENOENT when
  * its server goes, or with PML_ECLOSED when the rpc is freed. Late and unknown
- * answers are counted and dropped. */
+ * answers are counted and dropped.
+ *
+ * A server that is restarted under its id is another server: every record names the
+ * incarnations of both sides, set here; what is meant for another one than this, or
+ * comes from one that is not there, is counted and dropped; what is owed to one that
+ * went is refused. */
 #ifndef PML_BUS_RPC_H
 #define PML_BUS_RPC_H
 
@@ -19,7 +24,7 @@ typedef void (*pml_rpc_on_answer_fn)(int status, pml_buf *body, void *ud);
 typedef struct {
   /* A record that is not an answer. Borrowed. Answer it with pml_rpc_answer when env->call. */
   void (*on_request)(const pml_envelope *env, pml_buf *body, pml_buf *extra, void *ud);
-  void (*on_peer)(const char *id, int up, void *ud);
+  void (*on_peer)(const char *id, uint64_t incarnation, int up, void *ud);
   void *ud;
 } pml_rpc_events;
 
@@ -29,11 +34,13 @@ typedef struct {
   uint64_t late;    /* answers that came too late, or not from who was asked */
   uint64_t refused; /* calls and casts that could not be sent */
   uint64_t bad;     /* unreadable records */
+  uint64_t strayed; /* records from or for, and answers owed to, another incarnation */
 } pml_rpc_counts;
 
-/* Returns owned. self: this server's id, copied. limit: waiting calls (65,536). ev is
- * copied; on_peer may be NULL. */
-pml_rpc *pml_rpc_new(pml_loop *l, const char *self, size_t limit, const pml_rpc_events *ev);
+/* Returns owned. self: this server's id, copied. limit: waiting calls (65,536). floor: of the
+ * calls' ids (base/slot), borrowed, or NULL. ev is copied; on_peer may be NULL. */
+pml_rpc *pml_rpc_new(pml_loop *l, const char *self, size_t limit, pml_slot_floor *floor,
+                     const pml_rpc_events *ev);
 /* Takes r (NULL is allowed). Ends every waiting call with PML_ECLOSED; does not close
  * the transport, which must not deliver to r any more. Not from inside an event of r. */
 void pml_rpc_free(pml_rpc *r);
@@ -42,18 +49,22 @@ void pml_rpc_free(pml_rpc *r);
 pml_transport_events pml_rpc_transport_events(pml_rpc *r);
 void pml_rpc_use(pml_rpc *r, pml_transport *t);
 
-/* Sends env (from, call and ms are set here) and waits at most ms milliseconds.
+/* Sends env (from, incarnations, call and ms are set here) and waits at most ms milliseconds.
  * 0, with the call's id in *id (may be NULL): on_answer comes later, never from
  * inside this call. Negative (ENOENT, EFULL, ETOOBIG, ECLOSED): nothing comes. */
 int pml_rpc_call(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, pml_buf *extra,
                  uint32_t ms, pml_rpc_on_answer_fn on_answer, void *ud, pml_id *id);
 /* Sends env without wanting an answer. */
 int pml_rpc_cast(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, pml_buf *extra);
-/* Answers call `call` of server `to`: status 0 or 1. Shares body. */
-int pml_rpc_answer(pml_rpc *r, const char *to, uint64_t call, int status, pml_buf *body);
+/* Answers call `call` of server `to` in that incarnation: status 0 or 1. Shares body.
+ * PML_ENOENT: that one is gone, whoever may have its id now. */
+int pml_rpc_answer(pml_rpc *r, const char *to, uint64_t incarnation, uint64_t call, int status,
+                   pml_buf *body);
 
 /* Whether a server of that id is there now; oneself is while there is a transport. */
 int pml_rpc_alive(const pml_rpc *r, const char *id);
+/* The incarnation of the server of that id that is there now; 0: none is. */
+uint64_t pml_rpc_incarnation(const pml_rpc *r, const char *id);
 size_t pml_rpc_waiting(const pml_rpc *r);
 const pml_rpc_counts *pml_rpc_counters(const pml_rpc *r);
 

@@ -10,6 +10,10 @@
  *   gone       a server that is unknown or gone is PML_ENOENT at once; one that
  *              goes later is told by on_peer(id, 0), after its last record; what was
  *              sent to it and not delivered is lost, silently
+ *   life       a server that leaves and joins anew under its id is another one: its
+ *              incarnation is higher than that of every life of that id before. The head of
+ *              a record names the lives of both sides (wire/envelope); bus/rpc, which reads
+ *              heads, drops what is meant for, or comes from, another than the present one
  *   accepted   0 means accepted, not delivered: who needs to know asks for an
  *              answer and sets a deadline (bus/rpc)
  * Blocks are shared, never copied, within a process. */
@@ -23,13 +27,15 @@
 /* What a server gets. All pointers are borrowed until the call returns. */
 typedef struct {
   void (*on_record)(const char *from, pml_slice head, pml_buf *body, pml_buf *extra, void *ud);
-  /* A server came (up 1) or went (up 0). Told also for those there at the start. */
-  void (*on_peer)(const char *id, int up, void *ud);
+  /* A server came (up 1) or went (up 0). Told also for those there at the start; of one life
+   * after the other. */
+  void (*on_peer)(const char *id, uint64_t incarnation, int up, void *ud);
   void *ud;
 } pml_transport_events;
 
 typedef struct pml_transport pml_transport;
 struct pml_transport {
+  uint64_t incarnation; /* read-only: of this server's life; never 0 */
   /* Copies head, shares the blocks; body and extra may be NULL. Sending to oneself is allowed. */
   int (*send)(pml_transport *t, const char *to, pml_slice head, pml_buf *body, pml_buf *extra);
   /* Leaves and frees t: the others are told that this server is gone. */

@@ -1,5 +1,6 @@
 #include "bus/transport_local.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/list.h"
@@ -19,7 +20,8 @@ typedef struct {
   atomic_uint refs;
   pml_mailbox *box;
   UT_hash_handle hh; /* in the hub, under its lock */
-  size_t n;          /* length of id */
+  uint64_t incarnation;
+  size_t n; /* length of id */
   char id[ID_MAX + 1];
 } member;
 
@@ -27,6 +29,7 @@ struct pml_hub {
   atomic_uint refs;
   pthread_mutex_t lock; /* guards members, and the order of the news about them */
   member *members;
+  uint64_t last; /* incarnation given out */
 };
 
 typedef enum { RECORD, UP, DOWN } kind;
@@ -157,12 +160,12 @@ static void on_mail(pml_mail *mail, void *ud) {
     break;
   case UP:
     peer_add(t, r->who);
-    if (t->ev.on_peer) t->ev.on_peer(r->who->id, 1, t->ev.ud);
+    if (t->ev.on_peer) t->ev.on_peer(r->who->id, r->who->incarnation, 1, t->ev.ud);
     break;
   case DOWN:
     p = peer_find(t, r->who->id);
     if (p) peer_remove(t, p);
-    if (t->ev.on_peer) t->ev.on_peer(r->who->id, 0, t->ev.ud);
+    if (t->ev.on_peer) t->ev.on_peer(r->who->id, r->who->incarnation, 0, t->ev.ud);
     break;
   }
   t->delivering = 0;
@@ -238,6 +241,9 @@ static int hub_add(pml_hub *h, member *self) {
     pthread_mutex_unlock(&h->lock);
     return PML_EEXIST;
   }
+  /* Above those of this program, and of one before it under the same ids. */
+  uint64_t now = pml_clock_wall_ms();
+  h->last = self->incarnation = now > h->last ? now : h->last + 1;
   HASH_ITER (hh, h->members, m, next) {
     news_post(self, UP, m);
     news_post(m, UP, self);
@@ -278,6 +284,7 @@ pml_transport *pml_transport_local_join(pml_hub *h, pml_loop *l, const char *id,
   }
   atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
   t->hub = h;
+  t->base.incarnation = self->incarnation;
   peer_add(t, self);
   return &t->base;
 }

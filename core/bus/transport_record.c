@@ -13,6 +13,7 @@ typedef struct {
 
 typedef struct {
   UT_hash_handle hh;
+  uint64_t incarnation;
   char id[];
 } peer;
 
@@ -21,6 +22,7 @@ typedef struct {
   pml_transport_events ev;
   peer *peers;
   pml_list kept; /* of record */
+  uint64_t last; /* incarnation given out */
 } recorder;
 
 static recorder *of(pml_transport *t) { return (recorder *)(void *)t; }
@@ -83,6 +85,7 @@ pml_transport *pml_transport_record_new(const pml_transport_events *ev) {
   recorder *x = pml_alloc0(sizeof *x);
   x->base.send = record_send;
   x->base.close = record_close;
+  x->base.incarnation = x->last = 1;
   x->ev = *ev;
   pml_list_init(&x->kept);
   return &x->base;
@@ -98,14 +101,16 @@ void pml_transport_record_peer(pml_transport *t, const char *id, int up) {
   recorder *x = of(t);
   peer *p = peer_find(x, id);
   if (!up == !p) return; /* told already */
+  uint64_t incarnation = p ? p->incarnation : x->last + 1;
   if (up) {
     size_t n = strlen(id);
     p = pml_alloc(sizeof *p + n + 1);
     memcpy(p->id, id, n + 1);
+    p->incarnation = ++x->last;
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, x->peers, p->id, n, pml_hash_ours(id, n), p);
   } else {
     HASH_DELETE(hh, x->peers, p);
     pml_free(p);
   }
-  if (x->ev.on_peer) x->ev.on_peer(id, up, x->ev.ud);
+  if (x->ev.on_peer) x->ev.on_peer(id, incarnation, up, x->ev.ud);
 }

@@ -15,7 +15,8 @@ int pml_transport_record_take(pml_transport *t, char **to, pml_buf **head, pml_b
 void pml_transport_record_deliver(pml_transport *t, const char *from, pml_buf *head, pml_buf *body,
                                   pml_buf *extra);
 /* Declares a server there or gone, and tells on_peer (may be NULL) at once when that
- * is new; sends to one that is not there, oneself included, are PML_ENOENT. */
+ * is new; each life of a server has an incarnation of its own; sends to one that is not there,
+ * oneself included, are PML_ENOENT. */
 void pml_transport_record_peer(pml_transport *t, const char *id, int up);
 
 #endif

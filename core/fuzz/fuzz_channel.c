@@ -132,7 +132,7 @@ static void command(pml_channels *all, truth *t, int which, uint8_t op, uint8_t 
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
-  pml_channels *all = pml_channels_new();
+  pml_channels *all = pml_channels_new(NULL);
   truth v[NAMES];
   memset(v, 0, sizeof v);
   for (size_t i = 0; i + 1 < n && i < 4096; i += 2) {

@@ -8,6 +8,7 @@ static void same(const pml_envelope *a, const pml_envelope *b) {
   MUST(a->kind == b->kind && a->flags == b->flags && a->status == b->status);
   MUST(a->msg_type == b->msg_type && a->group == b->group && a->ms == b->ms);
   MUST(a->msg_id == b->msg_id && a->call == b->call && a->session == b->session);
+  MUST(a->from_incarnation == b->from_incarnation && a->to_incarnation == b->to_incarnation);
   MUST(pml_slice_eq(a->from, b->from) && pml_slice_eq(a->route, b->route));
   MUST(pml_slice_eq(a->settings, b->settings) && pml_slice_eq(a->param, b->param));
   MUST(!a->uid.s == !b->uid.s && pml_uid_eq(a->uid, b->uid));
@@ -63,6 +64,8 @@ static void write_any(const uint8_t *d, size_t n) {
     .msg_id = (uint32_t)number(&in),
     .call = number(&in),
     .session = number(&in),
+    .from_incarnation = number(&in),
+    .to_incarnation = number(&in),
     .from = text(&in),
     .route = text(&in),
     .settings = text(&in),

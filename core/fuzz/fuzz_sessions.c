@@ -68,7 +68,7 @@ static int close_masked(pml_session *s, void *ud) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   truth v[N];
   memset(v, 0, sizeof v);
   for (int i = 0; i < N; i++) v[i].uid = -1;

@@ -8,10 +8,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
   int objs[OBJECTS] = {0}, live[OBJECTS] = {0};
   pml_id ids[OBJECTS] = {0};
   size_t count = 0;
-  pml_slots *t = pml_slots_new();
+  pml_slot_floor floor = {0};
+  pml_slots *t = pml_slots_new(&floor);
   for (size_t i = 0; i + 1 < n; i += 2) {
     int k = d[i + 1] % OBJECTS;
-    if (d[i] & 1) {
+    if (d[i] == 0xfe) { /* the next table: nobody of before is found in it */
+      pml_slots_free(t);
+      t = pml_slots_new(&floor);
+      memset(live, 0, sizeof live);
+      count = 0;
+    } else if (d[i] & 1) {
       pml_id id = live[k] ? 0 : pml_slots_put(t, &objs[k]);
       if (id) ids[k] = id, live[k] = 1, count++;
     } else {

@@ -112,13 +112,9 @@ int pml_channel_add(pml_channel *c, pml_uid uid, const char *sid) {
   return 1;
 }
 
-int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid) {
-  size_t sid_len = sid ? strnlen(sid, SID_MAX + 1) : 0;
-  if (sid_len == 0 || sid_len > SID_MAX) return 0;
-  pml_group *g = group_find(c, sid, sid_len);
-  member *m = g ? pair_find(newest(c, uid), g) : NULL;
-  if (!m) return 0;
-
+/* Out of the table, the group and the counts; an emptied group goes. */
+static void member_remove(pml_channel *c, member *m) {
+  pml_group *g = m->group;
   if (m->older) m->older->newer = m->newer;
   if (m->newer) {
     m->newer->older = m->older;
@@ -136,7 +132,23 @@ int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid) {
     HASH_DELETE(hh, c->groups, g);
     pml_free(g);
   }
+}
+
+int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid) {
+  size_t sid_len = sid ? strnlen(sid, SID_MAX + 1) : 0;
+  if (sid_len == 0 || sid_len > SID_MAX) return 0;
+  pml_group *g = group_find(c, sid, sid_len);
+  member *m = g ? pair_find(newest(c, uid), g) : NULL;
+  if (!m) return 0;
+  member_remove(c, m);
   return 1;
+}
+
+size_t pml_channel_drop(pml_channel *c, const char *sid) {
+  pml_group *g = group_find(c, sid, strlen(sid));
+  size_t n = g ? g->count : 0;
+  for (size_t i = 0; i < n; i++) member_remove(c, PML_LIST_OBJ(g->members.next, member, in_group));
+  return n;
 }
 
 void pml__channel_free(pml_channel *c) {

@@ -16,6 +16,8 @@ typedef struct pml_group pml_group; /* the members behind one frontend */
 int pml_channel_add(pml_channel *c, pml_uid uid, const char *sid);
 /* 1 removed, 0 was no member. */
 int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid);
+/* All members behind a frontend leave. How many they were. */
+size_t pml_channel_drop(pml_channel *c, const char *sid);
 /* The frontend that uid joined from last (of those it is still a member behind),
  * borrowed; NULL: no member. *as gets the uid as it was given (may be NULL). */
 const char *pml_channel_member(const pml_channel *c, pml_uid uid, pml_uid *as);

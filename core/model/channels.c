@@ -13,9 +13,9 @@ struct pml_channels {
   pml_hash_key key;
 };
 
-pml_channels *pml_channels_new(void) {
+pml_channels *pml_channels_new(pml_slot_floor *floor) {
   pml_channels *t = pml_alloc0(sizeof *t);
-  t->slots = pml_slots_new();
+  t->slots = pml_slots_new(floor);
   pml_hash_key_init(&t->key);
   return t;
 }
@@ -66,3 +66,9 @@ void pml_channels_destroy(pml_channels *t, pml_channel *c) {
 }
 
 size_t pml_channels_count(const pml_channels *t) { return pml_slots_count(t->slots); }
+
+size_t pml_channels_drop(pml_channels *t, const char *sid) {
+  size_t n = 0;
+  for (pml_channel *c = t->by_name; c; c = c->hh.next) n += pml_channel_drop(c, sid);
+  return n;
+}

@@ -8,7 +8,8 @@
 
 typedef struct pml_channels pml_channels;
 
-pml_channels *pml_channels_new(void);    /* returns owned */
+/* Returns owned. floor: of the ids (base/slot), borrowed, or NULL. */
+pml_channels *pml_channels_new(pml_slot_floor *floor);
 void pml_channels_free(pml_channels *t); /* destroys all */
 
 /* The channel of that name, made when there is none; borrowed; NULL: no places left.
@@ -18,6 +19,8 @@ pml_channel *pml_channels_find(const pml_channels *t, pml_slice name); /* borrow
 pml_channel *pml_channels_get(const pml_channels *t, pml_id id);       /* borrowed or NULL */
 /* Frees it; its id is stale from here. */
 void pml_channels_destroy(pml_channels *t, pml_channel *c);
+/* Every member behind a frontend leaves every channel. How many they were. */
+size_t pml_channels_drop(pml_channels *t, const char *sid);
 size_t pml_channels_count(const pml_channels *t);
 
 #endif

@@ -34,9 +34,9 @@ struct pml_sessions {
 static entry *entry_of(pml_session *s) { return (entry *)(void *)s; }
 static entry *older_of(entry *e) { return e->s.uid_next ? entry_of(e->s.uid_next) : NULL; }
 
-pml_sessions *pml_sessions_new(void) {
+pml_sessions *pml_sessions_new(pml_slot_floor *floor) {
   pml_sessions *t = pml_alloc0(sizeof *t);
-  t->slots = pml_slots_new();
+  t->slots = pml_slots_new(floor);
   pml_list_init(&t->all);
   pml_hash_key_init(&t->key);
   return t;

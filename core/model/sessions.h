@@ -7,7 +7,8 @@
 
 typedef struct pml_sessions pml_sessions;
 
-pml_sessions *pml_sessions_new(void);    /* returns owned */
+/* Returns owned. floor: of the ids (base/slot), borrowed, or NULL. */
+pml_sessions *pml_sessions_new(pml_slot_floor *floor);
 void pml_sessions_free(pml_sessions *t); /* frees what is left in it, sinks untouched */
 
 /* Returns borrowed; NULL when there are no places left. Borrows sink. */

@@ -226,7 +226,7 @@ int pml_control_open(pml_loop *l, const char *path, const pml_control_events *ev
   c->loop = l;
   c->ev = *ev;
   c->path = pml_strdup(path);
-  c->clients = pml_slots_new();
+  c->clients = pml_slots_new(NULL);
   c->handles = 1;
   c->pipe.data = c;
   uv_pipe_init(pml_loop_uv(l), &c->pipe, 0);

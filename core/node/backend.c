@@ -12,7 +12,7 @@ typedef struct {
   pml_timer timer;
   pml_node *node;
   pml_id id;
-  uint64_t call;
+  uint64_t call, incarnation; /* of the server `from`, and its own */
   uint32_t generation;
   char from[];
 } remote_call;
@@ -33,7 +33,7 @@ static void refuse(pml_node *n, const pml_envelope *env, const char *text) {
   if (!env->call) return;
   char *from = pml_strndup((const char *)env->from.p, env->from.n);
   pml_buf *b = pml_buf_from(text, strlen(text));
-  pml_rpc_answer(n->rpc, from, env->call, 1, b);
+  pml_rpc_answer(n->rpc, from, env->from_incarnation, env->call, 1, b);
   pml_buf_unref(b);
   pml_free(from);
 }
@@ -72,6 +72,7 @@ static void called(pml_node *n, const pml_envelope *env, pml_slice args) {
     remote_call *c = pml_alloc0(sizeof *c + env->from.n + 1);
     c->node = n;
     c->call = env->call;
+    c->incarnation = env->from_incarnation;
     c->generation = n->generation;
     memcpy(c->from, env->from.p, env->from.n);
     c->id = id = pml_slots_put(n->remote_calls, c);
@@ -102,11 +103,22 @@ void pml_backend_record(pml_node *n, const pml_envelope *env, pml_buf *body, pml
 int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body) {
   remote_call *c = pml_slots_get(n->remote_calls, call);
   if (!c) return PML_ECLOSED;
-  int rc = n->rpc ? pml_rpc_answer(n->rpc, c->from, c->call, status, body) : PML_ECLOSED;
+  int rc =
+    n->rpc ? pml_rpc_answer(n->rpc, c->from, c->incarnation, c->call, status, body) : PML_ECLOSED;
   if (rc == PML_ETOOBIG) return rc; /* an error would still fit */
   pml_slots_take(n->remote_calls, call);
   forget(c, n);
   return rc;
+}
+
+void pml_backend_gone(pml_node *n, const char *server) {
+  uint32_t at = 0;
+  pml_id id;
+  for (remote_call *c; (c = pml_slots_next(n->remote_calls, &at, &id));) {
+    if (strcmp(c->from, server) != 0) continue;
+    pml_slots_take(n->remote_calls, id);
+    forget(c, n);
+  }
 }
 
 void pml_backend_older(pml_node *n, pml_requests_on_older_fn fn, void *ud) {

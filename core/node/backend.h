@@ -8,6 +8,8 @@
 void pml_backend_record(pml_node *n, const pml_envelope *env, pml_buf *body, pml_buf *extra);
 /* Remote calls of earlier generations, as pml_requests_older. */
 void pml_backend_older(pml_node *n, pml_requests_on_older_fn fn, void *ud);
+/* Forgets the remote calls of a server: it is gone. */
+void pml_backend_gone(pml_node *n, const char *server);
 /* Forgets remote calls that wait for their answer, at the end. */
 void pml_backend_clear(pml_node *n);
 

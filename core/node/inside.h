@@ -26,10 +26,13 @@ struct pml_node {
   pml_config config;
   pml_script script;
   pml_directory directory;
+  pml_slot_floor *floor; /* of every table of ids; NULL: none */
   pml_sessions *sessions;
   size_t leaving; /* kicked ones whose connections have not ended yet */
   pml_channels *channels;
   struct pml_resolver *resolver; /* node/push */
+  char **gone; /* node/node: servers that were there and are not, the last GONE_MAX of them */
+  size_t ngone;
   pml_rpc *rpc;
   pml_transport *transport;
   pml_listener *listener;

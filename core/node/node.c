@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 
 #define FILES_KEPT 512 /* descriptors that are not for clients */
+#define GONE_MAX 1024  /* servers that went whose coming back is noticed */
 
 /* --- life --------------------------------------------------------------- */
 
@@ -22,9 +23,40 @@ static void on_record(const pml_envelope *env, pml_buf *body, pml_buf *extra, vo
   pml_backend_record(ud, env, body, extra);
 }
 
-static void on_peer(const char *id, int up, void *ud) {
+static void gone_add(pml_node *n, const char *id) {
+  if (!n->gone) n->gone = pml_alloc0(GONE_MAX * sizeof *n->gone);
+  if (n->ngone == GONE_MAX) {
+    pml_free(n->gone[0]);
+    memmove(n->gone, n->gone + 1, --n->ngone * sizeof *n->gone);
+  }
+  n->gone[n->ngone++] = pml_strdup(id);
+}
+
+/* Whether a server had gone before; then it is forgotten. */
+static int gone_take(pml_node *n, const char *id) {
+  for (size_t i = 0; i < n->ngone; i++) {
+    if (strcmp(n->gone[i], id) != 0) continue;
+    pml_free(n->gone[i]);
+    memmove(n->gone + i, n->gone + i + 1, (--n->ngone - i) * sizeof *n->gone);
+    return 1;
+  }
+  return 0;
+}
+
+/* A server that went will not take what it is owed, whoever comes under its id: what it has open
+ * here is forgotten. The members of channels behind a frontend stay until then, so that pushes
+ * name them as not reached; nobody of them is connected to the next one. */
+static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
   pml_node *n = ud;
+  (void)incarnation;
   pml_directory_changed(&n->directory);
+  if (up) {
+    if (gone_take(n, id)) pml_channels_drop(n->channels, id);
+  } else {
+    gone_add(n, id);
+    pml_requests_gone(n, id);
+    pml_backend_gone(n, id);
+  }
   if (strcmp(id, n->id) != 0)
     pml_log_write(&n->log, PML_DEBUG, "server %s is %s", id, up ? "there" : "gone");
 }
@@ -60,18 +92,19 @@ pml_node *pml_node_new(pml_loop *loop, const pml_node_options *o) {
   n->id = pml_strdup(o->id);
   n->type = pml_strdup(o->type);
   n->frontend = o->frontend;
+  n->floor = o->floor;
   n->log = o->log;
   limit_log(n);
   pml_config_defaults(&n->config);
   pml_directory_init(&n->directory);
-  n->sessions = pml_sessions_new();
-  n->channels = pml_channels_new();
+  n->sessions = pml_sessions_new(n->floor);
+  n->channels = pml_channels_new(n->floor);
   n->resolver = pml_resolver_new();
   pml_requests_init(n);
-  n->pending = pml_slots_new();
-  n->remote_calls = pml_slots_new();
-  n->pushes = pml_slots_new();
-  n->timers = pml_slots_new();
+  n->pending = pml_slots_new(n->floor);
+  n->remote_calls = pml_slots_new(n->floor);
+  n->pushes = pml_slots_new(n->floor);
+  n->timers = pml_slots_new(n->floor);
   pml_task_init(&n->drain.task, drained);
   pml_timer_init(&n->drain.timer, drain_late);
   pml_frontend_init(n);
@@ -134,6 +167,8 @@ void pml_node_free(pml_node *n) {
   pml_directory_fini(&n->directory);
   for (size_t i = 0; i < n->nrouted; i++) pml_free(n->routed[i]);
   pml_free(n->routed);
+  for (size_t i = 0; i < n->ngone; i++) pml_free(n->gone[i]);
+  pml_free(n->gone);
   pml_free(n->id);
   pml_free(n->type);
   pml_timer_stop(n->loop, &n->left_out); /* what was freed may have said something */
@@ -178,7 +213,7 @@ int pml__node_refuses(pml_node *n) {
 
 static void make_rpc(pml_node *n) {
   pml_rpc_events ev = {.on_request = on_record, .on_peer = on_peer, .ud = n};
-  n->rpc = pml_rpc_new(n->loop, n->id, n->config.max_calls, &ev);
+  n->rpc = pml_rpc_new(n->loop, n->id, n->config.max_calls, n->floor, &ev);
 }
 
 int pml_node_join(pml_node *n, pml_hub *hub) {
@@ -200,6 +235,10 @@ void pml_node_use_recorder(pml_node *n) {
 
 int pml_node_alive(const pml_node *n, const char *id) {
   return strcmp(id, n->id) == 0 || (n->rpc && pml_rpc_alive(n->rpc, id));
+}
+
+uint64_t pml_node_incarnation(const pml_node *n, const char *id) {
+  return n->rpc ? pml_rpc_incarnation(n->rpc, id) : 0;
 }
 
 static int alive(const char *id, void *ud) { return pml_node_alive(ud, id); }
@@ -391,6 +430,7 @@ void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, voi
     fn("rpcLate", (double)r->late, ud);
     fn("rpcRefused", (double)r->refused, ud);
     fn("rpcBad", (double)r->bad, ud);
+    fn("rpcStrayed", (double)r->strayed, ud);
   }
   if (n->listener) {
     const pml_net_counts *w = pml_listener_counts(n->listener);

@@ -18,6 +18,8 @@ typedef struct {
   const char *id, *type;
   int frontend;
   pml_log log; /* copied */
+  /* Borrowed, or NULL: no id of this node is one of a node before it that had the same floor. */
+  pml_slot_floor *floor;
 } pml_node_options;
 
 /* Borrows loop. Returns owned. */
@@ -46,6 +48,8 @@ int pml_node_join(pml_node *n, pml_hub *hub);
 void pml_node_use_recorder(pml_node *n);
 pml_transport *pml_node_transport(pml_node *n);
 int pml_node_alive(const pml_node *n, const char *id);
+/* Which life of a server is there now, oneself included; 0: none is. */
+uint64_t pml_node_incarnation(const pml_node *n, const char *id);
 /* Pomelo's default route (pml_directory_route) among the servers that are there. */
 const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key);
 

@@ -82,6 +82,7 @@ struct pml_program {
   pml_loop *loop;
   pml_mailbox *box;
   pml_hub *hub;
+  pml_slot_floor floor; /* of the ids of all servers' tables */
   pml_log log;
   pml_timer deadline, wake;
   uv_signal_t signals[SIGNALS];
@@ -200,7 +201,11 @@ static void *member_main(void *ud) {
   const pml_program_options *o = m->program->o;
   name_thread(m->server.id);
   pml_node_options no = {
-    .id = m->server.id, .type = m->server.type, .frontend = m->server.frontend};
+    .id = m->server.id,
+    .type = m->server.type,
+    .frontend = m->server.frontend,
+    .floor = &m->program->floor,
+  };
   void *state = NULL;
   char *err = NULL;
   pml_log_init(&no.log, m->server.id, o->level, o->json);

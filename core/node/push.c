@@ -119,7 +119,7 @@ void pml_push_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_b
   if (!env->call) return;
   pml_buf *b = pml_writer_finish(&fails);
   char *from = pml_strndup((const char *)env->from.p, env->from.n);
-  pml_rpc_answer(n->rpc, from, env->call, 0, b);
+  pml_rpc_answer(n->rpc, from, env->from_incarnation, env->call, 0, b);
   pml_free(from);
   pml_buf_unref(b);
 }

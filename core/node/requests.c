@@ -13,8 +13,8 @@
 typedef struct {
   pml_timer timer;
   pml_node *node;
-  pml_id id, session; /* session 0: forwarded by another server */
-  uint64_t call;
+  pml_id id, session;         /* session 0: forwarded by another server */
+  uint64_t call, incarnation; /* of the server `from`, and its own */
   uint32_t msg_id, generation;
   uint16_t nfrom;
   uint8_t pooled;
@@ -89,6 +89,7 @@ pml_id pml_requests_remote(pml_node *n, const pml_envelope *env) {
   pml_id id = put(n, env->from, env->route, &r);
   if (!id) return 0;
   r->call = env->call;
+  r->incarnation = env->from_incarnation;
   r->msg_id = env->msg_id;
   return id;
 }
@@ -112,7 +113,7 @@ int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
       if (s->sink) pml_sink_send(s->sink, frame);
     }
   } else if (n->rpc) {
-    pml_rpc_answer(n->rpc, r->text, r->call, 0, frame);
+    pml_rpc_answer(n->rpc, r->text, r->incarnation, r->call, 0, frame);
   }
   forget(r, n);
   return 0;
@@ -125,8 +126,18 @@ void pml_requests_older(pml_node *n, pml_requests_on_older_fn fn, void *ud) {
     if (r->generation != n->generation) fn(id, r->generation, ud);
 }
 
+void pml_requests_gone(pml_node *n, const char *server) {
+  uint32_t at = 0;
+  pml_id id;
+  for (request *r; (r = pml_slots_next(n->requests, &at, &id));) {
+    if (r->session || strcmp(r->text, server) != 0) continue;
+    pml_slots_take(n->requests, id);
+    forget(r, n);
+  }
+}
+
 void pml_requests_init(pml_node *n) {
-  n->requests = pml_slots_new();
+  n->requests = pml_slots_new(n->floor);
   pml_pool_init(&n->request_pool, POOLED, KEPT);
 }
 

@@ -21,6 +21,8 @@ pml_buf *pml_requests_error_frame(uint32_t msg_id);
 /* Those that wait for an answer of scripts of another generation than the present one. */
 typedef void (*pml_requests_on_older_fn)(pml_id id, uint32_t generation, void *ud);
 void pml_requests_older(pml_node *n, pml_requests_on_older_fn fn, void *ud);
+/* Forgets those that a server has forwarded: it is gone. */
+void pml_requests_gone(pml_node *n, const char *server);
 /* Forgets all, at the end; n->requests is its owner's to free. */
 void pml_requests_clear(pml_node *n);
 

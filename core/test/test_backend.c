@@ -66,7 +66,6 @@ TEST(backend_forgets_calls_whose_caller_gave_up) {
   CHECK_EQ(reply(&v, first, 0, "[]"), PML_ECLOSED);
   call(&v, 2, 100, "[]");
   virtual_peer(&v, "f1", 0); /* nobody to tell */
-  CHECK_EQ(reply(&v, v.script.call, 0, "[]"), PML_ENOENT);
   CHECK_EQ(reply(&v, v.script.call, 0, "[]"), PML_ECLOSED);
   virtual_close(&v);
 }
@@ -92,6 +91,33 @@ TEST(backend_refuses_calls_when_places_have_run_out) {
   CHECK(!virtual_take(&v, &r));
   call(&v, 99, 1000, "[]");
   expect_answer(&v, 99, 1, "too many calls are open");
+  virtual_close(&v);
+}
+
+TEST(backend_forgets_what_a_server_that_went_is_owed) {
+  virtual_node v;
+  virtual_record r;
+  open_back(&v);
+  virtual_peer(&v, "f2", 1);
+  call(&v, 7, 1000, "[]");
+  pml_id owed = v.script.call;
+  pml_envelope env = call_of(8, 1000);
+  virtual_deliver(&v, "f2", &env, "[]", 2, NULL);
+  pml_id other = v.script.call;
+  env = (pml_envelope){.kind = PML_ENV_FORWARD, .call = 9, .msg_id = 1};
+  env.route = pml_slice_str("chat.a.b");
+  virtual_deliver(&v, "f1", &env, "{}", 2, NULL);
+  pml_id request = v.script.request;
+  CHECK(pml_requests_msg_id(v.node, request) == 1);
+  virtual_peer(&v, "f1", 0);
+  virtual_peer(&v, "f1", 1); /* another one, under the same id */
+  CHECK_EQ(reply(&v, owed, 0, "[]"), PML_ECLOSED);
+  CHECK_EQ(pml_requests_msg_id(v.node, request), 0);
+  CHECK(!virtual_take(&v, &r));
+  CHECK_EQ(reply(&v, other, 0, "[]"), 0); /* of another server: open still */
+  CHECK(virtual_take(&v, &r));
+  CHECK(strcmp(r.to, "f2") == 0);
+  virtual_drop(&r);
   virtual_close(&v);
 }
 
@@ -159,6 +185,7 @@ TEST(backend_survives_records_that_are_none) {
   open_back(&v);
   t = pml_node_transport(v.node);
   pml_envelope env = call_of(1, 100);
+  virtual_sign(&v, "f1", &env);
   pml_buf *good = pml_envelope_write(&env);
   for (uint32_t n = 0; n < good->len; n++) {
     pml_buf *cut = pml_buf_from(good->data, n);

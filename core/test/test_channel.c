@@ -5,7 +5,7 @@
 static pml_uid uid(const char *s) { return (pml_uid){s, (uint32_t)strlen(s), 0}; }
 
 static pml_channel *fresh(pml_channels **t) {
-  *t = pml_channels_new();
+  *t = pml_channels_new(NULL);
   return pml_channels_create(*t, pml_slice_str("room"));
 }
 

@@ -3,7 +3,7 @@
 #include "test/test.h"
 
 TEST(channels_one_per_name) {
-  pml_channels *t = pml_channels_new();
+  pml_channels *t = pml_channels_new(NULL);
   pml_slice room = pml_slice_str("room");
   CHECK(pml_channels_find(t, room) == NULL);
   pml_channel *c = pml_channels_create(t, room);
@@ -18,7 +18,7 @@ TEST(channels_one_per_name) {
 }
 
 TEST(channels_stale_id_does_not_find_the_successor) {
-  pml_channels *t = pml_channels_new();
+  pml_channels *t = pml_channels_new(NULL);
   pml_slice room = pml_slice_str("room");
   pml_channel *c = pml_channels_create(t, room);
   pml_id old = pml_channel_id(c);
@@ -34,7 +34,7 @@ TEST(channels_stale_id_does_not_find_the_successor) {
 
 TEST(channels_any_bytes_are_a_name) {
   static uint8_t lengthy[65536];
-  pml_channels *t = pml_channels_new();
+  pml_channels *t = pml_channels_new(NULL);
   pml_channel *none = pml_channels_create(t, pml_slice_of(NULL, 0));
   pml_channel *zero = pml_channels_create(t, pml_slice_of("a\0b", 3));
   pml_channel *cut = pml_channels_create(t, pml_slice_of("a\0c", 3));
@@ -47,7 +47,7 @@ TEST(channels_any_bytes_are_a_name) {
 }
 
 TEST(channels_places_run_out_and_come_back) {
-  pml_channels *t = pml_channels_new();
+  pml_channels *t = pml_channels_new(NULL);
   char name[16];
   int n = 0;
   for (; n < 64; n++) {
@@ -58,5 +58,27 @@ TEST(channels_places_run_out_and_come_back) {
   CHECK(pml_channels_find(t, pml_slice_str(name)) == NULL); /* nothing half made */
   pml_channels_destroy(t, pml_channels_find(t, pml_slice_str("0")));
   CHECK(pml_channels_create(t, pml_slice_str(name)) != NULL);
+  pml_channels_free(t);
+}
+
+TEST(channels_lose_all_members_behind_a_frontend) {
+  pml_channels *t = pml_channels_new(NULL);
+  pml_channel *a = pml_channels_create(t, pml_slice_str("a"));
+  pml_channel *b = pml_channels_create(t, pml_slice_str("b"));
+  pml_uid ann = {"ann", 3, 0}, bob = {"bob", 3, 0};
+  CHECK_EQ(pml_channel_add(a, ann, "f1"), 1);
+  CHECK_EQ(pml_channel_add(a, bob, "f1"), 1);
+  CHECK_EQ(pml_channel_add(a, ann, "f2"), 1);
+  CHECK_EQ(pml_channel_add(b, bob, "f1"), 1);
+  CHECK_EQ(pml_channels_drop(t, "f3"), 0);
+  CHECK_EQ(pml_channels_drop(t, "f1"), 3);
+  CHECK_EQ(pml_channels_drop(t, "f1"), 0);
+  CHECK_EQ(pml_channel_count(a), 1);
+  CHECK_EQ(pml_channel_count(b), 0);
+  CHECK(strcmp(pml_channel_member(a, ann, NULL), "f2") == 0);
+  CHECK(pml_channel_member(a, bob, NULL) == NULL);
+  CHECK(pml_channel_first(b) == NULL);
+  CHECK_EQ(pml_channel_add(a, bob, "f1"), 1); /* who joins since is a member */
+  CHECK_EQ(pml_channel_count(a), 2);
   pml_channels_free(t);
 }

@@ -13,6 +13,11 @@ TEST(clock_never_goes_back) {
   CHECK(pml_clock_us() / 1000 - before < 5000);
 }
 
+TEST(clock_wall_is_in_this_century) {
+  uint64_t now = pml_clock_wall_ms();
+  CHECK(now > 1700000000000u && now < 4102444800000u);
+}
+
 TEST(clock_stamp_is_utc_with_milliseconds) {
   char s[25];
   int year, month, day, hour, minute, second, ms, end = 0;

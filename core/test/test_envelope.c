@@ -13,6 +13,8 @@ static const pml_envelope full = {
   .msg_id = 0x7fffffff,
   .call = 0x1122334455667788,
   .session = 0x001fffffffffffff,
+  .from_incarnation = 0x0102030405060708,
+  .to_incarnation = 0x1020304050607080,
   .from = {(const uint8_t *)"connector-1", 11},
   .route = {(const uint8_t *)"chat.chatHandler.send", 21},
   .uid = {"10001", 5, 1},
@@ -33,6 +35,8 @@ TEST(envelope_comes_back_as_it_went) {
   CHECK_EQ(e.msg_id, full.msg_id);
   CHECK_EQ(e.call, full.call);
   CHECK_EQ(e.session, full.session);
+  CHECK_EQ(e.from_incarnation, full.from_incarnation);
+  CHECK_EQ(e.to_incarnation, full.to_incarnation);
   CHECK(pml_slice_eq(e.from, full.from));
   CHECK(pml_slice_eq(e.route, full.route));
   CHECK(pml_uid_eq(e.uid, full.uid));
@@ -81,13 +85,14 @@ static int refused_with(size_t at, uint8_t value) {
 }
 
 TEST(envelope_of_unknown_version_or_kind_is_refused) {
-  CHECK(!refused_with(0, 1));
+  CHECK(!refused_with(0, 2));
   CHECK(refused_with(0, 0));
-  CHECK(refused_with(0, 2));
+  CHECK(refused_with(0, 1));
+  CHECK(refused_with(0, 3));
   CHECK(refused_with(1, 0));
   CHECK(!refused_with(1, PML_ENV_BROADCAST));
   CHECK(refused_with(1, PML_ENV_BROADCAST + 1));
   CHECK(refused_with(5, 3));     /* a kind of uid that there is not */
   CHECK(refused_with(5, 0));     /* no uid, but bytes of one */
-  CHECK(refused_with(32, 0xff)); /* a length above the block */
+  CHECK(refused_with(48, 0xff)); /* a length above the block */
 }

@@ -116,6 +116,7 @@ TEST(frontend_shares_the_answer_it_passes_on) {
   CHECK_BYTES(r.env.param.p, r.env.param.n, "\xff\xfe");
   CHECK(!r.body && !r.extra);
   pml_envelope env = {.kind = PML_ENV_ANSWER, .call = r.env.call};
+  virtual_sign(&v, "chat-1", &env);
   pml_buf *head = pml_envelope_write(&env), *frame = pml_frame_of(PML_PKG_DATA, "\4\3{}", 4);
   pml_transport_record_deliver(pml_node_transport(v.node), "chat-1", head, frame, NULL);
   CHECK_EQ(f.frames, 1);

@@ -180,6 +180,7 @@ TEST(push_of_another_server_is_delivered_and_acknowledged) {
   clients(&x, (const char *const[]){"ann", "bob", "bob"}, 3);
   pml_buf *uids = list_of("ann zoe bob eve"), *except = list_of("ann eve");
   pml_envelope env = {.kind = PML_ENV_PUSH, .call = 9, .ms = 100, .param = pml_buf_slice(except)};
+  virtual_sign(&x.v, "chat-1", &env);
   pml_buf *head = pml_envelope_write(&env);
   pml_transport *t = pml_node_transport(x.v.node);
   pml_transport_record_deliver(t, "chat-1", head, x.frame, uids);
@@ -191,6 +192,7 @@ TEST(push_of_another_server_is_delivered_and_acknowledged) {
   virtual_drop(&r);
   pml_buf_unref(head);
   env.call = 0;
+  virtual_sign(&x.v, "chat-1", &env);
   head = pml_envelope_write(&env);
   pml_transport_record_deliver(t, "chat-1", head, x.frame, uids);
   expect_got(&x, 3, "011");

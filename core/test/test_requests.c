@@ -100,6 +100,7 @@ TEST(requests_of_other_servers_are_answered_there) {
   pml_envelope env = {
     .kind = PML_ENV_FORWARD, .call = 77, .msg_id = 5, .from = pml_slice_str("f1")};
   env.route = pml_slice_str("chat.a.b");
+  virtual_sign(&v, "f1", &env);
   pml_id id = pml_requests_remote(v.node, &env);
   CHECK_EQ(answer(&v, id, "{}"), 0);
   CHECK(virtual_take(&v, &r));
@@ -111,8 +112,11 @@ TEST(requests_of_other_servers_are_answered_there) {
   CHECK(test_hex_eq(body.p, body.n, "04057b7d"));
   virtual_drop(&r);
   id = pml_requests_remote(v.node, &env);
-  virtual_peer(&v, "f1", 0); /* an answer to nobody ends it all the same */
-  CHECK_EQ(answer(&v, id, "{}"), 0);
+  virtual_peer(&v, "f1", 0); /* nobody is to be answered any more */
   CHECK_EQ(answer(&v, id, "{}"), PML_ECLOSED);
+  virtual_peer(&v, "f1", 1);
+  id = pml_requests_remote(v.node, &env); /* as if of the life before */
+  CHECK_EQ(answer(&v, id, "{}"), 0);
+  CHECK(!virtual_take(&v, &r)); /* its successor gets nothing of it */
   virtual_close(&v);
 }

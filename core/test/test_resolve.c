@@ -24,7 +24,7 @@ static pml_buf *list(const char *const *uids, size_t n) {
 static const char *const names[] = {"alice", "bob", "nobody"};
 
 TEST(resolve_remembers_from_the_second_push_on) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_resolver *r = pml_resolver_new();
   pml_session *a = bind(t, "alice"), *b = bind(t, "bob");
   pml_buf *uids = list(names, 3);
@@ -44,7 +44,7 @@ TEST(resolve_remembers_from_the_second_push_on) {
 }
 
 TEST(resolve_forgets_when_a_uid_may_mean_others) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_resolver *r = pml_resolver_new();
   pml_session *a = bind(t, "alice");
   bind(t, "bob");
@@ -71,7 +71,7 @@ TEST(resolve_forgets_when_a_uid_may_mean_others) {
 
 TEST(resolve_keeps_no_more_lists_than_it_may) {
   enum { LISTS = 3000 };
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_resolver *r = pml_resolver_new();
   pml_buf *uids[LISTS];
   bind(t, "alice");

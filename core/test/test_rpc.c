@@ -27,19 +27,21 @@ static void on_request(const pml_envelope *env, pml_buf *body, pml_buf *extra, v
   d->last = *env;
   snprintf(d->from, sizeof d->from, "%.*s", (int)env->from.n, (const char *)env->from.p);
   snprintf(d->route, sizeof d->route, "%.*s", (int)env->route.n, (const char *)env->route.p);
-  if (env->call) CHECK_EQ(pml_rpc_answer(d->r, d->from, env->call, 0, body), 0);
+  if (env->call)
+    CHECK_EQ(pml_rpc_answer(d->r, d->from, env->from_incarnation, env->call, 0, body), 0);
 }
 
-static void on_peer(const char *id, int up, void *ud) {
+static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
   desk *d = ud;
   (void)id;
+  CHECK(incarnation > 0);
   d->peers += up ? 1 : -1;
 }
 
 static void desk_open(desk *d, size_t limit) {
   memset(d, 0, sizeof *d);
   d->l = pml_loop_new_virtual();
-  d->r = pml_rpc_new(d->l, "me", limit, &(pml_rpc_events){on_request, on_peer, d});
+  d->r = pml_rpc_new(d->l, "me", limit, NULL, &(pml_rpc_events){on_request, on_peer, d});
   pml_transport_events ev = pml_rpc_transport_events(d->r);
   d->t = pml_transport_record_new(&ev);
   pml_rpc_use(d->r, d->t);
@@ -76,6 +78,8 @@ static int call_chat(desk *d, uint32_t ms, pml_id *id) {
 static void answer_from(desk *d, const char *from, pml_id id, int status, const char *text) {
   pml_envelope env = {.kind = PML_ENV_ANSWER, .call = id, .status = (uint8_t)status};
   env.from = pml_slice_str("liar");
+  env.from_incarnation = pml_rpc_incarnation(d->r, from);
+  env.to_incarnation = d->t->incarnation;
   pml_buf *head = pml_envelope_write(&env), *body = pml_buf_from(text, strlen(text));
   pml_transport_record_deliver(d->t, from, head, body, NULL);
   pml_buf_unref(head);
@@ -190,6 +194,74 @@ TEST(rpc_lost_server_fails_its_calls_at_once_and_no_others) {
   CHECK_EQ(d.status, PML_ECLOSED);
 }
 
+/* An answer with incarnations of its own choice. */
+static void answer_of(desk *d, pml_id id, uint64_t from, uint64_t to) {
+  pml_envelope env = {.kind = PML_ENV_ANSWER, .call = id};
+  env.from_incarnation = from;
+  env.to_incarnation = to;
+  pml_buf *head = pml_envelope_write(&env);
+  pml_transport_record_deliver(d->t, "chat", head, NULL, NULL);
+  pml_buf_unref(head);
+}
+
+TEST(rpc_takes_a_restarted_server_for_another) {
+  desk d;
+  pml_id id;
+  pml_buf *head;
+  desk_open(&d, 100);
+  uint64_t me = pml_rpc_incarnation(d.r, "me"), first = pml_rpc_incarnation(d.r, "chat");
+  CHECK(me && first && me == d.t->incarnation);
+  CHECK_EQ(pml_rpc_incarnation(d.r, "nobody"), 0);
+  CHECK_EQ(call_chat(&d, 1000, &id), 0);
+  pml_envelope env = sent(&d, &head);
+  CHECK_EQ(env.from_incarnation, me);
+  CHECK_EQ(env.to_incarnation, first);
+  pml_buf_unref(head);
+  pml_transport_record_peer(d.t, "chat", 0);
+  CHECK_EQ(d.ended, 1);
+  answer_of(&d, id, first, me); /* it is not there */
+  pml_transport_record_peer(d.t, "chat", 1);
+  uint64_t second = pml_rpc_incarnation(d.r, "chat");
+  CHECK(second > first);
+  CHECK_EQ(call_chat(&d, 1000, &id), 0);
+  env = sent(&d, &head);
+  CHECK_EQ(env.to_incarnation, second);
+  pml_buf_unref(head);
+  answer_of(&d, id, first, me);      /* from its predecessor */
+  answer_of(&d, id, second, me - 1); /* for ours */
+  answer_of(&d, id, 0, me);
+  CHECK_EQ(d.ended, 1);
+  CHECK_EQ(pml_rpc_counters(d.r)->strayed, 4);
+  answer_of(&d, id, second, me);
+  CHECK_EQ(d.ended, 2);
+  CHECK_EQ(pml_rpc_answer(d.r, "chat", first, 7, 0, NULL), PML_ENOENT);
+  CHECK_EQ(pml_rpc_answer(d.r, "nobody", first, 7, 0, NULL), PML_ENOENT);
+  CHECK_EQ(pml_rpc_counters(d.r)->strayed, 6);
+  CHECK_EQ(pml_rpc_answer(d.r, "chat", second, 7, 0, NULL), 0);
+  desk_close(&d);
+}
+
+TEST(rpc_ids_do_not_come_again_above_a_floor) {
+  pml_slot_floor floor = {0};
+  pml_id last = 0;
+  for (int life = 0; life < 4; life++) {
+    desk d = {.l = pml_loop_new_virtual()};
+    d.r = pml_rpc_new(d.l, "me", 100, &floor, &(pml_rpc_events){on_request, on_peer, &d});
+    pml_transport_events ev = pml_rpc_transport_events(d.r);
+    d.t = pml_transport_record_new(&ev);
+    pml_rpc_use(d.r, d.t);
+    pml_transport_record_peer(d.t, "chat", 1);
+    for (int i = 0; i < 3; i++) {
+      pml_id id;
+      CHECK_EQ(call_chat(&d, 1000, &id), 0);
+      CHECK(id > last);
+      answer_from(&d, "chat", id, 0, "[]");
+      last = id;
+    }
+    desk_close(&d);
+  }
+}
+
 TEST(rpc_callbacks_may_call_anew) {
   desk d;
   pml_id id;
@@ -250,6 +322,8 @@ TEST(rpc_requests_come_with_the_true_sender_and_are_answered) {
   desk_open(&d, 100);
   pml_envelope env = {.kind = PML_ENV_CALL, .call = 77, .ms = 5, .route = pml_slice_str("a.b")};
   env.from = pml_slice_str("liar");
+  env.from_incarnation = pml_rpc_incarnation(d.r, "chat");
+  env.to_incarnation = d.t->incarnation;
   head = pml_envelope_write(&env);
   pml_transport_record_deliver(d.t, "chat", head, NULL, NULL);
   pml_buf_unref(head);
@@ -339,7 +413,7 @@ static void server_request(const pml_envelope *env, pml_buf *body, pml_buf *extr
   }
   char from[8];
   snprintf(from, sizeof from, "%.*s", (int)env->from.n, (const char *)env->from.p);
-  pml_rpc_answer(s->r, from, env->call, 0, body);
+  pml_rpc_answer(s->r, from, env->from_incarnation, env->call, 0, body);
 }
 
 static void server_pump(pml_task *t);
@@ -384,16 +458,17 @@ static void server_pump(pml_task *t) {
   }
 }
 
-static void server_peer(const char *id, int up, void *ud) {
+static void server_peer(const char *id, uint64_t incarnation, int up, void *ud) {
   server *s = ud;
   (void)id;
+  (void)incarnation;
   if (up && ++s->up == CLIENTS && s->is_client) pml_loop_defer(s->l, &s->task);
 }
 
 static void *server_run(void *arg) {
   server *s = arg;
   s->l = pml_loop_new();
-  s->r = pml_rpc_new(s->l, s->id, 1000, &(pml_rpc_events){server_request, server_peer, s});
+  s->r = pml_rpc_new(s->l, s->id, 1000, NULL, &(pml_rpc_events){server_request, server_peer, s});
   pml_task_init(&s->task, server_pump);
   pml_transport_events ev = pml_rpc_transport_events(s->r);
   s->t = pml_transport_local_join(s->o->hub, s->l, s->id, &ev);

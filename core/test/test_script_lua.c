@@ -51,6 +51,7 @@ static int call_all(setup *x) {
   pml_session s = {.id = 5, .uid = {"7", 1, 1}};
   pml_message_view m = {.type = 0, .id = 3, .route = pml_slice_str("a.b.c")};
   pml_envelope env = {.from = pml_slice_str("f2"), .session = 9, .msg_id = 3};
+  env.from_incarnation = 77;
   const pml_close_reason text = {.kind = PML_CLOSE_TEXT, .text = pml_slice_str("slow")},
                          code = {.kind = PML_CLOSE_CODE, .code = 1006},
                          flag = {.kind = PML_CLOSE_FLAG, .code = 1}, nil = {.kind = PML_CLOSE_NIL};
@@ -106,7 +107,7 @@ TEST(script_lua_gives_each_entry_its_arguments) {
   run(x.L, "local want = [[\n"
            "message 11 5 7 {} 0 3 a.b.c body\n"
            "message nil 5 7 {} 0 3 a.b.c body\n"
-           "forwarded 12 f2 9 nil nil 0 3 a.b.c body\n"
+           "forwarded 12 f2 9 nil nil 0 3 a.b.c body 77\n"
            "call nil f2 a.b.c \n"
            "answered 13 OK [1]\n"
            "answered 13 ERROR no\n"

@@ -6,7 +6,7 @@
 static pml_uid uid(const char *s) { return (pml_uid){s, (uint32_t)strlen(s), 0}; }
 
 TEST(sessions_open_get_close) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_sink *sink = (pml_sink *)(void *)t;
   pml_session *s = pml_sessions_open(t, sink);
   CHECK(s && s->id != 0 && s->sink == sink && !s->uid.s && !s->settings);
@@ -21,7 +21,7 @@ TEST(sessions_open_get_close) {
 }
 
 TEST(sessions_ids_are_not_reused_and_places_run_out) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_session *v[64];
   int n = 0;
   while (n < 64 && (v[n] = pml_sessions_open(t, NULL))) n++;
@@ -35,7 +35,7 @@ TEST(sessions_ids_are_not_reused_and_places_run_out) {
 }
 
 TEST(sessions_bind_follows_the_rules) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_session *s = pml_sessions_open(t, NULL);
   uint64_t before = pml_sessions_epoch(t);
   CHECK_EQ(pml_sessions_bind(t, s, uid("")), PML_EINVAL);
@@ -63,7 +63,7 @@ TEST(sessions_bind_follows_the_rules) {
 }
 
 TEST(sessions_uid_is_copied) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_session *s = pml_sessions_open(t, NULL);
   char text[] = "ann";
   CHECK_EQ(pml_sessions_bind(t, s, (pml_uid){text, 3, 1}), 0);
@@ -74,7 +74,7 @@ TEST(sessions_uid_is_copied) {
 }
 
 TEST(sessions_of_one_uid_hang_together_newest_first) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_session *a = pml_sessions_open(t, NULL), *b = pml_sessions_open(t, NULL),
               *c = pml_sessions_open(t, NULL), *other = pml_sessions_open(t, NULL);
   CHECK_EQ(pml_sessions_bind(t, b, uid("u")), 0);
@@ -107,7 +107,7 @@ static int seen_in_order(pml_session *s, void *ud) {
 }
 
 TEST(sessions_each_walks_in_order_and_may_close_its_own) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   for (uint32_t i = 0; i < 8; i++) pml_sessions_open(t, NULL)->in_flight = i;
   pml_sessions_each(t, close_even, t);
   CHECK_EQ(pml_sessions_count(t), 4);
@@ -118,7 +118,7 @@ TEST(sessions_each_walks_in_order_and_may_close_its_own) {
 }
 
 TEST(sessions_closing_moves_the_epoch_only_when_bound) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_session *a = pml_sessions_open(t, NULL), *b = pml_sessions_open(t, NULL);
   CHECK_EQ(pml_sessions_bind(t, a, uid("a")), 0);
   uint64_t before = pml_sessions_epoch(t);
@@ -132,7 +132,7 @@ TEST(sessions_closing_moves_the_epoch_only_when_bound) {
 }
 
 TEST(sessions_that_left_are_in_no_table_and_stay_readable) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_session *a = pml_sessions_open(t, NULL), *b = pml_sessions_open(t, NULL);
   CHECK_EQ(pml_sessions_bind(t, a, uid("ann")), 0);
   CHECK_EQ(pml_sessions_bind(t, b, uid("ann")), 0);
@@ -180,7 +180,7 @@ static int leave_next(pml_session *s, void *ud) {
 }
 
 TEST(sessions_each_goes_on_when_the_next_one_leaves) {
-  pml_sessions *t = pml_sessions_new();
+  pml_sessions *t = pml_sessions_new(NULL);
   pml_sessions_open(t, NULL);
   pml_session *second = pml_sessions_open(t, NULL);
   pml_sessions_open(t, NULL);

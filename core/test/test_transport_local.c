@@ -1,5 +1,6 @@
 #include "bus/transport_local.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "loop/timer.h"
 #include "test/test.h"
@@ -33,7 +34,8 @@ static void on_record(const char *from, pml_slice head, pml_buf *body, pml_buf *
   if (s->records == s->stop_after) pml_loop_stop(s->l);
 }
 
-static void on_peer(const char *id, int up, void *ud) {
+static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
+  CHECK(incarnation > 0);
   server *s = ud;
   note(s, up ? "+" : "-", id);
   if (s->stop_after < 0 && ++s->stop_after == 0) pml_loop_stop(s->l);
@@ -104,6 +106,26 @@ TEST(transport_local_delivers_to_oneself) {
   pml_loop_free(l);
   pml_hub_unref(h);
   pml_buf_unref(x);
+}
+
+TEST(transport_local_gives_each_life_of_a_server_a_higher_incarnation) {
+  pml_loop *l = pml_loop_new();
+  uint64_t last = 0;
+  for (int program = 0; program < 2; program++) { /* a hub each, as a program started again */
+    pml_hub *h = pml_hub_new();
+    for (int life = 0; life < 3; life++) {
+      server a;
+      join(&a, h, l, "a");
+      CHECK(a.t->incarnation > (life ? last : 0));
+      CHECK(a.t->incarnation >= last && a.t->incarnation < 1ull << 53);
+      last = a.t->incarnation;
+      pml_transport_close(a.t);
+    }
+    pml_hub_unref(h);
+    uint64_t now = pml_clock_wall_ms();
+    while (pml_clock_wall_ms() < now + 4) continue;
+  }
+  pml_loop_free(l);
 }
 
 TEST(transport_local_tells_of_the_end_after_the_last_record) {
@@ -255,7 +277,8 @@ static void on_numbered(const char *from, pml_slice head, pml_buf *body, pml_buf
   node_end_if_done(n);
 }
 
-static void on_other(const char *id, int up, void *ud) {
+static void on_other(const char *id, uint64_t incarnation, int up, void *ud) {
+  (void)incarnation;
   node *n = ud;
   if (id[0] == 'g') {
     CHECK(n->gifts == 0 || n->gifts == GIFTS); /* none after the end, none missing */
@@ -305,7 +328,8 @@ static void guest_ignore(const char *from, pml_slice head, pml_buf *body, pml_bu
   (void)from, (void)head, (void)body, (void)extra, (void)ud;
 }
 
-static void guest_meets(const char *id, int up, void *ud) {
+static void guest_meets(const char *id, uint64_t incarnation, int up, void *ud) {
+  (void)incarnation;
   guest *g = ud;
   if (!up || g->met++) return;
   for (uint32_t i = 0; i < GIFTS; i++) {

@@ -15,7 +15,8 @@ static void on_record(const char *from, pml_slice head, pml_buf *body, pml_buf *
            pml_buf_slice(extra).n);
 }
 
-static void on_peer(const char *id, int up, void *ud) {
+static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
+  CHECK(incarnation > 0);
   ears *e = ud;
   size_t n = strlen(e->log);
   snprintf(e->log + n, sizeof e->log - n, "%c%s ", up ? '+' : '-', id);
@@ -68,6 +69,28 @@ TEST(transport_record_refuses_unknown_servers_and_large_records) {
   pml_transport_close(t);
   pml_buf_unref(a);
   pml_buf_unref(big);
+}
+
+static uint64_t lives[3];
+
+static void on_life(const char *id, uint64_t incarnation, int up, void *ud) {
+  (void)id;
+  int *n = ud;
+  if (up) lives[(*n)++] = incarnation;
+  else CHECK_EQ(incarnation, lives[*n - 1]);
+}
+
+TEST(transport_record_gives_each_life_of_a_server_an_incarnation) {
+  int n = 0;
+  pml_transport *t = pml_transport_record_new(&(pml_transport_events){on_record, on_life, &n});
+  CHECK(t->incarnation > 0);
+  pml_transport_record_peer(t, "x", 1);
+  pml_transport_record_peer(t, "x", 0);
+  pml_transport_record_peer(t, "x", 1);
+  pml_transport_record_peer(t, "y", 1);
+  CHECK_EQ(n, 3);
+  CHECK(t->incarnation < lives[0] && lives[0] < lives[1] && lives[1] < lives[2]);
+  pml_transport_close(t);
 }
 
 TEST(transport_record_delivers_what_it_is_told_to) {

@@ -72,9 +72,16 @@ static inline void virtual_drop(virtual_record *r) {
   pml_buf_unref(r->extra);
 }
 
+/* As the present life of server `from` would write it to this one. */
+static inline void virtual_sign(virtual_node *v, const char *from, pml_envelope *env) {
+  env->from_incarnation = pml_node_incarnation(v->node, from);
+  env->to_incarnation = pml_node_transport(v->node)->incarnation;
+}
+
 static inline void virtual_deliver(virtual_node *v, const char *from, pml_envelope *env,
                                    const void *body, size_t n, pml_buf *extra) {
   if (env->kind == PML_ENV_FORWARD) env->param = pml_slice_of(body, n);
+  virtual_sign(v, from, env);
   pml_buf *head = pml_envelope_write(env), *b = pml_buf_from(body, n);
   pml_transport_record_deliver(pml_node_transport(v->node), from, head, b, extra);
   pml_buf_unref(head);

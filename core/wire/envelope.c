@@ -1,20 +1,21 @@
-/* Version 1. Numbers are big-endian.
+/* Version 2. Numbers are big-endian.
  *
  *    0 version u8   1 kind u8    2 flags u8   3 status u8
  *    4 msg_type u8  5 uid u8: 0 none, 1 text, 2 number
  *    6 group u16    8 ms u32    12 msg_id u32
  *   16 call u64    24 session u64
- *   32 lengths u32: from, route, uid, settings, param
- *   52 their bytes, in this order, and nothing after them */
+ *   32 from_incarnation u64   40 to_incarnation u64
+ *   48 lengths u32: from, route, uid, settings, param
+ *   68 their bytes, in this order, and nothing after them */
 #include "wire/envelope.h"
 
 #include "base/err.h"
 
 #include <assert.h>
 
-#define VERSION 1
+#define VERSION 2
 #define TEXTS 5
-#define LENGTHS 32
+#define LENGTHS 48
 #define HEAD (LENGTHS + 4 * TEXTS)
 
 enum { UID_NONE, UID_TEXT, UID_NUMBER };
@@ -54,6 +55,8 @@ void pml_envelope_put(pml_writer *w, const pml_envelope *e) {
   put32(p + 12, e->msg_id);
   put64(p + 16, e->call);
   put64(p + 24, e->session);
+  put64(p + 32, e->from_incarnation);
+  put64(p + 40, e->to_incarnation);
   uint8_t *at = p + HEAD;
   for (int i = 0; i < TEXTS; i++) {
     put32(p + LENGTHS + 4 * i, (uint32_t)texts[i].n);
@@ -93,6 +96,8 @@ int pml_envelope_read(pml_slice in, pml_envelope *out) {
     .msg_id = get32(p + 12),
     .call = get64(p + 16),
     .session = get64(p + 24),
+    .from_incarnation = get64(p + 32),
+    .to_incarnation = get64(p + 40),
     .from = texts[0],
     .route = texts[1],
     .settings = texts[3],

@@ -1,6 +1,6 @@
 /* envelope: the head of a record between servers. A record is this head and up to two
  * blocks: a body (JSON text, or a finished frame), and an extra one (a list of uids).
- * Layout: envelope.c has the drawing; version 1. */
+ * Layout: envelope.c has the drawing; version 2. */
 #ifndef PML_WIRE_ENVELOPE_H
 #define PML_WIRE_ENVELOPE_H
 
@@ -20,14 +20,17 @@ enum { PML_ENV_BINDED = 1, PML_ENV_FILTER = 2, PML_ENV_COMPRESSED = 4, PML_ENV_G
 /* A view when read: it borrows the bytes. */
 typedef struct {
   uint8_t kind, flags;
-  uint8_t status;     /* ANSWER: 0 good, else an error whose text is the body */
-  uint8_t msg_type;   /* FORWARD: PML_MSG_REQUEST or PML_MSG_NOTIFY */
-  uint16_t group;     /* 0; reserved for channel groups */
-  uint32_t ms;        /* milliseconds left for an answer; 0: none is wanted */
-  uint32_t msg_id;    /* FORWARD */
-  uint64_t call;      /* the sender's id of this call; 0: no answer is wanted */
-  uint64_t session;   /* FORWARD: id on the frontend `from` */
-  pml_slice from;     /* id of the sending server */
+  uint8_t status;   /* ANSWER: 0 good, else an error whose text is the body */
+  uint8_t msg_type; /* FORWARD: PML_MSG_REQUEST or PML_MSG_NOTIFY */
+  uint16_t group;   /* 0; reserved for channel groups */
+  uint32_t ms;      /* milliseconds left for an answer; 0: none is wanted */
+  uint32_t msg_id;  /* FORWARD */
+  uint64_t call;    /* the sender's id of this call; 0: no answer is wanted */
+  uint64_t session; /* FORWARD: id on the frontend `from` */
+  pml_slice from;   /* id of the sending server */
+  /* Which life of that server sent this, and for which life of the receiver: a server that is
+   * restarted under its id has another number. */
+  uint64_t from_incarnation, to_incarnation;
   pml_slice route;    /* FORWARD: the client's route; CALL: "chatRemote.add" */
   pml_uid uid;        /* FORWARD: of the session; s NULL when unbound */
   pml_slice settings; /* FORWARD: JSON object text; empty when there are none */

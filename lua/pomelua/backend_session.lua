@@ -5,20 +5,30 @@ local errors = require "pomelua.errors"
 local session = require "pomelua.session"
 
 ---@class pomelua.BackendSession: pomelua.Session
+---@field incarnation number|nil which life of its frontend it belongs to
 local methods = {}
 local mt = { __name = "pomelua.backendSession", __index = session.index_of(methods) }
 
 methods.get = session.methods.get
 methods.set = session.methods.set
-methods.export = session.methods.export
+
+---@return table {id, frontendId, uid, settings, incarnation} plain data
+function methods:export()
+  return {
+    id = self.id, frontendId = self.frontendId, uid = self.uid, settings = self.settings,
+    incarnation = self.incarnation,
+  }
+end
 
 local backend_session = {}
 
 ---@param uid string|number|nil
 ---@param settings_json string|nil
-function backend_session.new(server, frontend_id, sid, uid, settings_json)
+---@param incarnation number|nil of the frontend
+function backend_session.new(server, frontend_id, sid, uid, settings_json, incarnation)
   return setmetatable({
     id = sid, frontendId = frontend_id, uid = uid, _json = settings_json, _server = server,
+    incarnation = incarnation,
   }, mt)
 end
 
@@ -27,14 +37,28 @@ function backend_session.from(server, exported)
   local settings = exported.settings
   return setmetatable({
     id = exported.id, frontendId = exported.frontendId, uid = exported.uid, _server = server,
+    incarnation = exported.incarnation,
     settings = session.with_text_keys(type(settings) == "table" and settings or {}),
   }, mt)
 end
 
+-- Its frontend has been restarted, or is gone: the session ended with it, whoever is connected
+-- there now.
+local function ended(self)
+  local incarnation = self.incarnation
+  if incarnation == nil then return nil end
+  local now = self._server.node:incarnation(self.frontendId)
+  if now == incarnation then return nil end
+  return errors.new(("session does not exist, sid: %s: server %s %s"):format(
+    session.text_of(self.id), self.frontendId, now and "was restarted since" or "is gone"), "NOENT")
+end
+
 -- Calls the frontend's sys remote; after() comes before the callback.
 local function ask(self, method, cb, after, n, a, b, c)
-  local server = self._server
-  return session.ask(server, "session:" .. method, cb, function(done)
+  local server, what = self._server, "session:" .. method
+  return session.ask(server, what, cb, function(done)
+    local gone = ended(self)
+    if gone then return server.rpc.refuse(what, done, gone) end
     server.rpc.system(self.frontendId, method, function(err)
       if after and not err then after() end
       done(err)

@@ -66,8 +66,9 @@ local function entries(server)
     received(server, id, session.make(server, sid, uid, settings), route, body)
   end
 
-  function e.forwarded(id, frontend_id, sid, uid, settings, _, _, route, body)
-    received(server, id, backend_session.new(server, frontend_id, sid, uid, settings), route, body)
+  function e.forwarded(id, frontend_id, sid, uid, settings, _, _, route, body, incarnation)
+    local from = backend_session.new(server, frontend_id, sid, uid, settings, incarnation)
+    received(server, id, from, route, body)
   end
 
   function e.call(id, from, name, args) rpc.called(server, id, from, name, args) end

@@ -270,8 +270,8 @@ local function invoke(server, to, msg, cb)
     #args, unpack(args, 1, #args))
 end
 
----Sets server.rpc: proxy (app.rpc), call (app.call), invoke (app:rpcInvoke) and system (a
----frontend's sys remote).
+---Sets server.rpc: proxy (app.rpc), call (app.call), invoke (app:rpcInvoke), system (a
+---frontend's sys remote) and refuse (ends a call that is not made).
 function rpc.install(server)
   server.calls = {}
   local rpcs = proxy(server)
@@ -279,6 +279,9 @@ function rpc.install(server)
     proxy = rpcs,
     call = call_proxy(server, rpcs),
     invoke = function(to, msg, cb) invoke(server, to, msg, cb) end,
+    refuse = function(name, cb, err)
+      refuse(server, task.owner() or server:context("callback of " .. name), name, cb, err)
+    end,
     system = function(to, method, cb, n, ...)
       rpc.send(server, to, sys_remote.SERVICE .. "." .. method, cb, n, ...)
     end,

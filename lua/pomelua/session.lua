@@ -258,9 +258,12 @@ function session.removed(self)
   return list
 end
 
----@return table {id, frontendId, uid, settings} plain data
+---@return table {id, frontendId, uid, settings, incarnation} plain data
 function methods:export()
-  return { id = self.id, frontendId = self.frontendId, uid = self.uid, settings = self.settings }
+  return {
+    id = self.id, frontendId = self.frontendId, uid = self.uid, settings = self.settings,
+    incarnation = self._server.node:incarnation(self.frontendId),
+  }
 end
 
 -- kick(reason, cb), kick(cb), kick()

@@ -148,7 +148,8 @@ describe("a session", function()
         run [[session:bind("ann") session:set("room", 5) session:pushAll(tell)]]
         local got = run "return session:export()"
         assert.are.same({ frontendId = "connector-1", uid = "ann", settings = { room = 5 },
-          id = got.id }, got)
+          id = got.id, incarnation = got.incarnation }, got)
+        assert.are.equal("number", type(got.incarnation))
       end)
 
       it("is kicked with a reason", function()

@@ -523,10 +523,11 @@ describe("a message that is forwarded", function()
     front:clientData(sid, request(3, "chat.room.send", "\255"))
     front:clientData(sid, notify("chat.room.send", ""))
     cross(front, chat)
-    local req = calls[1][2]
+    local req, life = calls[1][2], chat:incarnation("connector-1")
     assert.same({
-      { "forwarded", n = 9, req, "connector-1", sid, nil, nil, 0, 3, "chat.room.send", "\255" },
-      { "forwarded", n = 9, nil, "connector-1", sid, nil, nil, 1, 0, "chat.room.send", "" },
+      { "forwarded", n = 10, req, "connector-1", sid, nil, nil, 0, 3, "chat.room.send", "\255",
+        life },
+      { "forwarded", n = 10, nil, "connector-1", sid, nil, nil, 1, 0, "chat.room.send", "", life },
     }, calls)
     assert.is_true(chat:answer(req, { ok = true }))
     assert.equal("CLOSED", select(3, chat:answer(req, {})))

@@ -156,8 +156,10 @@ for _, place in ipairs { "frontend", "backend" } do
     end)
 
     it("exports its parts", function()
-      assert.same({ { id = sid, frontendId = "connector-1", settings = {} } },
-        ask(function(s) return s:export() end))
+      local answer = ask(function(s) return s:export() end)
+      assert.same({ id = sid, frontendId = "connector-1", settings = {},
+        incarnation = answer[1].incarnation }, answer[1])
+      assert.equal("number", type(answer[1].incarnation))
     end)
 
     it("is kicked with a reason", function()
