@@ -1,6 +1,7 @@
 #include "bind/l_system.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -26,6 +27,12 @@ static int l_exe(lua_State *L) {
 /* core.pid() -> this process's id */
 static int l_pid(lua_State *L) {
   lua_pushinteger(L, getpid());
+  return 1;
+}
+
+/* core.now() -> milliseconds of the monotonic clock */
+static int l_now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)pml_clock_ms());
   return 1;
 }
 
@@ -167,15 +174,11 @@ static int l_make_folder(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"exe", l_exe},
-  {"pid", l_pid},
-  {"stamp", l_stamp},
-  {"kind", l_kind},
-  {"read_file", l_read_file},
-  {"pause", l_pause},
-  {"execute", l_execute},
-  {"exec", l_exec},
-  {"make_folder", l_make_folder},
+  {"exe", l_exe},     {"pid", l_pid},
+  {"now", l_now},     {"stamp", l_stamp},
+  {"kind", l_kind},   {"read_file", l_read_file},
+  {"pause", l_pause}, {"execute", l_execute},
+  {"exec", l_exec},   {"make_folder", l_make_folder},
   {NULL, NULL},
 };
 

@@ -4,6 +4,7 @@
 #include "bind/l_cluster.h"
 #include "bind/l_codec.h"
 #include "bind/l_control.h"
+#include "bind/l_digest.h"
 #include "bind/l_json.h"
 #include "bind/l_node.h"
 #include "bind/l_program.h"
@@ -19,6 +20,7 @@ int luaopen_pomelua_core(lua_State *L) {
   lua_setfield(L, -2, "version");
   pml_open_json(L);
   pml_open_codec(L);
+  pml_open_digest(L);
   pml_open_node(L);
   pml_lua_open_channel(L);
   pml_open_virtual(L);

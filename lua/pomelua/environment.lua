@@ -77,6 +77,20 @@ function environment.globals()
   return globals
 end
 
+---The scripts' os.time and os.date go with a clock of milliseconds, from the time it is now.
+---@param globals table of environment.globals
+---@param now fun(): number
+function environment.virtual_time(globals, now)
+  local virtual, begin = {}, os.time() - now() / 1000
+  for name, value in pairs(os) do virtual[name] = value end
+  function virtual.time(t)
+    if t ~= nil then return os.time(t) end
+    return math.floor(begin + now() / 1000)
+  end
+  function virtual.date(format, t) return os.date(format, t or virtual.time()) end
+  globals.base.os = virtual
+end
+
 ---The environment of one file.
 ---@param globals table of environment.globals
 ---@param require function the file's own

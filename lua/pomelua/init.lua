@@ -1,7 +1,11 @@
 -- require "pomelua": what app.lua and a game's scripts use of the framework.
+local all = require "pomelua.all"
 local core = require "pomelua.core"
 local current = require "pomelua.current"
+local data = require "pomelua.data"
+local digest = require "pomelua.digest"
 local environment = require "pomelua.environment"
+local errors = require "pomelua.errors"
 local generation = require "pomelua.generation"
 local json = require "pomelua.json"
 local log = require "pomelua.log"
@@ -9,6 +13,7 @@ local missing = require "pomelua.missing"
 local pretty = require "pomelua.pretty"
 local settings = require "pomelua.settings"
 local task = require "pomelua.task"
+local timers = require "pomelua.timers"
 
 ---@class pomelua
 local pomelua = {
@@ -42,6 +47,72 @@ pomelua.await = task.await
 ---Waits in this coroutine.
 ---@param ms number milliseconds
 pomelua.sleep = task.sleep
+
+---Runs several functions at the same time and waits until the last has ended.
+---@param list table<any, function>
+---@return table|nil results what each returned, under its key; nil when one returned nil, err
+---@return pomelua.Error|nil err the first of them. An error that is raised is raised here
+pomelua.all = all
+
+local function server_of(what)
+  local server = current.server or current.only
+  if not server then error("pomelua." .. what .. ": only in the scripts of a server", 3) end
+  return server
+end
+
+---A clock that only goes forward, whatever is done to the system's; in specs it is virtual.
+---@return number milliseconds since some moment
+function pomelua.now()
+  local server = current.server or current.only
+  if server and server.virtual then return server.node:now() end
+  return core.now()
+end
+
+---Calls fn every ms milliseconds; while a call has not ended no other begins. It belongs to
+---what starts it, as app:setInterval does.
+---@param ms number milliseconds
+---@param fn function may wait
+---@return number id for app:clearTimer
+function pomelua.every(ms, fn)
+  return timers.every(server_of("every"), ms, fn)
+end
+
+---The contents of a JSON file of the app. The same table each time; it is filled anew within a
+---second when the file changes. A file that cannot be read then is told in the log, and the table
+---stays; the first time it raises.
+---@param path string from the app's folder: "config/data/items.json"
+---@return table
+function pomelua.data(path)
+  return data.of(server_of("data"), path)
+end
+
+-- JSON as bodies are read and written.
+pomelua.json = {}
+
+---@param value any
+---@return string|nil text
+---@return pomelua.Error|nil err names the path: "value.items[3].owner: a function"
+function pomelua.json.encode(value)
+  local text, message = json.encode(value, "value")
+  if not text then return nil, errors.new(message, "ENCODE") end
+  return text
+end
+
+---@param text string
+---@return any|nil value pomelua.null for the text `null`
+---@return pomelua.Error|nil err
+function pomelua.json.decode(text)
+  if type(text) ~= "string" then
+    error("pomelua.json.decode(text): text must be a string, got a " .. type(text), 2)
+  end
+  local value, message = json.decode(text)
+  if value == nil then return nil, errors.new(message, "DECODE") end
+  return value
+end
+
+for _, name in ipairs { "crc32", "md5", "sha256", "hmac", "randomBytes", "uuid" } do
+  pomelua[name] = digest[name]
+end
 
 -- The file that calls, by its environment.
 local function caller(level)

@@ -55,7 +55,8 @@ end
 ---@param node table
 ---@param options table base, env: the app's folder and environment; info: the server's
 ---entry of servers.json with its serverType; servers: all entries (info alone when
----left out); shared: whether this state holds other servers, too
+---left out); shared: whether this state holds other servers, too; virtual: its
+---scripts see the time of the node, which stands still
 ---@return pomelua.Server
 function server.new(node, options)
   local info = options.info
@@ -66,9 +67,13 @@ function server.new(node, options)
     state = "new", bad_bodies = 0, decode_body = json.decode_body,
     started_at = node:now(),
     states = {}, reloads = {}, last_generation = 1, hooks = {}, globals = environment.globals(),
+    data = {}, virtual = options.virtual or false,
   }, mt)
   self.generation = generation.new(self, 1)
   self.generation.state = "active"
+  if self.virtual then
+    environment.virtual_time(self.globals, function() return node:now() end)
+  end
   node:setGeneration(1)
   current.only = current.only == nil and not options.shared and self or false
   task.init(self)

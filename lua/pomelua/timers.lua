@@ -127,6 +127,22 @@ function timers.interval(server, ms, run)
   return add(server, "setInterval", math.max(ms, 1), run, fire_interval)
 end
 
+---An interval whose calls do not overlap: what falls into a call is left out.
+---@param ms number milliseconds, at least 1
+---@param run function may wait
+---@return number id
+function timers.every(server, ms, run)
+  check("pomelua.every", ms, run)
+  local last -- the task of the last call, until it has returned
+  return add(server, "pomelua.every", math.max(ms, 1), function()
+    -- One that raised has ended, too.
+    if last and coroutine.status(last.co) ~= "dead" then return end
+    last = current.task
+    run()
+    last = nil
+  end, fire_interval)
+end
+
 ---@param id number|nil
 ---@return boolean whether it was still waiting
 function timers.clear(server, id)

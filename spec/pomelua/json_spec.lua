@@ -124,6 +124,30 @@ describe("json.decode_body", function()
   end)
 end)
 
+describe("pomelua.json", function()
+  local pomelua = require "pomelua"
+
+  it("reads and writes as bodies are read and written", function()
+    assert.equal('{"a":[]}', pomelua.json.encode { a = pomelua.array() })
+    assert.equal('{"a":[]}', pomelua.json.encode(pomelua.json.decode '{"a":[],"b":null}'))
+    assert.equal(pomelua.null, pomelua.json.decode "null")
+    assert.is_false(pomelua.json.decode "false")
+    assert.equal("null", pomelua.json.encode(nil))
+  end)
+
+  it("returns nil and an error", function()
+    local text, err = pomelua.json.encode { f = print }
+    assert.same({ "nil", "value.f: a function", "ENCODE" },
+      { tostring(text), err.message, err.code })
+    local value
+    value, err = pomelua.json.decode "{"
+    assert.same({ "nil", "DECODE" }, { tostring(value), err.code })
+    assert.is_string(err.message)
+    assert.has_error(function() pomelua.json.decode(5) end,
+      "pomelua.json.decode(text): text must be a string, got a number")
+  end)
+end)
+
 describe("json.array", function()
   it("writes [] when empty", function()
     assert.equal('{"list":[]}', json.encode({ list = json.array() }))

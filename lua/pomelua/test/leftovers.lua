@@ -6,7 +6,9 @@ local leftovers = {}
 function leftovers.count(half)
   local timers, waits = 0, 0
   for _ in pairs(half.user_timers) do timers = timers + 1 end
-  for _ in pairs(half.timers) do waits = waits + 1 end
+  for _, record in pairs(half.timers) do
+    if not record.of_framework then waits = waits + 1 end
+  end
   return { timers = timers, tasks = math.max(0, waits - timers) }
 end
 

@@ -3,6 +3,7 @@
 local config = require "pomelua.config"
 local core = require "pomelua.core"
 local current = require "pomelua.current"
+local data = require "pomelua.data"
 local errors = require "pomelua.errors"
 local files = require "pomelua.files"
 local json = require "pomelua.json"
@@ -81,7 +82,7 @@ function kit.new(options)
     stubs = {}, pushes = {}, kicks = {},
   }, mt)
   self.half = server_half.new(node, {
-    base = base, env = env, info = info, servers = entries, shared = true,
+    base = base, env = env, info = info, servers = entries, shared = true, virtual = true,
   })
   self.app = self.half.app
   self.sessions = sessions.new(self)
@@ -395,6 +396,7 @@ function methods:reload(options)
   local given = {}
   for key, value in pairs(options or {}) do given[key] = value end
   given.cb = function(e, r) err, result = e, r end
+  data.look(self.half)
   self.half:reload(given)
   self:settle()
   return result, err
