@@ -18,6 +18,9 @@ LIBS    = $(shell pkg-config --libs $(PKGS)) -lm
 SOLIBS  = $(shell pkg-config --libs $(filter-out luajit,$(PKGS))) -lm
 FLAGS   = $(CFLAGS) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(INCS) $(SAN)
 
+# A path as one word of the shell's, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
+
 LAYERS := base wire model loop net bus node bind
 SRC    := $(foreach l,$(LAYERS),$(wildcard core/$(l)/*.c))
 TESTS  := $(wildcard core/test/*.c)
@@ -90,19 +93,24 @@ format:
 
 # Into DESTDIR/PREFIX: the program, its man page, the Lua half, and the module for LuaJIT.
 install: all
-	@$(MAKE) --no-print-directory install-rock BINDIR=$(DESTDIR)$(PREFIX)/bin \
-	  LUADIR=$(DESTDIR)$(PREFIX)/share/pomelua/lua LIBDIR=$(DESTDIR)$(PREFIX)/lib/lua/5.1
-	install -D -m 755 $(BUILD)/load $(DESTDIR)$(PREFIX)/share/pomelua/load
-	install -D -m 644 docs/pomelua.1 $(DESTDIR)$(PREFIX)/share/man/man1/pomelua.1
+	@$(MAKE) --no-print-directory install-rock \
+	  BINDIR=$(call quoted,$(DESTDIR)$(PREFIX)/bin) \
+	  LUADIR=$(call quoted,$(DESTDIR)$(PREFIX)/share/pomelua/lua) \
+	  LIBDIR=$(call quoted,$(DESTDIR)$(PREFIX)/lib/lua/5.1)
+	install -D -m 755 $(BUILD)/load $(call quoted,$(DESTDIR)$(PREFIX)/share/pomelua/load)
+	install -D -m 644 docs/pomelua.1 \
+	  $(call quoted,$(DESTDIR)$(PREFIX)/share/man/man1/pomelua.1)
 
 # What the rock holds: the program into BINDIR, the Lua half with the template of a game
 # into LUADIR, the module into LIBDIR.
 rock: $(BUILD)/pomelua $(CORESO)
 install-rock: rock
-	install -D -m 755 $(BUILD)/pomelua $(BINDIR)/pomelua
-	install -D -m 755 $(CORESO) $(LIBDIR)/pomelua/core.so
-	for f in $(LUAFILES); do install -D -m 644 $$f $(LUADIR)/$${f#lua/} || exit 1; done
-	install -D -m 644 examples/chat/web/pomelua.js $(LUADIR)/pomelua/template/web/pomelua.js
+	install -D -m 755 $(BUILD)/pomelua $(call quoted,$(BINDIR)/pomelua)
+	install -D -m 755 $(CORESO) $(call quoted,$(LIBDIR)/pomelua/core.so)
+	for f in $(LUAFILES); do \
+	  install -D -m 644 $$f $(call quoted,$(LUADIR)/)$${f#lua/} || exit 1; done
+	install -D -m 644 examples/chat/web/pomelua.js \
+	  $(call quoted,$(LUADIR)/pomelua/template/web/pomelua.js)
 
 # Everything that was built.
 clean:

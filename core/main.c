@@ -29,6 +29,11 @@ int main(int argc, char **argv) {
     return 1;
   }
   exe[n] = '\0';
+  if (strpbrk(exe, ";?")) { /* Lua's package.path has no way to quote them */
+    fprintf(stderr, "pomelua: %s: a path with ; or ? is none that Lua can load from; move it\n",
+            exe);
+    return 1;
+  }
   char *path = pml_vm_path(exe);
   if (!path) {
     fprintf(stderr,

@@ -5,7 +5,12 @@ set -eu
 cd "$(dirname "$0")/.."
 
 mode=${1:-run}
-want="gcc make pkg-config libc6-dev luajit2 libluajit2-5.1-dev libuv1-dev libssl-dev
+# Debian 12 has the well-kept branch of LuaJIT as luajit2, later ones have it as luajit.
+case $( (. /etc/os-release && echo "${VERSION_ID:-}") 2>/dev/null) in
+  12) luajit="luajit2 libluajit2-5.1-dev" ;;
+  *) luajit="luajit libluajit-5.1-dev" ;;
+esac
+want="gcc make pkg-config libc6-dev $luajit libuv1-dev libssl-dev
       libmicrohttpd-dev liburing-dev libjemalloc-dev uthash-dev lua-cjson libedit2"
 if [ "$mode" = test ]; then
   want="$want lua-busted lua-luv lua-check luarocks chromium clang libclang-rt-dev clang-format
@@ -55,6 +60,11 @@ install() {
 clients=spec/clients
 if [ "$mode" = test ] && [ -f $clients/package-lock.json ] &&
   [ ! $clients/node_modules/.package-lock.json -nt $clients/package-lock.json ]; then
-  (cd $clients && npm ci --silent --no-audit --no-fund)
+  # What npm says matters only when it fails.
+  said=$(cd $clients && npm ci --no-audit --no-fund 2>&1) || {
+    echo "npm ci in $clients failed:" >&2
+    echo "$said" >&2
+    exit 1
+  }
   touch $clients/node_modules/.package-lock.json
 fi

@@ -10,6 +10,7 @@
 #include "node/inside.h"
 #include "node/notices.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -567,6 +568,18 @@ static void raise_file_limit(pml_program *p) {
                   (unsigned long long)want.rlim_cur);
 }
 
+/* A server takes about 8 files: a loop, its wake-ups, a listener, a script that is read. */
+static int enough_files(const pml_program *p, char *text, size_t size) {
+  struct rlimit rl;
+  unsigned long long need = 16 + 8 * (unsigned long long)p->o->count;
+  if (p->o->embedded || getrlimit(RLIMIT_NOFILE, &rl) != 0 || rl.rlim_cur >= need) return 1;
+  snprintf(text, size,
+           "the open-file limit is %llu, and %zu servers need %llu before the first client comes "
+           "(ulimit -n, LimitNOFILE=)",
+           (unsigned long long)rl.rlim_cur, p->o->count, need);
+  return 0;
+}
+
 /* The thread blocks no signal: a program that a script starts would inherit the mask. The kernel
  * gives a signal of the process to the main thread, and libuv's handlers may run on any thread. */
 static int start_thread(pml_program *p, const pml_program_server *server, int alone) {
@@ -622,6 +635,7 @@ static void forget_signals(pml_program *p) {
 }
 
 int pml_program_run(const pml_program_options *o) {
+  char text[200];
   pml_program p = {.o = o};
   pml_log_init(&p.log, "", o->level, o->json);
   p.log.output = o->output;
@@ -631,7 +645,9 @@ int pml_program_run(const pml_program_options *o) {
   p.hub = pml_hub_new();
   p.box = p.loop ? pml_mailbox_new(p.loop, MAILS_PER_TURN, MAIL_LIMIT, main_mail, &p) : NULL;
   if (!p.box) {
-    fprintf(stderr, "pomelua: cannot make an event loop\n");
+    fprintf(stderr, "pomelua: cannot make an event loop: %s\n",
+            errno == EMFILE || errno == ENFILE ? "too many open files (ulimit -n, LimitNOFILE=)"
+                                               : strerror(errno));
     return 1;
   }
   if (o->on_log) p.log.on_line = on_main_line;
@@ -646,7 +662,8 @@ int pml_program_run(const pml_program_options *o) {
     pml_notices_say(&p.notices, say_notice, &p);
   }
   if (o->on_run) o->on_run(&p, o->ud);
-  if (start_threads(&p) != 0) fail(&p, "", "cannot start a server's thread");
+  if (!enough_files(&p, text, sizeof text)) fail(&p, "", text);
+  else if (start_threads(&p) != 0) fail(&p, "", "cannot start a server's thread");
   if (!all(&p, ENDED)) pml_loop_run(p.loop);
   if (p.web) pml_web_close(p.web);
   if (o->control.on_end) o->control.on_end(&p, p.status, o->ud);

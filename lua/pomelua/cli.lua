@@ -7,6 +7,7 @@ local core = require "pomelua.core"
 local files = require "pomelua.files"
 local init = require "pomelua.cli.init"
 local json_file = require "pomelua.json_file"
+local library = require "pomelua.cli.library"
 local missing = require "pomelua.missing"
 local run_test = require "pomelua.cli.test"
 local sockets = require "pomelua.cli.sockets"
@@ -153,6 +154,7 @@ function cli.prepare(options)
   end
   local env = options.env or os.getenv("NODE_ENV")
   if not env or env == "" then env = "development" end
+  if files.exists(base .. "/.luarc.json") then library.link(base) end
   local told = unfit_path(base)
   if told then return nil, told end
   local servers, message, warnings = config.servers(base, env)

@@ -17,6 +17,7 @@ if not pcall(ffi.typeof, "struct pml_dirent") then
     int closedir(void *dir);
     char *realpath(const char *path, char *resolved);
     void free(void *p);
+    ssize_t readlink(const char *path, char *out, size_t size);
     char *strerror(int number);
     int link(const char *from, const char *to);
     int mkdir(const char *path, unsigned int mode);
@@ -55,6 +56,14 @@ function files.is_folder(path) return core.kind(path) == "folder" end
 ---@param path string
 ---@return boolean
 function files.exists(path) return core.kind(path) ~= nil end
+
+---Whether there is anything of that name, a link that leads nowhere included.
+---@param path string
+---@return boolean
+function files.is_there(path)
+  local byte = ffi.new "char[1]"
+  return files.exists(path) or C.readlink(path, byte, 1) >= 0
+end
 
 ---What tells a folder from another, whatever links lead to it.
 ---@param path string

@@ -50,16 +50,17 @@ describe("the rock", function()
     end
   end)
 
-  it("is one way to install; `make install` is the other", function()
-    local status, text = run(("make install BUILD=build PREFIX=/usr DESTDIR=%s/root"):format(tree))
+  it("is one way to install; `make install` is the other, into any path", function()
+    local status, text = run(("make install BUILD=build PREFIX=/usr DESTDIR=\"%s/it's a root\"")
+      :format(tree))
     assert(status == 0, text)
-    local bin = tree .. "/root/usr/bin/pomelua"
-    status, text = run(("env -u POMELUA_BUILD %s init %s/installed"):format(bin, tree))
+    local bin = tree .. "/it's a root/usr/bin/pomelua"
+    status, text = run(("env -u POMELUA_BUILD \"%s\" init %s/installed"):format(bin, tree))
     assert(status == 0, text)
-    status, text = run(("env -u POMELUA_BUILD %s test %s/installed"):format(bin, tree))
+    status, text = run(("env -u POMELUA_BUILD \"%s\" test %s/installed"):format(bin, tree))
     assert(status == 0, text)
     assert.matches("4 success", text)
-    local page = assert(io.open(tree .. "/root/usr/share/man/man1/pomelua.1"))
+    local page = assert(io.open(tree .. "/it's a root/usr/share/man/man1/pomelua.1"))
     assert.matches("%.TH POMELUA 1", (page:read("*a")))
     page:close()
   end)

@@ -68,6 +68,8 @@ describe("a generated game", function()
 
   it("tells editors where the definitions are", function()
     local where = read(game .. "/.luarc.json"):match('"workspace.library": %["([^"]+)"%]')
+    assert.equal(".pomelua/lua", where) -- of no machine in particular
+    where = game .. "/" .. where
     assert.matches("@meta", read(where .. "/pomelua/library/channel.lua"))
     assert.matches("@class pomelua.App", read(where .. "/pomelua/app.lua"))
   end)
@@ -127,6 +129,48 @@ describe("pomelua init", function()
     assert.equal(1, status)
     assert.matches("is not empty", err)
   end)
+
+  for _, name in ipairs { ".gitignore", ".luacheckrc", ".busted", ".luarc.json" } do
+    it("never writes over a " .. name, function()
+      local folder = tree.new { [name] = "mine\n" }
+      local status, _, err = run(program, { "init", folder })
+      local left = read(folder .. "/" .. name)
+      local others = #require("pomelua.files").list(folder)
+      os.execute(("rm -rf '%s'"):format(folder))
+      assert.equal(1, status)
+      assert.matches(name .. " is there already; nothing was written", err, 1, true)
+      assert.equal("mine\n", left)
+      assert.equal(0, others)
+    end)
+  end
+
+  it("writes beside .git, and not through a link that leads nowhere", function()
+    local folder = tree.new { [".git/HEAD"] = "ref", ["out/x"] = "" }
+    os.execute(("cd '%s' && rm -r out && ln -s ../elsewhere .busted"):format(folder))
+    assert.equal(1, (run(program, { "init", folder })))
+    os.remove(folder .. "/.busted")
+    local status, _, err = run(program, { "init", folder })
+    os.execute(("rm -rf '%s'"):format(folder))
+    assert(status == 0, err)
+  end)
+
+  for _, name in ipairs { "a b", "it's", 'a"b', "a$HOME", "a%sb", "a`b`", "a;b", "a?b", "kö" } do
+    it("makes a game that starts in a folder called " .. name, function()
+      local folder = tree.new {}
+      local game = folder .. "/" .. name
+      assert.equal(0, (run(program, { "init", game })))
+      for _, file in ipairs { "config/servers.json", "config/web.json" } do
+        local text = read(game .. "/" .. file):gsub('ort": %d+', 'ort": 0')
+        tree.write(game, file, text)
+      end
+      local process = net.spawn(program, { "start", game })
+      local ready, err = process:waitLine("^(ready)$", patience)
+      local status, out = run(program, { "test", game }, { preload = true })
+      os.execute(("rm -rf '%s'"):format((folder:gsub("'", ""))))
+      assert(ready, err)
+      assert(status == 0, out)
+    end)
+  end
 
   it("asks for one folder", function()
     assert.equal(2, (run(program, { "init" })))
