@@ -201,6 +201,15 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf) {
   k->have -= at;
 }
 
+/* One tool too many hears so; what it has asked stays unread. */
+static void refuse(client *k) {
+  static const char busy[] =
+    "{\"ok\":false,\"message\":\"too many tools speak with this program at once\","
+    "\"done\":true}\n";
+  uv_buf_t b = uv_buf_init((char *)(uintptr_t)busy, sizeof busy - 1);
+  uv_try_write((uv_stream_t *)&k->pipe, &b, 1);
+}
+
 static void on_connection(uv_stream_t *s, int status) {
   pml_control *c = s->data;
   if (status != 0 || c->closing) return;
@@ -210,8 +219,9 @@ static void on_connection(uv_stream_t *s, int status) {
   uv_pipe_init(pml_loop_uv(c->loop), &k->pipe, 0);
   c->handles++;
   if (pml_slots_count(c->clients) < PML_CONTROL_CLIENTS) k->id = pml_slots_put(c->clients, k);
-  if (uv_accept(s, (uv_stream_t *)&k->pipe) != 0 || !k->id ||
-      uv_read_start((uv_stream_t *)&k->pipe, on_alloc, on_read) != 0) {
+  int rc = uv_accept(s, (uv_stream_t *)&k->pipe);
+  if (rc == 0 && !k->id) refuse(k);
+  if (rc != 0 || !k->id || uv_read_start((uv_stream_t *)&k->pipe, on_alloc, on_read) != 0) {
     pml_slots_take(c->clients, k->id);
     k->closing = 1;
     uv_close((uv_handle_t *)&k->pipe, client_closed);

@@ -275,7 +275,10 @@ static void noticed(pml_program *p, pml_program_member *m, const char *lines) {
 
 static void fail(pml_program *p, const char *server, const char *text) {
   pml_notices_say(&p->notices, say_notice, p);
+  pml_log last;
+  pml_log_init(&last, server, PML_ERROR, 1);
   if (!p->failed && p->o->on_log) p->o->on_log(server, PML_ERROR, text, p->o->ud);
+  else if (!p->failed && p->o->json) pml_log_text(&last, PML_ERROR, text, strlen(text));
   else if (!p->failed) fprintf(stderr, "pomelua: %s%s%s\n", server, server[0] ? ": " : "", text);
   p->failed = 1;
   p->status = 1;

@@ -146,6 +146,25 @@ TEST(control_lies_as_deep_as_you_like) {
   free(dir);
 }
 
+TEST(control_tells_one_tool_too_many) {
+  host h;
+  char *dir = folder(), path[64], got[128] = "";
+  int fd[PML_CONTROL_CLIENTS + 1];
+  snprintf(path, sizeof path, "%s/sock", dir);
+  begin(&h, path);
+  for (unsigned i = 0; i <= PML_CONTROL_CLIENTS; i++) {
+    fd[i] = pml_control_connect(path);
+    CHECK(fd[i] >= 0);
+    uv_run(pml_loop_uv(h.l), UV_RUN_NOWAIT);
+  }
+  CHECK(read(fd[PML_CONTROL_CLIENTS], got, sizeof got - 1) > 0);
+  CHECK(strstr(got, "\"done\":true}\n") != NULL);
+  for (unsigned i = 0; i <= PML_CONTROL_CLIENTS; i++) close(fd[i]);
+  finish(&h);
+  rmdir(dir);
+  free(dir);
+}
+
 TEST(control_closes_who_sends_a_line_without_end) {
   host h;
   char *dir = folder(), path[64];

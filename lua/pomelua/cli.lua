@@ -4,6 +4,7 @@ local bench = require "pomelua.cli.bench"
 local config = require "pomelua.config"
 local control = require "pomelua.control"
 local core = require "pomelua.core"
+local ffi = require "ffi"
 local files = require "pomelua.files"
 local init = require "pomelua.cli.init"
 local json_file = require "pomelua.json_file"
@@ -12,6 +13,8 @@ local missing = require "pomelua.missing"
 local run_test = require "pomelua.cli.test"
 local sockets = require "pomelua.cli.sockets"
 local tools = require "pomelua.cli.tools"
+
+if not pcall(function() return ffi.C.ferror end) then ffi.cdef "int ferror(void *file);" end
 
 local cli = {}
 
@@ -53,6 +56,14 @@ Options:
 local function fail(status, text)
   io.stderr:write("pomelua: ", text, "\n")
   return status
+end
+
+-- What keeps a program from starting: with --log-json it is a line of the log.
+local function fail_start(options, text)
+  if not options.json then return fail(1, text) end
+  io.stderr:write(('{"time":"%s","level":"error","server":"","msg":%s}\n'):format(
+    os.date("!%Y-%m-%dT%H:%M:%S.000Z"), core.encode(text) or '""'))
+  return 1
 end
 
 local value_options = { ["--env"] = "env", ["--only"] = "only", ["--log-level"] = "level" }
@@ -188,7 +199,7 @@ local function start(args)
   end
   local run
   run, message = cli.prepare(options)
-  if not run then return fail(1, message) end
+  if not run then return fail_start(options, message) end
   sockets.sweep(run.base)
   return core.run(run)
 end
@@ -197,9 +208,7 @@ local commands = tools.commands()
 commands.init, commands.start, commands.test = init, start, run_test
 commands.bench = bench
 
----@param args string[] without the program's name
----@return number status
-function cli.main(args)
+local function dispatch(args)
   local first = args[1]
   if first == "--version" or first == "-v" then
     io.stdout:write("pomelua ", core.version, "\n")
@@ -224,5 +233,15 @@ function cli.main(args)
   return command(rest)
 end
 
+---@param args string[] without the program's name
+---@return number status also 1 when standard output could not be written: what a command prints
+---is what it is for. A program that runs (start) prints for people, and goes on.
+function cli.main(args)
+  local status = dispatch(args)
+  if status ~= 0 or args[1] == "start" then return status end
+  local ok, message = io.stdout:flush()
+  if ok and ffi.C.ferror(io.stdout) == 0 then return 0 end
+  return fail(1, "standard output: " .. (message or "not all could be written"))
+end
 
 return cli

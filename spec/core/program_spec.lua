@@ -35,6 +35,29 @@ local function run(boot, texts, more)
 end
 
 describe("core.run", function()
+  it("answers a question that no script answers", function()
+    local control = [[control = {
+      path = os.tmpname() .. ".sock",
+      server = function(program, id) assert(program:tell(id, 1, "{}")) end,
+      told = function(program, call, text) print(text) program:stop() end,
+    }]]
+    for entry, said in pairs {
+      [""] = "take no questions", ['control = function() error "oops" end,'] = "see the log",
+    } do
+      local status, text = run(([[
+        return function(node)
+          node:entries {
+            %s
+            start = function() node:listening("") end, stop = function() node:stopped() end,
+          }
+          node:loaded()
+        end
+      ]]):format(entry), { "" }, control)
+      assert.equal(0, status)
+      assert.matches('{"ok":false,"message":"[^\n]*' .. said, text)
+    end
+  end)
+
   it("gives each server a state and a node of its own", function()
     local status, text = run([[
       return function(node, text)

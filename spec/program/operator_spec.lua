@@ -223,6 +223,15 @@ describe("what an operator asks for", function()
       net.built("pomelua") .. " list -d " .. server.dir .. " > /dev/full" })
     assert.equal(1, (shell:waitExit(app.patience)))
     assert.matches("standard output: ", shell.err)
+    local init = "init " .. server.dir .. "/new"
+    for _, command in ipairs { "--version", "help", "list --help", init } do
+      local line = ("%s %s > /dev/full"):format(net.built("pomelua"), command)
+      shell = net.spawn("/bin/sh", { "-c", line })
+      assert.equal(1, (shell:waitExit(app.patience)), command)
+    end
+    code, _, err = pomelua("reload", ("x"):rep(70000))
+    assert.equal(1, code)
+    assert.matches("too long for one question", err)
     local only = net.spawn(net.built("pomelua"), { "start", "--only", ",,", server.dir })
     assert.equal(2, (only:waitExit(app.patience)))
     assert.matches("%-%-only needs the ids", only.err)
@@ -230,6 +239,50 @@ describe("what an operator asks for", function()
 end)
 
 describe("a program", function()
+  it("writes every line of its log as JSON under --log-json", function()
+    local files = {}
+    for path, text in pairs(FILES) do files[path] = text end
+    files["config/servers.json"] = [[{
+      "connector": [{"id": "connector-1", "host": "127.0.0.1", "clientPort": 0, "frontend": true}],
+      "chat": [{"id": "chat\"1", "host": "127.0.0.1"}]
+    }]]
+    files["app/servers/chat/lifecycle.lua"] = [[
+      return { afterStartup = function() print('"\\\194\155\1\255') end }
+    ]]
+    local server = app.start(files, { args = { "--log-json" } })
+    for _, args in ipairs { { "restart", 'chat"1' }, { "restart", "connector-1", "nobody" } } do
+      args[#args + 1], args[#args + 2] = "-d", server.dir
+      net.spawn(net.built("pomelua"), args):waitExit(app.patience)
+    end
+    server.process:kill("sighup")
+    assert(server.process:waitLine('"msg":"reload connector%-1: ', app.patience, "err"))
+    local names = {}
+    for line in server.process.err:gmatch("[^\n]+") do
+      local entry = cjson.decode(line)
+      names[entry.server] = true
+      assert.is_nil(line:find("[%z\1-\31\127]"))
+      assert.is_nil(line:find("\194[\128-\159]"), line)
+    end
+    assert.truthy(names['chat"1'])
+    server:stop { "^{" }
+  end)
+
+  it("that does not start says so as JSON under --log-json", function()
+    for name, text in pairs {
+      ["config/servers.json"] = "{", ["app.lua"] = "oops(", -- before a thread runs, and in one
+    } do
+      local files = {}
+      for path, one in pairs(FILES) do files[path] = one end
+      files[name] = text
+      local dir = tree.new(files)
+      local program = net.spawn(net.built("pomelua"), { "start", dir, "--log-json" })
+      assert.equal(1, (program:waitExit(app.patience)))
+      for line in program.err:gmatch("[^\n]+") do assert.truthy(cjson.decode(line).msg) end
+      assert.matches(name, program.err, 1, true)
+      tree.remove(dir)
+    end
+  end)
+
   it("is found by the link that it was started by, and loads what the link leads to", function()
     local VERSION = 'return function() return { v = function() return { v = %d } end } end'
     local files = {}

@@ -7,6 +7,7 @@ local sockets = require "pomelua.cli.sockets"
 local tools = {}
 
 local WAIT = 15000 -- for the next line of an answer, ms
+local LINE = 65536 -- bytes of a question that a program takes, its end included
 
 local HELP = {
   list = [[
@@ -116,24 +117,19 @@ local function find(options)
   return live[1].path
 end
 
--- What is written to standard output; a command whose output is lost has failed.
-local unwritten
-local function out(...)
-  local ok, message = io.stdout:write(...)
-  if not ok then unwritten = unwritten or message end
-end
-
 -- Asks; each(reply) for every line. Whether the last said so, and the message.
 local function ask(options, question, each)
   local path, message = find(options)
   if not path then return nil, message end
-  local lines, failed, _, got = core.ask(path, assert(core.encode(question)), WAIT)
+  local line = assert(core.encode(question))
+  if #line >= LINE then return nil, "that is too long for one question" end
+  local lines, failed, _, got = core.ask(path, line, WAIT)
   local ok, text = false, failed or "the program ended before it had answered"
-  for _, line in ipairs(lines or got or {}) do
-    local reply = json.decode(line)
+  for _, answer in ipairs(lines or got or {}) do
+    local reply = json.decode(answer)
     local known = type(reply) == "table" and reply or {}
     if options.json and not known.waiting then
-      out(line, "\n")
+      io.stdout:write(answer, "\n")
     elseif not known.done and not known.waiting then
       each(known)
     end
@@ -144,19 +140,20 @@ end
 
 local function finish(ok, message)
   if not ok then return fail(1, message or "it did not work") end
-  if message then out(message, "\n") end
+  if message then io.stdout:write(message, "\n") end
   return 0
 end
 
 local function plain(reply)
   local text = reply.message or (reply.ok and "ok" or "failed")
-  out(reply.id and reply.id .. ": " or "", text, "\n")
+  io.stdout:write(reply.id and reply.id .. ": " or "", text, "\n")
 end
 
 local commands = {}
 
 local function row(...)
-  out((("%-22s %-11s %-9s %8s %8s %6s %5s %9s %10s"):format(...):gsub("%s+$", "")), "\n")
+  local line = ("%-22s %-11s %-9s %8s %8s %6s %5s %9s %10s"):format(...)
+  io.stdout:write((line:gsub("%s+$", "")), "\n")
 end
 
 local function by_type(a, b)
@@ -172,7 +169,7 @@ local function show_counters(one)
   end
   table.sort(names)
   for _, name in ipairs(names) do
-    out(("%-22s %-28s %.0f\n"):format(one.id, name, one.status.counters[name]))
+    io.stdout:write(("%-22s %-28s %.0f\n"):format(one.id, name, one.status.counters[name]))
   end
 end
 
@@ -189,8 +186,8 @@ function commands.list(options)
       row(one.id, one.type, one.state, s.sessions, s.channels, s.generation, s.old,
         ("%.1f MiB"):format(s.memory / 2 ^ 20), ("%d s"):format(s.uptime / 1000))
     else
-      row(one.id, one.type, one.why and one.state .. ": " .. one.why or one.state, "", "", "", "",
-        "", "")
+      local state = one.why and one.state .. ": " .. one.why or one.state
+      row(one.id, one.type, state, "", "", "", "", "", "")
     end
   end
   if options.counters then
@@ -272,11 +269,11 @@ local function first_server(options)
 end
 
 local function show(reply)
-  for _, line in ipairs(reply.printed or {}) do out(line, "\n") end
+  for _, line in ipairs(reply.printed or {}) do io.stdout:write(line, "\n") end
   if not reply.ok then
-    out(reply.message or "failed", "\n")
+    io.stdout:write(reply.message or "failed", "\n")
   else
-    for _, text in ipairs(reply.values or {}) do out(text, "\n") end
+    for _, text in ipairs(reply.values or {}) do io.stdout:write(text, "\n") end
   end
 end
 
@@ -320,12 +317,7 @@ function tools.commands()
           and COMMON:gsub("^\nOptions:\n", "") or COMMON))
         return 0
       end
-      unwritten = nil
-      local status = run(options)
-      local ok, wrong = io.stdout:flush()
-      if not ok then unwritten = unwritten or wrong end
-      if unwritten then return fail(1, "standard output: " .. unwritten) end
-      return status
+      return run(options)
     end
   end
   return list
