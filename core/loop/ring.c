@@ -71,6 +71,19 @@ int pml_ring_send(pml_ring *r, int fd, const void *p, size_t n, void *ud) {
   return 1;
 }
 
+/* Takes back what the kernel has not taken, which is told that it cannot be sent now. The
+ * kernel looks at the queue inside of a call only, so nobody looks meanwhile. */
+static void take_back(pml_ring *r, void (*done)(void *ud, int result)) {
+  struct io_uring_sq *q = &r->uring.sq;
+  unsigned head = *q->khead, end = q->sqe_tail;
+  q->sqe_head = q->sqe_tail = head;
+  *q->ktail = head;
+  for (; head != end; head++) {
+    done((void *)(uintptr_t)q->sqes[head & q->ring_mask].user_data, -EAGAIN);
+  }
+  r->waiting -= end - *q->khead;
+}
+
 void pml_ring_run(pml_ring *r, void (*done)(void *ud, int result)) {
   while (r->waiting) {
     /* They do not wait, so that all are done when the kernel has taken them. */
@@ -83,7 +96,10 @@ void pml_ring_run(pml_ring *r, void (*done)(void *ud, int result)) {
     }
     io_uring_cq_advance(&r->uring, n);
     r->waiting -= n;
-    /* ours: the ring is open, and all it was given is memory of ours */
-    if (rc < 0 && rc != -EINTR && rc != -EAGAIN && rc != -EBUSY && n == 0) abort();
+    /* The kernel has no memory for it, or forbids it from here on. */
+    if (rc < 0 && rc != -EINTR && n == 0) {
+      if (rc != -ENOMEM && rc != -EAGAIN && rc != -EBUSY) r->files = 0;
+      take_back(r, done);
+    }
   }
 }

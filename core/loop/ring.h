@@ -29,7 +29,8 @@ void pml_ring_forget(pml_ring *r, int fd);
  * ud is its name. 0 when PML_RING_BATCH of them wait already, else 1. */
 int pml_ring_send(pml_ring *r, int fd, const void *p, size_t n, void *ud);
 /* Sends all that waits, and calls done for each: how many bytes went, or a negative
- * errno (-EAGAIN: the socket takes nothing now). done adds nothing. */
+ * errno. -EAGAIN: the socket takes nothing now, or the kernel does not take the batch, and the
+ * ordinary way is to be tried. done adds nothing. */
 void pml_ring_run(pml_ring *r, void (*done)(void *ud, int result));
 
 #endif

@@ -8,7 +8,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define QUEUE_FIRST 8u
@@ -16,6 +19,8 @@
 #define FLUSH_BYTES (1u << 20)
 #define COPY_BELOW 1024u /* larger blocks go by reference */
 #define COPY_FROM 3u     /* fewer blocks are cheaper by reference */
+#define RETRY_MS 10u     /* a system without memory for a send is asked again */
+#define READS_SHARE 16u  /* who reads a 16th of queue_soft in queue_ms reads */
 
 enum { WAITING, UPGRADING, STREAMING, WEBSOCKET };
 
@@ -33,6 +38,8 @@ struct pml_conn {
   pml__queue *q;
   int fd;
   uint32_t last_ms;
+  uint32_t since_ms; /* when the close began */
+  uint32_t unsent;   /* bytes, when the timer was started: what progress is measured by */
   uint16_t end_code;
   uint8_t state, why, late;
   unsigned dirty : 1;
@@ -118,6 +125,7 @@ static pml__queue *queue_new(pml_listener *s, uint32_t cap) {
     q->cap = cap;
   }
   q->head = q->count = q->held = 0;
+  q->cut = 0;
   q->bytes = 0;
   q->req = NULL;
   q->spare = NULL;
@@ -154,6 +162,7 @@ static pml__queue *queue_grow(pml_listener *s, pml__queue *q) {
   big->bytes = q->bytes;
   big->req = q->req;
   big->held = q->held;
+  big->cut = q->cut;
   queue_free(s, q);
   return big;
 }
@@ -179,11 +188,13 @@ static void queue_pop(pml_listener *s, pml__queue *q, size_t n) {
       o->off += (uint32_t)n;
       o->len -= (uint32_t)n;
       q->bytes -= n;
+      if (n) q->cut = 1;
       return;
     }
     n -= o->len;
     q->bytes -= o->len + sizeof *o;
     pml_refs_give(&s->refs, o->b);
+    q->cut = 0;
     q->head = (q->head + 1) & (q->cap - 1);
     q->count--;
   }
@@ -196,6 +207,24 @@ static void queue_cut(pml__queue *q, uint32_t keep) {
     q->bytes -= o->len + sizeof *o;
     pml_buf_unref(o->b);
   }
+}
+
+/* The bytes behind the oldest block. That one may be as long as a message can be: limits are
+ * for what waits behind it. */
+static size_t behind(pml__queue *q) {
+  return q->count ? q->bytes - queue_at(q, 0)->len - sizeof(pml__out) : 0;
+}
+
+/* Bytes that the peer's system has not acknowledged: queued here, at libuv, in the kernel. */
+static uint32_t unsent(pml_conn *c) {
+  size_t n = 0;
+  int kernel = 0;
+  if (c->q) {
+    n = c->q->bytes;
+    if (c->q->req) n = n - c->q->req->bytes + uv_stream_get_write_queue_size(stream_of(c));
+  }
+  if (ioctl(c->fd, SIOCOUTQ, &kernel) == 0 && kernel > 0) n += (size_t)kernel;
+  return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
 /* Drops the queue itself once it is empty and libuv has nothing of it. */
@@ -225,6 +254,8 @@ static void begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful) {
   pml_timer_stop(s->loop, &c->timer);
   pml_refs_settle(&s->refs);
   if (graceful) {
+    c->since_ms = (uint32_t)pml_loop_now(s->loop);
+    c->unsent = unsent(c);
     pml_timer_start(s->loop, &c->timer, s->o.limits.linger_ms);
   } else {
     c->dead = 1;
@@ -247,6 +278,12 @@ void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {
   if (c->closing) return;
   int ws = c->state == WEBSOCKET, graceful = 0;
   if (why == PML_END_ASKED || why == PML_END_HANDSHAKE || why == PML_END_FULL) graceful = 1;
+  if (why == PML_END_HEARTBEAT || why == PML_END_SLOW) {
+    graceful = ws;
+    /* What waits is given up, but for a frame that is partly out. */
+    if (ws && c->q && why == PML_END_SLOW)
+      queue_cut(c->q, c->q->held > c->q->cut ? c->q->held : c->q->cut);
+  }
   if (why == PML_END_PROTOCOL || why == PML_END_TOOBIG) {
     graceful = ws;
     c->deaf = 1; /* its bytes make no sense from here on */
@@ -271,7 +308,7 @@ static void count_end(pml_conn *c) {
   default: return;
   }
   const pml_log *log = s->o.log;
-  int bad = c->why == PML_END_PROTOCOL || c->why == PML_END_TOOBIG;
+  int bad = c->why == PML_END_PROTOCOL || c->why == PML_END_TOOBIG || c->why == PML_END_SLOW;
   pml_level level = bad ? PML_INFO : PML_DEBUG;
   const char *why = pml_end_name(c->why);
   char kind[64], ip[46];
@@ -421,9 +458,36 @@ static ssize_t write_now(const pml_conn *c, uv_buf_t *iov, unsigned n) {
   return r < 0 ? -errno : r;
 }
 
+static void on_retry(pml_timer *t) {
+  pml_listener *s = PML_LIST_OBJ(t, pml_listener, retry);
+  while (s->starved) {
+    pml_conn *c = s->starved;
+    s->starved = c->next_dirty;
+    c->dirty = 0;
+    mark(c);
+  }
+}
+
+void pml__conn_retry_init(pml_listener *s) { pml_timer_init(&s->retry, on_retry); }
+
+/* The system has no memory for a send just now: c is flushed a little later. Until then it
+ * counts as dirty, so that nobody buries it. */
+static void starve(pml_conn *c) {
+  pml_listener *s = listener_of(c);
+  if (c->dirty) return;
+  c->dirty = 1;
+  c->next_dirty = s->starved;
+  s->starved = c;
+  if (!pml_timer_running(&s->retry)) pml_timer_start(s->loop, &s->retry, RETRY_MS);
+}
+
 /* The socket took `done` of `total` bytes that were offered, or gave an error. */
 static void wrote(pml_conn *c, ssize_t done, size_t total) {
   pml__queue *q = c->q;
+  if (done == -ENOBUFS || done == -ENOMEM) {
+    starve(c);
+    return;
+  }
   if (done < 0 && done != -EAGAIN && done != -EINTR) {
     die(c, PML_END_ERROR);
     return;
@@ -536,14 +600,42 @@ void pml__conn_flush_all(pml_task *t) {
   if (s->dirty) pml_loop_defer(s->loop, &s->flush);
 }
 
+/* Whether the socket would take more, although libuv has not asked it since. */
+static int takes(const pml_conn *c) {
+  struct pollfd p = {.fd = c->fd, .events = POLLOUT};
+  return poll(&p, 1, 0) == 1 && (p.revents & (POLLOUT | POLLERR | POLLHUP)) == POLLOUT;
+}
+
+/* More than queue_hard waits. A script may write much in one turn to a client that reads:
+ * the socket is offered it before the client is blamed. While libuv has a write under way
+ * nobody may write before it: a socket that would take it has the time until the next turn,
+ * and the room of another queue_hard. An error is left to the flush. */
+static int over(pml_conn *c) {
+  pml_listener *s = listener_of(c);
+  pml__queue *q = c->q;
+  size_t hard = s->o.limits.queue_hard;
+  if (q->req) return behind(q) > 2 * hard || !takes(c);
+  while (!q->held && behind(q) > hard) {
+    uv_buf_t iov[IOV_FLUSH];
+    uint32_t blocks;
+    size_t total;
+    unsigned n = gather(q, iov, NULL, &blocks, &total);
+    s->counts.writes++;
+    ssize_t r = write_now(c, iov, n);
+    if (r <= 0) break;
+    after_write(c, (size_t)r);
+  }
+  return behind(q) > hard;
+}
+
 static void queued(pml_conn *c) {
   const pml_conn_limits *m = &listener_of(c)->o.limits;
-  size_t bytes = c->q->bytes;
-  if (bytes > m->queue_hard) {
+  if (behind(c->q) > m->queue_hard && over(c)) {
     pml_conn_close(c, PML_END_SLOW, 0);
     return;
   }
-  if (bytes > m->queue_soft && !pml_timer_running(&c->timer)) {
+  if (c->q->bytes > m->queue_soft && !pml_timer_running(&c->timer)) {
+    c->unsent = unsent(c);
     pml_timer_start(pml_conn_loop(c), &c->timer, m->queue_ms);
   }
   mark(c);
@@ -559,10 +651,19 @@ void pml_conn_send(pml_conn *c, pml_buf *frame) {
 void pml_conn_send_ws(pml_conn *c, uint8_t op, pml_buf *payload) {
   if (c->closing || c->state != WEBSOCKET) return;
   uint8_t head[10];
-  size_t n = pml_wsframe_write_head(head, op, 1, payload->len);
-  pml_buf *h = pml_buf_from(head, n);
-  queue_put(c, h, pml_buf_slice(h));
-  if (payload->len) queue_put(c, pml_buf_ref(payload), pml_buf_slice(payload));
+  pml_writer w = {0};
+  pml_writer_put(&w, head, pml_wsframe_write_head(head, op, 1, payload->len));
+  pml_writer_put(&w, payload->data, payload->len);
+  pml_buf *b = pml_writer_finish(&w);
+  queue_put(c, b, pml_buf_slice(b));
+  queued(c);
+}
+
+void pml_conn_ping(pml_conn *c) {
+  if (c->closing || c->state != WEBSOCKET) return;
+  pml_buf *b = pml_wsframe_control(PML_WS_PING, NULL, 0);
+  queue_put(c, b, pml_buf_slice(b));
+  listener_of(c)->counts.pings++;
   queued(c);
 }
 
@@ -694,6 +795,7 @@ static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
   if (n == UV_EOF) {
     on_eof(c);
   } else if (n < 0) {
+    if (n == UV_ETIMEDOUT) listener_of(c)->counts.vanished++;
     die(c, PML_END_ERROR);
   } else {
     pml_listener *s = listener_of(c);
@@ -705,18 +807,44 @@ static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
 
 /* ---- time ---- */
 
+/* Whether the peer has taken at least so many bytes since the last time. */
+static int reads(pml_conn *c, size_t least) {
+  uint32_t now = unsent(c), before = c->unsent;
+  c->unsent = now;
+  return now < before && before - now >= least;
+}
+
+/* The end of linger_ms: a peer that still takes what is queued has it for queue_ms in all. */
+static void lingered(pml_conn *c) {
+  pml_loop *l = pml_conn_loop(c);
+  const pml_conn_limits *m = &listener_of(c)->o.limits;
+  uint32_t been = (uint32_t)pml_loop_now(l) - c->since_ms;
+  if (!c->dead && been < m->queue_ms && reads(c, 1)) {
+    uint32_t left = m->queue_ms - been;
+    pml_timer_start(l, &c->timer, left < m->linger_ms ? left : m->linger_ms);
+    return;
+  }
+  c->dead = 1;
+  mark(c);
+}
+
 static void on_timer(pml_timer *t) {
   pml_conn *c = PML_LIST_OBJ(t, pml_conn, timer);
   pml_loop *l = pml_conn_loop(c);
+  const pml_conn_limits *m = &listener_of(c)->o.limits;
   if (c->closing) {
-    c->dead = 1;
-    mark(c);
+    lingered(c);
     return;
   }
   /* A loop that was late looks at its sockets twice before it blames the client. */
   if (c->late < 2) {
     c->late++;
     pml_timer_start(l, t, 1);
+    return;
+  }
+  if (c->state >= STREAMING && reads(c, m->queue_soft / READS_SHARE + 1)) {
+    c->late = 0;
+    pml_timer_start(l, t, m->queue_ms);
     return;
   }
   pml_conn_close(c, c->state < STREAMING ? PML_END_HANDSHAKE : PML_END_SLOW, 0);

@@ -34,21 +34,30 @@ typedef enum {
 } pml_end;
 const char *pml_end_name(pml_end why);
 
+#define PML_CONN_NEVER UINT32_MAX
+
 /* 0 stands for the number named. */
 typedef struct {
-  size_t queue_soft;     /* bytes queued that are tolerated for queue_ms: 1 MiB */
+  size_t queue_soft;     /* bytes queued that are tolerated for queue_ms, and as long as the peer
+                            reads a good part of them in that time: 1 MiB */
   uint32_t queue_ms;     /* 5000 */
-  size_t queue_hard;     /* closed at once: 8 MiB */
-  uint32_t linger_ms;    /* how long a closing connection may take to flush and answer: 2000 */
+  size_t queue_hard;     /* bytes behind the oldest message: closed when the socket takes no more of
+                            them at once: 8 MiB */
+  uint32_t linger_ms;    /* how long a closing connection may take to flush and answer: 2000; while
+                            its peer reads on, queue_ms */
   uint32_t upgrade_ms;   /* first byte to open (the HTTP request): 10000 */
   uint64_t ws_frame_max; /* a WebSocket frame's announced length: the largest package */
+  uint32_t keep_alive_s; /* silence after which the system asks whether the peer is there, four
+                            times within as long again: 60; PML_CONN_NEVER: it does not */
   int no_ring;           /* writes in the ordinary way, also where the kernel has io_uring */
 } pml_conn_limits;
 
 typedef struct {
   uint64_t accepted, refused, closed, open;              /* open: a gauge */
   uint64_t protocol, toobig, slow, handshake, heartbeat; /* ends by reason */
-  uint64_t bytes_in, bytes_out, writes;                  /* writes: system calls */
+  uint64_t vanished;                    /* peers that did not answer the system's questions */
+  uint64_t bytes_in, bytes_out, writes; /* writes: system calls */
+  uint64_t pings;
   uint64_t heartbeats_unanswered, bad_json, bad_messages;
 } pml_net_counts;
 
@@ -78,12 +87,14 @@ void pml_conn_address(pml_conn *c, char ip[46], int *port);
 /* Queues a frame (wire/frame). Shares it. Dropped when closing. Over the limits
  * the conn is closed as slow. */
 void pml_conn_send(pml_conn *c, pml_buf *frame);
-/* Queues raw bytes as a WebSocket message, for tools that speak no packages (ws-echo). Shares. */
+/* Queues raw bytes as a WebSocket message, for tools that speak no packages (ws-echo). Copies. */
 void pml_conn_send_ws(pml_conn *c, uint8_t op, pml_buf *payload);
+/* Sends a ping frame; nothing over TCP. The peer's system or its library answers it. */
+void pml_conn_ping(pml_conn *c);
 /* Ends it. PML_END_ASKED, HANDSHAKE, FULL: what is queued is flushed, a WebSocket close frame
- * with ws_code follows, then half-close, until the peer closes or linger_ms. PROTOCOL
- * and TOOBIG over WebSocket: the close frame, then the same. SLOW, ERROR and all
- * else: at once. */
+ * with ws_code follows, then half-close, until the peer closes or linger_ms. PROTOCOL,
+ * TOOBIG and HEARTBEAT over WebSocket: the close frame, then the same; SLOW over WebSocket: the
+ * same without what is queued. ERROR and all over TCP but the first three: at once. */
 void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code);
 int pml_conn_closing(const pml_conn *c);
 

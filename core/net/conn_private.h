@@ -38,6 +38,7 @@ typedef struct pml__queue {
   uint32_t head, count, cap; /* a ring; cap is a power of two */
   size_t bytes;              /* payload and bookkeeping, what the limits count */
   struct pml__write *req;    /* the one write libuv has, NULL: none */
+  uint32_t cut;              /* 1: a part of the first block is out */
   uint32_t held;             /* blocks, from head on, that req or the ring may still read */
   size_t offered;            /* bytes that the ring has */
   struct pml__queue *spare;  /* next in the listener's list of spare ones */
@@ -52,6 +53,8 @@ struct pml_listener {
   pml_list conns;
   pml_task flush;
   pml_conn *dirty, **dirty_end; /* first in, first out */
+  pml_conn *starved;            /* the system had no memory for them: they wait for retry */
+  pml_timer retry;
   pml_conn *turn[PML__FLUSHES]; /* those that are flushed now */
   pml_ring *ring;               /* NULL: none */
   size_t used;                  /* of scratch, by the ring's batch */
@@ -72,6 +75,7 @@ struct pml_listener {
 int pml__conn_accept(pml_listener *s);
 /* The flush task of a listener. */
 void pml__conn_flush_all(pml_task *t);
+void pml__conn_retry_init(pml_listener *s);
 /* Frees spare queues. */
 void pml__conn_free_spares(pml_listener *s);
 /* Called by conn's close callback: the listener may free itself. */

@@ -5,6 +5,10 @@
 #include "base/signals.h"
 #include "wire/package.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #define BACKLOG 4096
 
 static uint64_t or_else(uint64_t n, uint64_t standard) { return n ? n : standard; }
@@ -15,12 +19,14 @@ static void fill_limits(pml_conn_limits *m) {
   m->queue_hard = or_else(m->queue_hard, 8u << 20);
   m->linger_ms = (uint32_t)or_else(m->linger_ms, 2000);
   m->upgrade_ms = (uint32_t)or_else(m->upgrade_ms, 10000);
+  m->keep_alive_s = (uint32_t)or_else(m->keep_alive_s, 60);
   m->ws_frame_max = or_else(m->ws_frame_max, PML_PKG_HEAD + PML_PKG_MAX);
 }
 
 static void maybe_free(pml_listener *s) {
   if (!s->closing || s->bound || s->counts.open) return;
   pml_task_cancel(&s->flush);
+  pml_timer_stop(s->loop, &s->retry);
   pml_refs_settle(&s->refs);
   pml__conn_free_spares(s);
   pml_ring_free(s->ring);
@@ -56,8 +62,23 @@ static void on_connection(uv_stream_t *h, int status) {
   if (r) refused(s, r);
 }
 
+/* Set on the socket that listens: those that it accepts inherit it, at no cost. A system that
+ * refuses is one that keeps half-open connections; nothing else is lost. */
+static void keep_alive(pml_listener *s) {
+  int fd, on = 1, probes = 4, idle = (int)s->o.limits.keep_alive_s;
+  if (s->o.limits.keep_alive_s == PML_CONN_NEVER || uv_fileno((uv_handle_t *)&s->tcp, &fd)) return;
+  int every = idle / probes > 0 ? idle / probes : 1;
+  unsigned unacknowledged_ms = 1000u * (unsigned)(idle + probes * every);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
+}
+
 static int try_bind(pml_listener *s, const struct sockaddr *a) {
   int r = uv_tcp_bind(&s->tcp, a, 0);
+  if (!r) keep_alive(s);
   return r ? r : uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);
 }
 
@@ -100,6 +121,7 @@ static void init_listener(pml_listener *s, pml_loop *l, const pml_listener_optio
   pml_list_init(&s->conns);
   pml_task_init(&s->flush, pml__conn_flush_all);
   s->dirty_end = &s->dirty;
+  pml__conn_retry_init(s);
 }
 
 int pml_listener_open(pml_loop *l, const pml_listener_options *o, pml_listener **out) {

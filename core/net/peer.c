@@ -40,10 +40,26 @@ static uint64_t timeout_ms(const pml_peer_host *h) {
   return 1000 * (uint64_t)(h->timeout_s ? h->timeout_s : 2 * (uint64_t)h->heartbeat_s);
 }
 
+/* Without heartbeats: keeps what lies between awake, proxies above all, and finds out whether
+ * the client is there. One that does not answer is left alone. */
+static void ping(pml_peer *p) {
+  pml_conn *c = pml_peer_conn(p);
+  uint32_t all = 1000 * host_of(p)->ping_s, quiet = pml__conn_quiet(c);
+  if (quiet >= all) {
+    pml_conn_ping(c);
+    quiet = 0;
+  }
+  pml_timer_start(pml_conn_loop(c), &p->timer, all - quiet);
+}
+
 static void on_timer(pml_timer *t) {
   pml_peer *p = PML_LIST_OBJ(t, pml_peer, timer);
   pml_conn *c = pml_peer_conn(p);
   pml_loop *l = pml_conn_loop(c);
+  if (p->state == PML_PEER_WORKING && !host_of(p)->heartbeat_s) {
+    ping(p);
+    return;
+  }
   if (p->state == PML_PEER_WORKING) {
     uint64_t all = timeout_ms(host_of(p)), quiet = pml__conn_quiet(c);
     if (quiet < all) { /* bytes came since */
@@ -99,6 +115,8 @@ static void on_ack(pml_peer *p) {
   if (h->heartbeat_s) {
     pml_timer_start(pml_conn_loop(c), &p->timer, timeout_ms(h));
     beat(p);
+  } else if (h->ping_s && pml_conn_is_ws(c)) {
+    pml_timer_start(pml_conn_loop(c), &p->timer, 1000 * h->ping_s);
   }
   h->on_working(p, h);
 }

@@ -29,8 +29,10 @@ typedef struct pml_peer_host {
   uint32_t package_before, package_after; /* limits of a client's package: 4 KiB, 64 KiB */
   uint32_t handshake_ms;                  /* accept to ACK: 10000 */
   uint32_t heartbeat_s;                   /* 0: none announced, sent, answered or missed */
-  uint32_t timeout_s;                     /* 0: twice heartbeat_s */
-  const pml_log *log;                     /* borrowed */
+  uint32_t ping_s;    /* without heartbeat_s: a WebSocket silent for so long gets
+                         a ping frame; 0: none */
+  uint32_t timeout_s; /* 0: twice heartbeat_s */
+  const pml_log *log; /* borrowed */
   void (*on_open)(pml_peer *p, struct pml_peer_host *h); /* accepted: the session begins */
   /* The client's HANDSHAKE body. Answer, now or later, with pml_peer_handshake. Once per peer. */
   void (*on_handshake)(pml_peer *p, pml_slice body, struct pml_peer_host *h);

@@ -7,6 +7,7 @@
 
 void pml_config_defaults(pml_config *c) {
   *c = (pml_config){
+    .keep_alive_s = 60,
     .package_before = 4096,
     .package_after = 65536,
     .handshake_ms = 10000,
@@ -35,6 +36,7 @@ static const struct {
 } settings[] = {
   {"heartbeat", U32(heartbeat_s), 0, 86400},
   {"timeout", U32(timeout_s), 0, 86400},
+  {"keepAlive", U32(keep_alive_s), 0, 32767},
   {"packageBefore", U32(package_before), 64, 0xFFFFFF},
   {"packageAfter", U32(package_after), 64, 0xFFFFFF},
   {"handshakeTimeout", U32(handshake_ms), 1, 86400000},
@@ -75,6 +77,7 @@ void pml_config_conn_limits(const pml_config *c, pml_conn_limits *out) {
     .queue_hard = c->queue_hard,
     .linger_ms = 2000,
     .upgrade_ms = c->handshake_ms,
+    .keep_alive_s = c->keep_alive_s ? c->keep_alive_s : PML_CONN_NEVER,
     .ws_frame_max = PML_PKG_HEAD + PML_PKG_MAX,
     .no_ring = !c->io_uring,
   };

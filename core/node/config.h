@@ -11,6 +11,7 @@
 typedef struct {
   uint32_t heartbeat_s;     /* heartbeat: 0, none */
   uint32_t timeout_s;       /* timeout: 0, twice the heartbeat */
+  uint32_t keep_alive_s;    /* keepAlive: 60 seconds of silence; 0: nobody asks */
   uint32_t package_before;  /* packageBefore: 4096 bytes, until the handshake is done */
   uint32_t package_after;   /* packageAfter: 65536 bytes */
   uint32_t handshake_ms;    /* handshakeTimeout: 10000 */

@@ -266,6 +266,7 @@ int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *e
   n->host.handshake_ms = n->config.handshake_ms;
   n->host.heartbeat_s = n->config.heartbeat_s;
   n->host.timeout_s = n->config.timeout_s;
+  n->host.ping_s = n->config.keep_alive_s;
   n->host.log = &n->log;
   pml_listener_options o = {
     .host = host,
@@ -442,9 +443,11 @@ void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, voi
     fn("closedSlow", (double)w->slow, ud);
     fn("closedHandshake", (double)w->handshake, ud);
     fn("closedHeartbeat", (double)w->heartbeat, ud);
+    fn("closedVanished", (double)w->vanished, ud);
     fn("bytesIn", (double)w->bytes_in, ud);
     fn("bytesOut", (double)w->bytes_out, ud);
     fn("writes", (double)w->writes, ud);
+    fn("pings", (double)w->pings, ud);
     fn("heartbeatsUnanswered", (double)w->heartbeats_unanswered, ud);
   }
 }

@@ -4,6 +4,15 @@
 #include "wire/frame.h"
 #include "wire/wsframe.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 /* What the hooks saw. */
 typedef struct {
   pml_loop *l;
@@ -339,6 +348,146 @@ TEST(conn_hard_limit_while_a_write_is_under_way) {
   CHECK_EQ(w.why, PML_END_SLOW);
   CHECK_EQ(atomic_load(&f->refs), 1);
   pml_buf_unref(f);
+  finish(&w, c);
+}
+
+static net_client *begin_with(pml_conn_limits limits, int reads) {
+  memset(&w, 0, sizeof w);
+  pml_listener_options o = options(&w);
+  o.limits = limits;
+  start(&w, &o);
+  net_client *c = net_connect(w.l, pml_listener_port(w.s), reads);
+  net_send(c, "\4", 1);
+  UNTIL(w.l, w.n == 1);
+  return c;
+}
+
+TEST(conn_one_message_may_be_longer_than_the_hard_limit) {
+  net_client *c = begin_with((pml_conn_limits){.queue_hard = 100000}, 1);
+  static char text[12 << 20];
+  send_of(w.c, text, sizeof text);
+  send_of(w.c, text, 50000); /* and others wait behind it */
+  UNTIL(w.l, c->n == 4 + sizeof text + 4 + 50000);
+  CHECK_EQ(w.ended, 0);
+  finish(&w, c);
+}
+
+TEST(conn_is_offered_what_one_turn_has_before_it_is_slow) {
+  net_client *c = begin_with((pml_conn_limits){.queue_hard = 200000}, 1);
+  static char text[50000];
+  for (int i = 0; i < 20; i++) send_of(w.c, text, sizeof text);
+  CHECK(!pml_conn_closing(w.c));
+  UNTIL(w.l, c->n == 20 * 50004);
+  finish(&w, c);
+}
+
+TEST(conn_slow_ws_client_gets_a_whole_frame_and_1000) {
+  memset(&w, 0, sizeof w);
+  pml_listener_options o = options(&w);
+  start(&w, &o);
+  net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
+  uv_read_stop((uv_stream_t *)&c->tcp);
+  static char mega[1 << 20];
+  pml_buf *f = pml_frame_of(4, mega, sizeof mega);
+  while (!pml_conn_closing(w.c)) {
+    pml_conn_send(w.c, f);
+    uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+  }
+  CHECK_EQ(w.why, PML_END_SLOW);
+  net_read(c);
+  size_t one = pml_frame_ws(f).n;
+  UNTIL(w.l, c->n >= 4 && memcmp(c->in + c->n - 4, "\x88\x02\x03\xe8", 4) == 0);
+  CHECK_EQ((c->n - 4) % one, 0);
+  pml_buf_unref(f);
+  finish(&w, c);
+}
+
+/* Reads n bytes at most every few milliseconds, past libuv. */
+static size_t sip(net_client *c, size_t n, int *eof) {
+  static char into[1 << 20];
+  uv_os_fd_t fd;
+  uv_fileno((uv_handle_t *)&c->tcp, &fd);
+  ssize_t r = recv(fd, into, n, MSG_DONTWAIT);
+  if (r == 0) *eof = 1;
+  for (int i = 0; i < 5; i++) {
+    uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+    usleep(1000);
+  }
+  return r > 0 ? (size_t)r : 0;
+}
+
+TEST(conn_that_reads_slowly_but_steadily_is_not_slow) {
+  net_client *c = begin_with((pml_conn_limits){.queue_soft = 1000, .queue_ms = 40}, 0);
+  static char text[8 << 20];
+  send_of(w.c, text, sizeof text);
+  size_t n = 0;
+  for (int eof = 0; n < sizeof text + 4 && !eof;) n += sip(c, 100000, &eof);
+  CHECK_EQ(n, sizeof text + 4);
+  CHECK_EQ(w.ended, 0);
+  finish(&w, c);
+}
+
+TEST(conn_that_is_closed_lingers_while_its_peer_reads) {
+  net_client *c = begin_with((pml_conn_limits){.linger_ms = 40, .queue_ms = 10000}, 0);
+  static char text[8 << 20];
+  send_of(w.c, text, sizeof text);
+  pml_conn_close(w.c, PML_END_ASKED, 0);
+  size_t n = 0;
+  for (int eof = 0; !eof;) n += sip(c, 100000, &eof);
+  CHECK_EQ(n, sizeof text + 4);
+  finish(&w, c);
+}
+
+TEST(conn_that_is_closed_lingers_no_longer_than_queue_ms) {
+  net_client *c = begin_with((pml_conn_limits){.linger_ms = 20, .queue_ms = 100}, 0);
+  static char text[12 << 20];
+  send_of(w.c, text, sizeof text);
+  pml_conn_close(w.c, PML_END_ASKED, 0);
+  int eof = 0;
+  uint64_t from = uv_hrtime();
+  while (pml_listener_conns(w.s)) sip(c, 1000, &eof);
+  CHECK((uv_hrtime() - from) / 1000000 < 2000);
+  finish(&w, c);
+}
+
+/* From here on every send() of this process fails with err; sendmsg() does not. */
+static void forbid_send(int err) {
+  struct sock_filter code[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_sendto, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog filter = {sizeof code / sizeof *code, code};
+  CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+static void is_tried_again(int err) {
+  net_client *c = begin_with((pml_conn_limits){.no_ring = 1}, 1);
+  forbid_send(err);
+  uint64_t writes = pml_listener_counts(w.s)->writes;
+  send_of(w.c, "one", 3);
+  UNTIL(w.l, pml_listener_counts(w.s)->writes >= writes + 3);
+  CHECK_EQ(w.ended, 0);
+  send_of(w.c, "two", 3); /* two blocks: they go with sendmsg() */
+  UNTIL(w.l, c->n == 14);
+  CHECK(memcmp(c->in + 4, "one", 3) == 0 && memcmp(c->in + 11, "two", 3) == 0);
+  finish(&w, c);
+}
+
+TEST(conn_send_without_buffers_is_tried_again) { is_tried_again(ENOBUFS); }
+TEST(conn_send_without_memory_is_tried_again) { is_tried_again(ENOMEM); }
+
+TEST(conn_may_be_closed_while_it_waits_for_memory) {
+  net_client *c = begin_with((pml_conn_limits){.no_ring = 1, .linger_ms = 50}, 1);
+  forbid_send(ENOBUFS);
+  send_of(w.c, "one", 3);
+  pml_loop *l = w.l;
+  uv_run(pml_loop_uv(l), UV_RUN_NOWAIT);
+  pml_conn_close(w.c, PML_END_ASKED, 0);
+  UNTIL(l, pml_listener_conns(w.s) == 0);
+  CHECK_EQ(w.ended, 1);
   finish(&w, c);
 }
 

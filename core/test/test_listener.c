@@ -3,6 +3,8 @@
 #include "wire/frame.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 /* What the hooks saw. */
@@ -120,6 +122,31 @@ TEST(listener_paused_refuses_and_keeps_who_is_there) {
 static void close_it(pml_conn *c, void *ud) {
   ++*(int *)ud;
   pml_conn_close(c, PML_END_ASKED, 0);
+}
+
+static void asks_after_7(uv_handle_t *h, void *ud) {
+  int fd, on = 0, idle = 0;
+  unsigned ms = 0;
+  socklen_t n = sizeof on;
+  if (h->type != UV_TCP || uv_fileno(h, &fd)) return;
+  getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &n);
+  getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &n);
+  getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &n);
+  *(int *)ud += on && idle == 7 && ms == 11000;
+}
+
+TEST(listener_connections_are_asked_whether_they_are_alive) {
+  for (int off = 0; off < 2; off++) {
+    pml_listener_options o = options();
+    o.limits.keep_alive_s = off ? PML_CONN_NEVER : 7;
+    start(&o);
+    net_client *c = dial();
+    UNTIL(w.l, pml_listener_conns(w.s) == 1);
+    int asked = 0;
+    uv_walk(pml_loop_uv(w.l), asks_after_7, &asked);
+    CHECK_EQ(asked, off ? 0 : 2); /* who listens, and the client's */
+    finish(c);
+  }
 }
 
 TEST(listener_each_may_close) {

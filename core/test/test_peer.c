@@ -516,6 +516,37 @@ TEST(peer_ws_kick_then_close_frame) {
   finish(c);
 }
 
+TEST(peer_ws_that_is_silent_is_closed_with_1000) {
+  prepare();
+  w.h.heartbeat_s = 1;
+  w.h.timeout_s = 1;
+  start();
+  net_client *c = dial_ws();
+  say_ws(c, 0x82, SHAKE);
+  expect(c, "8210" OK200);
+  say_ws(c, 0x82, ACK);
+  expect(c, "820403000000"
+            "880203e8");
+  CHECK_EQ(w.end.why, PML_END_HEARTBEAT);
+  say_ws(c, 0x88, "03e8");
+  UNTIL(w.l, c->eof);
+  finish(c);
+}
+
+TEST(peer_ws_without_heartbeat_is_pinged_and_never_closed) {
+  prepare();
+  w.h.ping_s = 1;
+  start();
+  net_client *c = dial_ws();
+  say_ws(c, 0x82, SHAKE);
+  expect(c, "8210" OK200);
+  say_ws(c, 0x82, ACK);
+  expect(c, "8900"
+            "8900"); /* no answer came to the first */
+  CHECK_EQ(w.ended, 0);
+  finish(c);
+}
+
 TEST(peer_ws_that_is_left_gets_1001) {
   begin();
   net_client *c = dial_ws();

@@ -4,9 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 typedef struct {
@@ -105,6 +110,44 @@ TEST(ring_tells_that_the_peer_is_gone) {
   CHECK_EQ(t.result, -EPIPE);
   pml_ring_free(r);
 }
+
+/* From here on every call of that number fails with err, in this process. */
+static void forbid(int number, int err) {
+  struct sock_filter code[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog filter = {sizeof code / sizeof *code, code};
+  CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+static void refused_with(int err) {
+  pml_ring *r = ring_here();
+  if (!r) return;
+  int fd[2];
+  pair(fd);
+  CHECK(pml_ring_remember(r, fd[0]));
+  forbid(__NR_io_uring_enter, err);
+  for (int times = 1; times <= 3; times++) {
+    told t[2] = {{0, 0}};
+    CHECK(pml_ring_send(r, fd[0], "one", 3, &t[0]));
+    CHECK(pml_ring_send(r, fd[0], "two", 3, &t[1]));
+    pml_ring_run(r, done);
+    for (int i = 0; i < 2; i++) {
+      CHECK_EQ(t[i].times, 1);
+      CHECK_EQ(t[i].result, -EAGAIN);
+    }
+  }
+  char got[8];
+  CHECK_EQ(read(fd[1], got, sizeof got), -1); /* nothing went, so nothing can go twice */
+  pml_ring_free(r);
+}
+
+TEST(ring_without_memory_hands_everything_back) { refused_with(ENOMEM); }
+TEST(ring_that_is_forbidden_later_hands_everything_back) { refused_with(EPERM); }
 
 TEST(ring_forgets_a_file_so_that_its_number_is_another_one) {
   pml_ring *r = ring_here();

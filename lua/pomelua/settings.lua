@@ -15,8 +15,8 @@ local function number(node_key, least, most)
 end
 
 -- Seconds: a fraction is cut off.
-local function seconds(node_key)
-  return { kind = "number", node_key = node_key, least = 0, most = 86400, cut = true }
+local function seconds(node_key, most)
+  return { kind = "number", node_key = node_key, least = 0, most = most or 86400, cut = true }
 end
 
 local anything = { kind = "any" }
@@ -28,6 +28,7 @@ local known = {
     connector = { kind = "connector" },
     heartbeat = seconds "heartbeat",                          -- 0: none
     timeout = seconds "timeout",                              -- 0: 2 x heartbeat
+    keepAlive = seconds("keepAlive", 32767),                  -- 0: off
     maxPackageSize = number("packageAfter", 64, 2 ^ 24 - 1),  -- bytes
     maxHandshakeSize = number("packageBefore", 64, 2 ^ 24 - 1),
     handshakeTimeout = number("handshakeTimeout", 1),         -- milliseconds

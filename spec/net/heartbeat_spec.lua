@@ -44,6 +44,7 @@ describe("over TCP and WebSocket,", function()
   local function ended(clients, from, least, most)
     each(clients, function(client)
       assert.are.same({}, assert(client:rest()))
+      if client.ws then assert.are.equal(1000, client.close_code) end
       local ms = now() - from
       assert.is_true(ms >= least and ms < most, ms .. " ms")
     end)
@@ -204,5 +205,21 @@ describe("over TCP and WebSocket,", function()
         assert.are.equal(0, assert(client:request(counts)).heartbeatsUnanswered)
       end)
     end)
+  end)
+
+  describe("no heartbeat configured, keepAlive 1 s:", function()
+    setup(function() server = talk.start { config = "keepAlive = 1" } end)
+    teardown(function() server:stop() end)
+
+    it("a silent WebSocket gets a ping a second, TCP nothing; both stay without an answer",
+      function()
+        local ws, tcp = connect "ws", connect "tcp"
+        for _ = 1, 2 do
+          local frame = assert(ws.conn:receiveFrame())
+          assert.are.same({ 9, "" }, { frame.op, frame.payload })
+        end
+        assert.are.equal(2, assert(tcp:request(counts)).pings)
+        each({ ws, tcp }, function(client) assert(client:request(echo)) end)
+      end)
   end)
 end)
