@@ -110,9 +110,12 @@ function pomelua.json.decode(text)
   return value
 end
 
-for _, name in ipairs { "crc32", "md5", "sha256", "hmac", "randomBytes", "uuid" } do
-  pomelua[name] = digest[name]
-end
+pomelua.crc32 = digest.crc32
+pomelua.md5 = digest.md5
+pomelua.sha256 = digest.sha256
+pomelua.hmac = digest.hmac
+pomelua.randomBytes = digest.randomBytes
+pomelua.uuid = digest.uuid
 
 -- The file that calls, by its environment.
 local function caller(level)
