@@ -143,7 +143,7 @@ local function not_up(self, one, text)
   else
     one.state, one.why = "failed", text
   end
-  finish(self, one, false, op.killers and "it was killed meanwhile" or text)
+  finish(self, one, false, op.killers and "it was killed meanwhile" or text, op.killers ~= nil)
 end
 
 local function start(self, one)
@@ -231,7 +231,7 @@ local function went_down(self, one, text)
   if op.kind == "restart" and not op.killers then return start(self, one) end
   local good = op.kind ~= "restart"
   finish(self, one, good, not good and "it was killed meanwhile"
-    or op.kind == "stop" and "stopped" or "ended")
+    or op.kind == "stop" and "stopped" or "ended", not good)
 end
 
 -- --- what others call -----------------------------------------------------------------------

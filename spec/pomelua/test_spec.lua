@@ -41,6 +41,20 @@ describe("the test kit", function()
 
   local function server() return test.server { base = base, type = "chat" } end
 
+  it("tells the server of those that are there, as a program does at its start", function()
+    local folder = tree.new {
+      ["app.lua"] = [[
+local app = require("pomelua").createApp()
+app.event:on("add_servers", function(list) app:set("came", list) end)
+app:start()
+]], ["config/servers.json"] = files["config/servers.json"] }
+    local came = test.server { base = folder, type = "chat" }.app:get("came")
+    assert.equal(2, #came)
+    assert.same({ "chat-1", "connector-1" }, { came[1].id, came[2].id })
+    test.closeAll()
+    tree.remove(folder)
+  end)
+
   local function failure(...)
     local ok, err = pcall(...)
     assert.is_false(ok)

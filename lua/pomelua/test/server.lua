@@ -46,7 +46,7 @@ local function why(one, node)
   return "app:start() has not been called"
 end
 
-local function run_app(self)
+local function run_app(self, entries)
   local one, failed = self.half, nil
   local owner = { name = "app.lua", failed = function(_, err) failed = errors.text(err) end }
   task.run(one, owner, function()
@@ -59,6 +59,7 @@ local function run_app(self)
   self:settle()
   if failed then return failed end
   one.event:emit("start_server", one.id)
+  one.event:emit("add_servers", entries)
   lifecycle.started(one)
   self:settle()
 end
@@ -88,7 +89,7 @@ function kit.new(options)
   self.sessions = sessions.new(self)
   for _, entry in ipairs(entries) do node:peer(entry.id, true) end
   node:peer(CALLER, true)
-  local failure = run_app(self)
+  local failure = run_app(self, entries)
   if failure then
     self:close()
     error("test.server: " .. failure, 3)
