@@ -11,8 +11,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include <fcntl.h>
 
 /* Compiled code looks at no hook. What it does look at, when its state was told to
  * profile by lines ("l"), is whether a sample was asked for: then it goes back to the
@@ -34,6 +36,7 @@
 #define SIGNAL SIGURG          /* nobody else's, and harmless where it comes by mistake */
 #define NO_TIMER "i2000000000" /* milliseconds of processor time: weeks */
 #define TICK_MAX_US 100000
+#define BLOCKED_US 1000000
 
 struct pml_budget {
   pthread_t watchdog;
@@ -56,25 +59,32 @@ struct pml_budget_slot {
   _Atomic(size_t) ndetail;
   /* the watchdog's, read by the handler */
   _Atomic(uint32_t) condemned; /* the turn that is to be stopped */
+  _Atomic(uint32_t) blocked;   /* the turn of which the log says that it waits in C */
   /* the thread's */
   pml_budget *budget;
   lua_State *L;
   int depth;
   char *spared;
   size_t nspared;
+  uint64_t *blocks; /* counts calls that were blocked; NULL: nobody counts */
+  const uint32_t *generation;
   /* under the lock */
   pml_list link;
   const pml_log *log;
   pthread_t thread;
+  pid_t tid;
   clockid_t clock;
   uint32_t ms;     /* written by the thread */
+  uint32_t least;  /* written by the thread: a budget that is not 0 is at least this */
   uint32_t mib;    /* of heap that end the process; 0: none do */
   int lines;       /* line mode is on */
   uint32_t seen;   /* the turn that the watchdog has seen running since … */
   uint64_t cpu_us; /* … this time of the thread's clock, */
-  uint64_t us;     /* for so long, */
-  int told;        /* and tried to stop, since … */
-  uint64_t told_us;
+  uint64_t us;     /* for so long, of which … */
+  uint64_t ran_us; /* … the thread ran for so long, */
+  uint64_t queued_us, queue0_us; /* and stood ready to; the kernel's count at the second look */
+  int told;                      /* and tried to stop, since … */
+  uint64_t told_us;              /* … this time of the thread's clock */
 };
 
 static void nothing(void *data, lua_State *L, int samples, int vmstate) {
@@ -88,6 +98,23 @@ static uint64_t time_us(clockid_t clock) {
   struct timespec t;
   if (clock_gettime(clock, &t) != 0) return 0;
   return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint32_t budget_of(const pml_budget_slot *s) {
+  return s->ms && s->ms < s->least ? s->least : s->ms;
+}
+
+/* What the call that runs is called for: "message chat.chatHandler.send", made safe to print.
+ * Any thread may ask, and so may a signal handler. */
+static void describe(const pml_budget_slot *s, char out[192]) {
+  const char *what = atomic_load(&s->what);
+  const uint8_t *p = atomic_load(&s->detail);
+  size_t n = atomic_load(&s->ndetail), k = 0;
+  for (; what && *what && k < 48; what++) out[k++] = *what;
+  if (n) out[k++] = ' ';
+  for (size_t i = 0; i < n && k < 190; i++)
+    out[k++] = p[i] > 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\' ? (char)p[i] : '?';
+  out[k] = '\0';
 }
 
 /* --- on the server's thread ---------------------------------------------------- */
@@ -104,7 +131,7 @@ static void stop(lua_State *L, lua_Debug *ar) {
   lua_pop(L, 1);
   if (!s || !pml_budget_over(s) || !lua_getinfo(L, "Sl", ar) || is_spared(s, ar)) return;
   lua_pushfstring(L, "%s:%d: handler stopped: over its budget of %d ms", ar->short_src,
-                  ar->currentline, (int)s->ms);
+                  ar->currentline, (int)budget_of(s));
   lua_error(L);
 }
 
@@ -161,13 +188,41 @@ void pml_budget_enter(pml_budget_slot *s, const char *what, pml_slice detail) {
   next_turn(s, 1);
 }
 
+/* The watchdog has said that the call waits in C. */
+static void unblocked(pml_budget_slot *s) {
+  char text[192];
+  describe(s, text);
+  if (s->blocks) ++*s->blocks;
+  pml_log_some(s->log, PML_WARN, "calls that were blocked", "%s is no longer blocked", text);
+}
+
 void pml_budget_leave(pml_budget_slot *s) {
   if (!s || --s->depth) return;
+  if (atomic_load_explicit(&s->blocked, memory_order_relaxed) ==
+      atomic_load_explicit(&s->turn, memory_order_relaxed))
+    unblocked(s);
   next_turn(s, 1);
 }
 
 void pml_budget_renew(pml_budget_slot *s) {
   if (s && s->depth && pml_budget_over(s)) next_turn(s, 2);
+}
+
+void pml_budget_describe(const pml_budget_slot *s, char out[224]) {
+  char digits[12];
+  size_t n = 0, k;
+  if (!s || !(atomic_load(&s->turn) & 1)) {
+    memcpy(out, "no script", 10);
+    return;
+  }
+  describe(s, out);
+  k = strlen(out);
+  memcpy(out + k, " (generation ", 13);
+  k += 13;
+  for (uint32_t g = s->generation ? *s->generation : 1; g || !n; g /= 10)
+    digits[n++] = (char)('0' + g % 10);
+  while (n) out[k++] = digits[--n];
+  memcpy(out + k, ")", 2);
 }
 
 int pml_budget_over(const pml_budget_slot *s) {
@@ -228,6 +283,7 @@ pml_budget_slot *pml_budget_join(pml_budget *b, lua_State *L, uint32_t ms, const
   s->L = L;
   s->log = log;
   s->thread = pthread_self();
+  s->tid = gettid();
   pthread_getcpuclockid(s->thread, &s->clock);
   lua_pushlightuserdata(L, s);
   lua_setfield(L, LUA_REGISTRYINDEX, KEY);
@@ -240,11 +296,26 @@ pml_budget_slot *pml_budget_join(pml_budget *b, lua_State *L, uint32_t ms, const
   return s;
 }
 
+void pml_budget_least(pml_budget_slot *s, uint32_t ms) {
+  if (!s) return;
+  pml_budget *b = s->budget;
+  pthread_mutex_lock(&b->lock);
+  s->least = ms;
+  pthread_mutex_unlock(&b->lock);
+}
+
+void pml_budget_tell(pml_budget_slot *s, uint64_t *blocks, const uint32_t *generation) {
+  if (!s) return;
+  s->blocks = blocks;
+  s->generation = generation;
+}
+
 void pml_budget_memory(pml_budget_slot *s, uint32_t mib) {
   if (!s) return;
   pml_budget *b = s->budget;
   pthread_mutex_lock(&b->lock);
   s->mib = mib;
+  pthread_cond_broadcast(&b->changed);
   pthread_mutex_unlock(&b->lock);
 }
 
@@ -278,34 +349,32 @@ static void condemn(pml_budget *b, pml_budget_slot *s) {
   b->target = s;
   atomic_store(&s->condemned, s->seen);
   s->told = 1;
-  s->told_us = 0;
+  s->told_us = time_us(s->clock);
   signal_slot(s);
 }
 
-/* The end of the process, unless the call ends while we look at what it is. */
-static void end_process(const pml_budget_slot *s) {
-  char detail[128];
-  const char *what = atomic_load(&s->what);
-  const uint8_t *p = atomic_load(&s->detail);
-  size_t n = atomic_load(&s->ndetail);
-  if (n >= sizeof detail) n = sizeof detail - 1;
-  if (n) memcpy(detail, p, n);
-  detail[n] = '\0';
+/* Says why and ends the process, unless the call ends while we look at what it is. */
+static void end_process(const pml_budget_slot *s, const char *why) {
+  char text[192];
+  describe(s, text);
   if (atomic_load(&s->turn) != s->seen) return;
   pml_log log = *s->log;
   log.level = PML_ERROR; /* said even to who wants to hear nothing */
-  pml_log_last(&log, PML_ERROR,
-               "%s%s%s has run for %llu ms and cannot be stopped (budget %u ms): the process ends",
-               what, n ? " " : "", detail, (unsigned long long)(s->us / 1000), s->ms);
+  pml_log_last(&log, PML_ERROR, "%s %s: the process ends", text, why);
   _exit(PML_BUDGET_EXIT);
 }
 
+static void end_for_time(const pml_budget_slot *s) {
+  char why[96];
+  snprintf(why, sizeof why, "has run for %llu ms and cannot be stopped (budget %u ms)",
+           (unsigned long long)(s->ran_us / 1000), budget_of(s));
+  end_process(s, why);
+}
+
 static void end_for_memory(const pml_budget_slot *s) {
-  pml_log log = *s->log;
-  log.level = PML_ERROR;
-  pml_log_last(&log, PML_ERROR, "%s holds over memoryHard of %u MiB: the process ends",
-               atomic_load(&s->what), s->mib);
-  _exit(PML_BUDGET_EXIT);
+  char why[64];
+  snprintf(why, sizeof why, "holds over memoryHard of %u MiB", s->mib);
+  end_process(s, why);
 }
 
 /* The call that this slot was condemned for ended by itself, before the handler came. */
@@ -313,34 +382,83 @@ static void acquit(pml_budget *b, pml_budget_slot *s) {
   if (b->target == s && !atomic_load(&s->taken)) give_back(b);
 }
 
+/* A file of the kernel's about the thread, as a text of one line. */
+static int about(const pml_budget_slot *s, const char *name, char *out, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%d/%s", (int)s->tid, name);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
+  if (fd >= 0) close(fd);
+  out[n > 0 ? n : 0] = '\0';
+  return n > 0 ? 0 : -1;
+}
+
+/* How long the thread has stood ready without a processor. Where the kernel does not count
+ * that, a thread that could run now counts as one that did since the last look. */
+static uint64_t queued_us(const pml_budget_slot *s, uint64_t us) {
+  char text[512], *end;
+  if (about(s, "schedstat", text, sizeof text) == 0) {
+    strtoull(text, &end, 10);
+    return strtoull(end, NULL, 10) / 1000;
+  }
+  if (about(s, "stat", text, sizeof text) != 0) return s->queue0_us + s->queued_us;
+  const char *state = strrchr(text, ')');
+  return s->queue0_us + s->queued_us + (state && state[1] && state[2] == 'R' ? us : 0);
+}
+
+static void tell_blocked(pml_budget_slot *s) {
+  char text[192], where[64];
+  describe(s, text);
+  if (about(s, "wchan", where, sizeof where) != 0 || strcmp(where, "0") == 0) where[0] = '\0';
+  if (atomic_load(&s->turn) != s->seen) return;
+  atomic_store(&s->blocked, s->seen);
+  pml_log_some(s->log, PML_WARN, "calls that block",
+               "%s is blocked in C%s%s (generation %u): this server does nothing else", text,
+               where[0] ? " in " : "", where, s->generation ? *s->generation : 1);
+}
+
+/* The call has been seen before: where has its time gone? */
+static void account(pml_budget_slot *s, uint64_t us) {
+  int first = !s->us;
+  s->us += us;
+  s->ran_us = time_us(s->clock) - s->cpu_us;
+  if (s->us < BLOCKED_US / 4 || atomic_load(&s->blocked) == s->seen) return;
+  if (first || !s->queue0_us) s->queue0_us = queued_us(s, 0) + 1;
+  s->queued_us = queued_us(s, us) - s->queue0_us + 1;
+  if (s->us >= BLOCKED_US + s->ran_us + s->queued_us) tell_blocked(s);
+}
+
+static void begin(pml_budget *b, pml_budget_slot *s, uint32_t turn) {
+  acquit(b, s);
+  s->seen = turn;
+  s->us = s->ran_us = s->queued_us = s->queue0_us = 0;
+  s->told = 0;
+  if (turn & 1) s->cpu_us = time_us(s->clock);
+}
+
 /* us: since the last look. Returns in how many to look again. */
 static uint64_t look(pml_budget *b, pml_budget_slot *s, uint64_t us) {
   uint32_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
-  uint64_t budget_us = (uint64_t)s->ms * 1000, grace_us = (uint64_t)b->grace_ms * 1000;
-  uint64_t tick = budget_us / 10 < 1000 ? 1000 : budget_us / 10;
-  if (tick > TICK_MAX_US) tick = TICK_MAX_US;
+  uint64_t budget_us = (uint64_t)budget_of(s) * 1000, grace_us = (uint64_t)b->grace_ms * 1000;
+  uint64_t tick = budget_us && budget_us < 10 * TICK_MAX_US ? budget_us / 10 : TICK_MAX_US;
+  if (tick < 1000) tick = 1000;
   if (turn != s->seen) {
-    acquit(b, s);
-    s->seen = turn;
-    s->us = 0;
-    s->told = 0;
-    if (turn & 1) s->cpu_us = time_us(s->clock);
+    begin(b, s, turn);
     return tick;
   }
   if (!(turn & 1)) return tick;
   if (s->mib && (uint32_t)lua_gc(s->L, LUA_GCCOUNT, 0) / 1024u >= s->mib) end_for_memory(s);
-  s->us += us;
+  account(s, us);
   if (s->told) {
-    s->told_us += us;
-    if (s->told_us >= grace_us) end_process(s);
+    if (s->cpu_us + s->ran_us - s->told_us >= grace_us) end_for_time(s);
     if (b->target == s) signal_slot(s);
     return tick;
   }
-  if (!s->ms) return tick;
-  uint64_t ran = time_us(s->clock) - s->cpu_us;
-  if (ran < budget_us && s->us < budget_us + grace_us)
-    return budget_us - ran < tick ? budget_us - ran : tick;
+  if (!budget_us) return tick;
+  if (s->ran_us < budget_us) return budget_us - s->ran_us < tick ? budget_us - s->ran_us : tick;
   if (!b->target) condemn(b, s);
+  else if (s->ran_us >= budget_us + grace_us)
+    end_for_time(s); /* its turn to be stopped never came */
   return tick;
 }
 
@@ -362,7 +480,7 @@ static uint64_t look_at_all(pml_budget *b, uint64_t us) {
   uint64_t wait = 0;
   for (pml_list *l = b->slots.next; l != &b->slots; l = l->next) {
     pml_budget_slot *s = PML_LIST_OBJ(l, pml_budget_slot, link);
-    if (!s->ms && b->target != s) continue;
+    if (!s->ms && !s->mib && b->target != s) continue;
     uint64_t in = look(b, s, us);
     if (!wait || in < wait) wait = in ? in : 1;
   }

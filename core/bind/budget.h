@@ -9,7 +9,9 @@
  * process some seconds later with one line that says what ran, and PML_BUDGET_EXIT.
  *
  * Time is the processor time of the server's thread, so a busy machine makes no
- * script late; a call that sleeps in C is over its budget after the grace, too.
+ * script late. A call that waits in C (a read, a lock, a sleep) uses none: after a second
+ * the log says so, once, and again when it has ended; nobody ends it. What the thread waited
+ * for a processor does not count, nor does time in which the whole process was stopped.
  *
  * There is one pml_budget in a process, since LuaJIT has one profiler in a process
  * and this is built on it: scripts there cannot use it (jit.p). Takes SIGPROF and
@@ -25,6 +27,7 @@
 
 #define PML_BUDGET_GRACE_MS \
   9000 /* from the first attempt to stop a call to the end of the process */
+#define PML_BUDGET_START_MS 5000 /* while a server starts: files are loaded, data is read */
 #define PML_BUDGET_EXIT 70
 
 typedef struct pml_budget pml_budget;
@@ -44,6 +47,11 @@ void pml_budget_quit(pml_budget_slot *s);
 /* The rest is for the slot's thread; a slot that is NULL has no budget. */
 
 void pml_budget_set(pml_budget_slot *s, uint32_t ms);
+/* A budget that is not 0 is at least so many ms: while a server starts. */
+void pml_budget_least(pml_budget_slot *s, uint32_t ms);
+/* Where calls that were blocked are counted, and the number of the scripts for the log: both
+ * borrowed until quit. */
+void pml_budget_tell(pml_budget_slot *s, uint64_t *blocks, const uint32_t *generation);
 /* Ends the process when a call makes the state's heap grow to so many MiB; 0: never. The watchdog
  * reads LuaJIT's own count, which the thread writes meanwhile: one aligned word. */
 void pml_budget_memory(pml_budget_slot *s, uint32_t mib);
@@ -58,6 +66,9 @@ void pml_budget_leave(pml_budget_slot *s);
 /* Inside of a call, from a function that Lua calls: what was being stopped has ended, and
  * what follows has the whole budget. Nothing while nothing is being stopped. */
 void pml_budget_renew(pml_budget_slot *s);
+/* What s runs now, "message chat.chatHandler.send (generation 1)", or "no script": for a signal
+ * handler. */
+void pml_budget_describe(const pml_budget_slot *s, char out[224]);
 /* Whether what runs now is being stopped. */
 int pml_budget_over(const pml_budget_slot *s);
 

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "bind/call.h"
+#include "bind/crash.h"
 #include "bind/l_watch.h"
 #include "bind/l_control.h"
 #include "bind/lua_node.h"
@@ -16,7 +17,8 @@
 typedef struct {
   lua_State *L;
   pml_budget_slot *slot;
-  pml_lua *lua; /* lives in L; NULL before it was made */
+  pml_crash_place *place; /* NULL: embedded, the signals are somebody else's */
+  pml_lua *lua;           /* lives in L; NULL before it was made */
 } state;
 
 static int require(lua_State *L, const char *name, char **err) {
@@ -63,6 +65,7 @@ static int load(pml_node *n, pml_program_member *m, const char *boot, void **out
   s->L = L;
   if (c->budget)
     s->slot = pml_budget_join(c->budget, L, pml_node_config(n)->budget_ms, pml_node_log(n));
+  if (s->slot) s->place = pml_crash_enter(pml_node_log(n), s->slot);
   pml_lua_call_open(L);
   if (probe(L, pml_node_log(n), err) != 0) return -1;
   if (require(L, "pomelua.core", err) != 0) return -1; /* boot may do without; its node may not */
@@ -73,7 +76,12 @@ static int load(pml_node *n, pml_program_member *m, const char *boot, void **out
   s->lua->budget = s->slot;
   pml_memory_begin(&s->lua->memory, L, n, s->slot);
   lua_pushstring(L, boot);
-  return pml_lua_try(L, 2, 0, err);
+  pml_budget_tell(s->slot, pml_node_blocked(n), pml_node_generation(n));
+  pml_budget_least(s->slot, PML_BUDGET_START_MS);
+  pml_budget_enter(s->slot, "start", pml_slice_of(NULL, 0));
+  int rc = pml_lua_try(L, 2, 0, err);
+  pml_budget_leave(s->slot);
+  return rc;
 }
 
 static void unload(void *out, void *ud) {
@@ -83,6 +91,7 @@ static void unload(void *out, void *ud) {
     pml_lua_watch_end(s->lua);
     pml_memory_end(&s->lua->memory);
   }
+  pml_crash_leave(s->place);
   pml_budget_quit(s->slot);
   lua_close(s->L);
   pml_free(s);
@@ -161,6 +170,7 @@ static int l_run(lua_State *L) {
   }
   o.notices = text(L, 1, "notices", "");
   pml_lua_control_read(L, 1, &c.control, &o);
+  pml_crash_catch();
   c.budget = pml_budget_new(PML_BUDGET_GRACE_MS);
   if (!c.budget) return luaL_error(L, "run: no thread for the scripts' budget");
   pml_standard_begin(L, &standard, o.json);

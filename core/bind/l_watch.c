@@ -49,6 +49,7 @@ static void call(pml_lua *lua, int nargs, const char *what) {
   pml_budget_enter(lua->budget, what, pml_slice_of(NULL, 0));
   pml_lua_call(lua->L, nargs, 0, pml_node_log(lua->node), what);
   pml_budget_leave(lua->budget);
+  pml_memory_check(&lua->memory);
 }
 
 static void on_event(const char *name, void *ud) {

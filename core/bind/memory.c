@@ -9,7 +9,6 @@
 
 #define EVERY 16u /* calls between two looks */
 #define PAUSE_MS 1000u
-#define STATUS 70
 #define GARBAGE_KIB 2048u /* may be there before a cycle begins: about what a core keeps near */
 #define QUIET_MS 250u     /* without a call */
 #define WORTH_KIB 256u    /* of growth since the last quiet moment */
@@ -122,7 +121,7 @@ void pml_memory_check(pml_memory *m) {
     pml_log_last(pml_node_log(n), PML_ERROR,
                  "scripts hold %u MiB, over memoryHard of %u: the process ends", held,
                  c->memory_hard_mib);
-    _exit(STATUS);
+    _exit(PML_BUDGET_EXIT);
   }
   if (held >= c->memory_soft_mib) over_soft(m, c->memory_soft_mib);
   else if (pml_node_refusing(n)) pml_node_refuse(n, 0);

@@ -1,6 +1,7 @@
 #include "bind/open.h"
 
 #include "bind/call.h"
+#include "bind/guard.h"
 #include "bind/l_cluster.h"
 #include "bind/l_codec.h"
 #include "bind/l_control.h"
@@ -18,6 +19,7 @@ int luaopen_pomelua_core(lua_State *L) {
   lua_newtable(L);
   lua_pushliteral(L, PML_VERSION);
   lua_setfield(L, -2, "version");
+  pml_open_guard(L);
   pml_open_json(L);
   pml_open_codec(L);
   pml_open_digest(L);

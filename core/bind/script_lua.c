@@ -28,11 +28,10 @@ static lua_State *begin(void *ud, int which) {
 /* detail: what the entry is called for, if the call never ends. */
 static int call_for(void *ud, int which, pml_slice detail, int nargs, int nresults) {
   pml_lua *lua = ud;
-  /* Nobody waits for a server that does not listen yet. */
-  pml_budget_slot *budget = which == PML_ON_START ? NULL : lua->budget;
-  pml_budget_enter(budget, names[which], detail);
+  pml_budget_enter(lua->budget, names[which], detail);
   int rc = pml_lua_call(lua->L, nargs, nresults, pml_node_log(lua->node), names[which]);
-  pml_budget_leave(budget);
+  pml_budget_leave(lua->budget);
+  if (which == PML_ON_START) pml_budget_least(lua->budget, 0);
   pml_memory_check(&lua->memory);
   return rc;
 }

@@ -10,7 +10,7 @@
 
 typedef struct {
   uint64_t requests, notifies, forwards, forward_fails, bad_routes, over_in_flight, over_memory,
-    ignored;
+    blocked, ignored;
   uint64_t answers, late_answers, handler_timeouts, calls_in, pushes, push_records, deliveries,
     push_fails;
 } pml_node_counters;

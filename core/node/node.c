@@ -389,6 +389,10 @@ int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, ui
 
 /* --- counters ---------------------------------------------------------------- */
 
+uint64_t *pml_node_blocked(pml_node *n) { return &n->counts.blocked; }
+
+const uint32_t *pml_node_generation(const pml_node *n) { return &n->generation; }
+
 void pml_node_count_over_in_flight(pml_node *n) { n->counts.over_in_flight++; }
 
 void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, void *ud), void *ud) {
@@ -409,6 +413,7 @@ void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, voi
     {"badRoutes", c->bad_routes},
     {"overInFlight", c->over_in_flight},
     {"overMemory", c->over_memory},
+    {"blocked", c->blocked},
     {"ignored", c->ignored},
     {"answers", c->answers},
     {"lateAnswers", c->late_answers},

@@ -78,6 +78,9 @@ int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body);
 
 /* A message that scripts refuse: too many of its session's are being worked on. */
 void pml_node_count_over_in_flight(pml_node *n);
+/* The counter of calls that waited in C, and the number of the scripts: borrowed, n's. */
+uint64_t *pml_node_blocked(pml_node *n);
+const uint32_t *pml_node_generation(const pml_node *n);
 
 /* Counters by name, for scripts: walks them all. */
 void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, void *ud), void *ud);

@@ -21,6 +21,9 @@
 #define STOP_MS 10000 /* from the signal to the end */
 #define DRAIN_MS 3000 /* of it, for the clients to go */
 #define MAILS_PER_TURN 256
+/* What a script may recurse through C, whatever `ulimit -s` says: bind/guard stops it before
+ * the end. Of these bytes only those that were used take memory. */
+#define THREAD_STACK (16u << 20)
 #define MAIL_LIMIT (16u << 20)
 #define SIGNALS 5 /* that are taken, see signals */
 
@@ -597,7 +600,11 @@ static int start_thread(pml_program *p, const pml_program_server *server, int al
   m->server.boot = pml_strdup(server->boot);
   m->loop = pml_loop_new();
   m->box = m->loop ? pml_mailbox_new(m->loop, MAILS_PER_TURN, MAIL_LIMIT, member_mail, m) : NULL;
-  int rc = m->box ? pthread_create(&m->thread, NULL, member_main, m) : -1;
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setstacksize(&attr, THREAD_STACK);
+  int rc = m->box ? pthread_create(&m->thread, &attr, member_main, m) : -1;
+  pthread_attr_destroy(&attr);
   m->running = rc == 0;
   return rc == 0 ? 0 : PML_EIO;
 }

@@ -330,6 +330,13 @@ TEST(budget_slots_come_and_go) {
   pml_budget_free(s.budget);
 }
 
+static int without_time; /* the test's own process: no budget of time, 50 MiB */
+
+static void keep_line(pml_level level, const char *text, void *ud) {
+  (void)level;
+  if (strstr(text, "is blocked")) snprintf(ud, 256, "%s", text);
+}
+
 /* What a process that runs code under a budget of 20 ms and a grace of 100 ms
  * writes on stderr, and its status. */
 static int last_words(const char *code, char *text, size_t n) {
@@ -340,9 +347,10 @@ static int last_words(const char *code, char *text, size_t n) {
   if (pid == 0) {
     dup2(end[1], STDERR_FILENO);
     close(end[1]);
-    server s = {.ms = 20};
+    server s = {.ms = without_time ? 0 : 20};
     s.budget = pml_budget_new(100);
     open_server(&s);
+    if (without_time) pml_budget_memory(s.slot, 50);
     call(&s, code);
     _exit(0);
   }
@@ -367,9 +375,75 @@ TEST(budget_ends_the_process_when_lua_cannot_be_interrupted) {
   CHECK(strchr(text, '\n')[1] == '\0'); /* one line */
 }
 
-TEST(budget_ends_the_process_when_a_call_sleeps_in_c) {
+static int count(const char *text, const char *part) {
+  int n = 0;
+  for (; (text = strstr(text, part)); text++) n++;
+  return n;
+}
+
+TEST(budget_says_of_a_call_that_waits_in_c_that_it_is_blocked) {
+  char text[1024];
+  CHECK_EQ(last_words("os.execute('exec sleep 2 2>&-')", text, sizeof text), 0);
+  CHECK_EQ(count(text, " test-1 test code is blocked in C"), 1);
+  CHECK_EQ(count(text, " test-1 test code is no longer blocked\n"), 1);
+  CHECK_EQ(count(text, "\n"), 2);
+}
+
+TEST(budget_counts_calls_that_were_blocked) {
+  uint64_t blocks = 0;
+  uint32_t generation = 7;
+  char line[256] = "";
+  server s = {.ms = 0};
+  s.budget = pml_budget_new(NEVER_MS);
+  open_server(&s);
+  s.log.on_line = keep_line;
+  s.log.ud = line;
+  pml_budget_tell(s.slot, &blocks, &generation);
+  pml_budget_memory(s.slot, 4000);
+  CHECK_EQ(call(&s, "os.execute('exec sleep 2')"), 0);
+  CHECK_EQ(blocks, 1);
+  CHECK(strstr(line, "(generation 7)"));
+  CHECK_EQ(call(&s, "return 1"), 0);
+  CHECK_EQ(blocks, 1);
+  close_server(&s);
+  pml_budget_free(s.budget);
+}
+
+TEST(budget_of_a_server_that_starts_is_longer) {
+  server s = {.ms = SHORT_MS};
+  s.budget = pml_budget_new(NEVER_MS);
+  open_server(&s);
+  pml_budget_least(s.slot, 200);
+  CHECK(stopped(&s, "while true do end"));
+  CHECK(strstr(lua_tostring(s.L, -1), "over its budget of 200 ms"));
+  pml_budget_least(s.slot, 0);
+  CHECK(stopped(&s, "while true do end"));
+  CHECK(strstr(lua_tostring(s.L, -1), "over its budget of 3 ms"));
+  close_server(&s);
+  pml_budget_free(s.budget);
+}
+
+TEST(budget_describes_the_call_that_runs) {
+  char text[224];
+  server s = {.ms = 0};
+  s.budget = pml_budget_new(NEVER_MS);
+  open_server(&s);
+  pml_budget_describe(s.slot, text);
+  CHECK_BYTES(text, strlen(text), "no script");
+  pml_budget_enter(s.slot, "message", pml_slice_str("a.b\n\"c"));
+  pml_budget_describe(s.slot, text);
+  CHECK_BYTES(text, strlen(text), "message a.b??c (generation 1)");
+  pml_budget_leave(s.slot);
+  close_server(&s);
+  pml_budget_free(s.budget);
+}
+
+TEST(budget_ends_the_process_for_memory_without_a_budget_of_time) {
   char text[512];
-  CHECK_EQ(last_words("os.execute('exec sleep 2 2>&-')", text, sizeof text), PML_BUDGET_EXIT);
+  without_time = 1;
+  CHECK_EQ(last_words("local t = {} while true do t[#t + 1] = { #t } end", text, sizeof text),
+           PML_BUDGET_EXIT);
+  CHECK_EQ(count(text, " test-1 test code holds over memoryHard of 50 MiB: the process ends\n"), 1);
 }
 
 TEST(budget_leaves_alone_the_process_whose_c_call_comes_back) {

@@ -2,6 +2,7 @@
 -- scripts are set up, app.lua runs. What goes wrong is one line for the program.
 local errors = require "pomelua.errors"
 local finalizers = require "pomelua.finalizers"
+local guards = require "pomelua.guards"
 local json = require "pomelua.json"
 local lifecycle = require "pomelua.lifecycle"
 local loader = require "pomelua.loader"
@@ -34,6 +35,7 @@ local function surround(node)
   print = log.print -- luacheck: ignore
   seed()
   finalizers.protect()
+  guards.protect()
   os.exit = function(code) -- luacheck: ignore
     node:shutdown(exit_status(code))
     task.exit()

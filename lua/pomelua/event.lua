@@ -2,6 +2,7 @@
 -- an error in one is logged and does not keep the others from running.
 local errors = require "pomelua.errors"
 local generation = require "pomelua.generation"
+local guards = require "pomelua.guards"
 local task = require "pomelua.task"
 
 ---@class pomelua.Event
@@ -102,6 +103,7 @@ end
 function methods:emit(name, ...)
   local list = self._listeners[name]
   if not list then return false end
+  if guards.full() then error("event:emit: its listeners emit, and so on for ever", 2) end
   local args = { n = select("#", ...), ... }
   for i = 1, #list do
     local listener = list[i]

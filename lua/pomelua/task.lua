@@ -13,6 +13,7 @@
 local core = require "pomelua.core"
 local current = require "pomelua.current"
 local errors = require "pomelua.errors"
+local guards = require "pomelua.guards"
 local in_flight = require "pomelua.in_flight"
 local log = require "pomelua.log"
 
@@ -52,6 +53,7 @@ end
 
 local function step(server, t, run, a, b, c, d)
   local outer_task, outer_server = current.task, current.server
+  t.nest = outer_task and guards.depth() + 1 or 0
   current.task, current.server = t, server
   local ok, signal = resume(t.co, run, a, b, c, d)
   current.task, current.server = outer_task, outer_server
@@ -84,7 +86,17 @@ local function step(server, t, run, a, b, c, d)
   end
 end
 
+-- A function that the server calls makes it call another, and so on.
+local function refuse(server, owner)
+  local text = "calls that begin each other too deep"
+  if owner.failed then owner:failed(text) end
+  if log.may_tell(server, owner, text) then
+    log.write(server, owner.level or "error", debug.traceback(owner.name .. ": " .. text, 3))
+  end
+end
+
 local function start(server, owner, run, a, b, c, d)
+  if current.task and guards.full() then return refuse(server, owner) end
   local pool = server.pool
   local n = #pool
   local t = pool[n]

@@ -10,6 +10,7 @@
 --
 -- A server or cluster that an `it` (or its before_each) made ends with that `it`; one made in
 -- setup lives until test.closeAll or its close.
+local guards = require "pomelua.guards"
 local kit_cluster = require "pomelua.test.cluster"
 local kit_server = require "pomelua.test.server"
 local leftovers = require "pomelua.test.leftovers"
@@ -43,6 +44,8 @@ local function watch(element)
     if text then error("left behind:\n" .. text, 0) end
   end
 end
+
+guards.protect()
 
 -- busted tells when an `it` begins and ends; outside of busted nobody does.
 local found, busted = pcall(require, "busted")
