@@ -193,7 +193,7 @@ static void unblocked(pml_budget_slot *s) {
   char text[192];
   describe(s, text);
   if (s->blocks) ++*s->blocks;
-  pml_log_some(s->log, PML_WARN, "calls that were blocked", "%s is no longer blocked", text);
+  pml_log_write(s->log, PML_WARN, "%s is no longer blocked", text);
 }
 
 void pml_budget_leave(pml_budget_slot *s) {
@@ -412,9 +412,9 @@ static void tell_blocked(pml_budget_slot *s) {
   if (about(s, "wchan", where, sizeof where) != 0 || strcmp(where, "0") == 0) where[0] = '\0';
   if (atomic_load(&s->turn) != s->seen) return;
   atomic_store(&s->blocked, s->seen);
-  pml_log_some(s->log, PML_WARN, "calls that block",
-               "%s is blocked in C%s%s (generation %u): this server does nothing else", text,
-               where[0] ? " in " : "", where, s->generation ? *s->generation : 1);
+  pml_log_write(s->log, PML_WARN,
+                "%s is blocked in C%s%s (generation %u): this server does nothing else", text,
+                where[0] ? " in " : "", where, s->generation ? *s->generation : 1);
 }
 
 /* The call has been seen before: where has its time gone? */
