@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/uidset.h"
 #include "node/inside.h"
 #include "node/resolve.h"
 #include "wire/frame.h"
@@ -19,23 +20,16 @@ static uint32_t mark_except(pml_node *n, pml_slice except) {
   return n->push_mark;
 }
 
-static int listed(pml_slice uids, pml_uid uid) {
-  pml_uid u;
-  while (pml_uids_next(&uids, &u) > 0)
-    if (pml_uid_eq(u, uid)) return 1;
-  return 0;
-}
-
 static void to_session(pml_node *n, pml_session *s, uint32_t mark, pml_buf *frame) {
   if ((mark && s->mark == mark) || !s->sink) return;
   n->counts.deliveries++;
   pml_sink_send(s->sink, frame);
 }
 
-static void no_session(pml_node *n, pml_slice uids, pml_slice except, pml_writer *fails) {
+static void no_session(pml_node *n, pml_slice uids, pml_uidset *except, pml_writer *fails) {
   pml_uid uid;
   while (pml_uids_next(&uids, &uid) > 0) {
-    if (except.n && listed(except, uid)) continue;
+    if (pml_uidset_has(except, uid)) continue;
     n->counts.push_fails++;
     if (fails) pml_uids_put(fails, uid);
   }
@@ -52,36 +46,40 @@ static void warm(const pml_resolved *known, size_t i) {
 static void deliver(pml_node *n, pml_buf *block, pml_slice except, pml_buf *frame,
                     pml_writer *fails) {
   uint32_t mark = mark_except(n, except);
+  pml_uidset left_out = {.list = except};
   const pml_resolved *known = pml_resolver_get(n->resolver, n->sessions, block);
   if (known) {
     for (size_t i = 0; i < known->n; i++) {
       warm(known, i);
       to_session(n, known->v[i], mark, frame);
     }
-    no_session(n, known->fails, except, fails);
+    no_session(n, known->fails, &left_out, fails);
+    pml_uidset_fini(&left_out);
     return;
   }
   pml_slice uids = pml_buf_slice(block), rest = uids;
   pml_uid uid;
   for (; pml_uids_next(&rest, &uid) > 0; uids = rest) {
     pml_session *s = pml_sessions_by_uid(n->sessions, uid);
-    if (!s) no_session(n, pml_slice_of(uids.p, uids.n - rest.n), except, fails);
+    if (!s) no_session(n, pml_slice_of(uids.p, uids.n - rest.n), &left_out, fails);
     for (; s; s = s->uid_next) to_session(n, s, mark, frame);
   }
+  pml_uidset_fini(&left_out);
 }
 
 typedef struct {
   pml_node *node;
   pml_buf *frame;
-  pml_slice param, except;
+  pml_slice param;
+  pml_uidset except;
   uint32_t mark;
   int binded, filtered;
 } broadcast;
 
 /* A filter may push, and that marks anew: then the list itself is asked. */
-static int is_left_out(const broadcast *b, const pml_session *s) {
+static int is_left_out(broadcast *b, const pml_session *s) {
   if (!b->mark || !s->uid.s) return 0;
-  return b->node->push_mark == b->mark ? s->mark == b->mark : listed(b->except, s->uid);
+  return b->node->push_mark == b->mark ? s->mark == b->mark : pml_uidset_has(&b->except, s->uid);
 }
 
 static int broadcast_one(pml_session *s, void *ud) {
@@ -103,12 +101,13 @@ static void broadcast_here(pml_node *n, int flags, pml_slice param, pml_slice ex
     .node = n,
     .frame = frame,
     .param = param,
-    .except = except,
+    .except = {.list = except},
     .mark = mark_except(n, except),
     .binded = (flags & PML_ENV_BINDED) != 0,
     .filtered = (flags & PML_ENV_FILTER) != 0,
   };
   pml_sessions_each(n->sessions, broadcast_one, &b);
+  pml_uidset_fini(&b.except);
 }
 
 void pml_push_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_buf *uids) {
@@ -144,8 +143,10 @@ typedef struct {
 
 static void fail_all(gather *g, pml_slice uids, pml_slice except) {
   pml_uid uid;
+  pml_uidset left_out = {.list = except};
   while (pml_uids_next(&uids, &uid) > 0)
-    if (!except.n || !listed(except, uid)) pml_uids_put(&g->fails, uid);
+    if (!pml_uidset_has(&left_out, uid)) pml_uids_put(&g->fails, uid);
+  pml_uidset_fini(&left_out);
 }
 
 static void gather_end(pml_task *t) {
