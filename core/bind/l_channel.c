@@ -327,7 +327,7 @@ static pml_push_target *targets_at(lua_State *L, int idx, size_t n, char (*texts
       lua_rawget(L, -2);
       lua_pushliteral(L, "uid");
       lua_rawget(L, -3);
-      to[i].sid = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+      to[i].sid = lua_type(L, -2) == LUA_TSTRING ? pml_lua_name(L, -2) : NULL;
       if (pml_lua_uid(L, -1, texts[i], &to[i].uid) != 0) to[i].sid = NULL;
       lua_pop(L, 2);
     }
@@ -387,7 +387,7 @@ static int l_broadcast(lua_State *L) {
   const char **sids = pml_alloc((n + 1) * sizeof *sids);
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, 10, (int)i + 1);
-    sids[i] = lua_tostring(L, -1);
+    sids[i] = pml_lua_name(L, -1);
     lua_pop(L, 1);
   }
   pml_push_broadcast_to to = {

@@ -100,6 +100,12 @@ void pml_lua_push_uid(lua_State *L, pml_uid uid) {
   }
 }
 
+const char *pml_lua_name(lua_State *L, int idx) {
+  size_t n;
+  const char *s = luaL_checklstring(L, idx, &n);
+  return strlen(s) == n ? s : "";
+}
+
 void pml_lua_push_slice(lua_State *L, pml_slice s) {
   if (s.n) lua_pushlstring(L, (const char *)s.p, s.n);
   else lua_pushnil(L);
@@ -250,13 +256,13 @@ static int l_set_servers(lua_State *L) {
 
 /* node:alive(serverId) -> boolean */
 static int l_alive(lua_State *L) {
-  lua_pushboolean(L, pml_node_alive(pml_lua_check(L)->node, luaL_checkstring(L, 2)));
+  lua_pushboolean(L, pml_node_alive(pml_lua_check(L)->node, pml_lua_name(L, 2)));
   return 1;
 }
 
 /* node:incarnation(serverId) -> number: which life of that server is there now | nil: it is not */
 static int l_incarnation(lua_State *L) {
-  uint64_t it = pml_node_incarnation(pml_lua_check(L)->node, luaL_checkstring(L, 2));
+  uint64_t it = pml_node_incarnation(pml_lua_check(L)->node, pml_lua_name(L, 2));
   if (it) lua_pushnumber(L, (lua_Number)it);
   else lua_pushnil(L);
   return 1;
@@ -402,7 +408,7 @@ static int l_answer(lua_State *L) {
 /* node:forward(pending, serverId | nil) -> true | nil, message, "CLOSED" | "NOENT" | … */
 static int l_forward(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  const char *to = luaL_optstring(L, 3, NULL);
+  const char *to = lua_isnoneornil(L, 3) ? NULL : pml_lua_name(L, 3);
   int rc = pml_frontend_forward(lua->node, pml_lua_id(L, 2), to);
   if (rc == PML_ECLOSED)
     return pml_lua_fail(L, rc, "this message has been forwarded, or its client is gone");
@@ -470,7 +476,7 @@ static int check_count(lua_State *L, int arg, int first) {
 static int l_call(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   size_t nname;
-  const char *to = luaL_checkstring(L, 2), *name = luaL_checklstring(L, 3, &nname);
+  const char *to = pml_lua_name(L, 2), *name = luaL_checklstring(L, 3, &nname);
   lua_Number ms = luaL_checknumber(L, 4);
   luaL_argcheck(L, ms >= 0 && ms <= 4294967295.0, 4, "milliseconds");
   int n = check_count(L, 5, 6);

@@ -70,6 +70,9 @@ int pml_lua_fail_name(lua_State *L, const char *name, const char *message);
 
 /* An id (session, request, …) at idx: a number; 0 when it is none. Raises on other types. */
 pml_id pml_lua_id(lua_State *L, int idx);
+/* The name of a server at idx as a C string; "", nobody's, when it holds a NUL, which would make
+ * another name of it. Raises on other types. */
+const char *pml_lua_name(lua_State *L, int idx);
 /* A uid at idx: string or number. buf holds a number's text. 0, or PML_EINVAL (NaN, too long, other
  * type). */
 int pml_lua_uid(lua_State *L, int idx, char buf[40], pml_uid *out);

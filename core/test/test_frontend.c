@@ -98,6 +98,8 @@ TEST(frontend_kicks_who_asks_for_a_constructor) {
   CHECK_EQ(f.frames, 0);
   CHECK(strcmp(f.reason, "attack") == 0);
   fake_script_expect(&v.script, "");
+  pml_close_reason why = {.kind = PML_CLOSE_NIL};
+  pml_frontend_closed(v.node, s, &why);
   virtual_close(&v);
 }
 

@@ -52,6 +52,7 @@ describe("a node", function()
     local chat = core.node { id = "chat-1", type = "chat" }
     assert.is_false(chat:isFrontend())
     assert.is_true(node:alive("connector-1"))
+    assert.is_false(node:alive("connector-1\0x"))
     assert.is_false(node:alive("chat-1"))
     node:peer("chat-1", true)
     assert.is_true(node:alive("chat-1"))

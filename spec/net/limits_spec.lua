@@ -124,6 +124,21 @@ describe("limits:", function()
     end
   end)
 
+  describe("made as large as it can be,", function()
+    setup(function() start { config = "maxPackageSize = 16777215" } end)
+    teardown(function() server:stop() end)
+
+    it("the largest package is taken, in one WebSocket frame too", function()
+      for _, transport in ipairs(pomelo.transports) do
+        local client = tagged(transport)
+        local head = 2 + 1 + #(entry .. "kind")
+        local id = client:ask(entry .. "kind", sized(16777215 - head))
+        assert.are.equal("table", assert(client:answer(id, 20000)).kind)
+        client:close()
+      end
+    end)
+  end)
+
   describe("made small,", function()
     setup(function()
       start {
@@ -273,7 +288,8 @@ describe("limits:", function()
         { "maxPackageSize = 17 * 1024 * 1024", "connectorConfig.maxPackageSize" },
         { "queueSoft = 'much'", "connectorConfig.queueSoft" },
         { "queueHard = 0 / 0", "connectorConfig.queueHard" },
-        { "heartbeat = 3.9", "connectorConfig.heartbeat" },
+        { "heartbeat = -1", "connectorConfig.heartbeat" },
+        { "keepAlive = 40000", "connectorConfig.keepAlive" },
       } do
         local ok, message = pcall(talk.start, { config = case[1] })
         assert.is_false(ok)
