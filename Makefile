@@ -81,6 +81,13 @@ bench:
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	luajit bench/run.lua $(BUILD)
 
+# A small game under clients that come and go, reloads and restarts, for MINUTES=20; status 1 when
+# anything is lost, doubled or misdirected.
+soak:
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	POMELUA_BUILD=$(BUILD) luajit tools/soak.lua
+
 # luacheck, both compilers with -Werror, and the layout of the C files.
 lint: $(BUILD)/test/tests.inc
 	@tools/deps.sh test
@@ -159,6 +166,6 @@ build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all deps run test asan tsan bench lint format install rock install-rock clean
+.PHONY: all deps run test asan tsan bench soak lint format install rock install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d build/fuzz/*/*.d)
