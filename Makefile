@@ -103,14 +103,16 @@ install: all
 	@$(MAKE) --no-print-directory install-rock \
 	  BINDIR=$(call quoted,$(DESTDIR)$(PREFIX)/bin) \
 	  LUADIR=$(call quoted,$(DESTDIR)$(PREFIX)/share/pomelua/lua) \
-	  LIBDIR=$(call quoted,$(DESTDIR)$(PREFIX)/lib/lua/5.1)
-	install -D -m 755 $(BUILD)/load $(call quoted,$(DESTDIR)$(PREFIX)/share/pomelua/load)
-	install -D -m 644 docs/pomelua.1 \
-	  $(call quoted,$(DESTDIR)$(PREFIX)/share/man/man1/pomelua.1)
+	  LIBDIR=$(call quoted,$(DESTDIR)$(PREFIX)/lib/lua/5.1) \
+	  LOAD=$(call quoted,$(DESTDIR)$(PREFIX)/share/pomelua/load) \
+	  MANDIR=$(call quoted,$(DESTDIR)$(PREFIX)/share/man/man1)
 
 # What the rock holds: the program into BINDIR, the Lua half with the template of a game
-# into LUADIR, the module into LIBDIR.
-rock: $(BUILD)/pomelua $(CORESO)
+# into LUADIR, the module into LIBDIR; the load generator beside the program, and the man page
+# where `luarocks doc` looks, unless LOAD and MANDIR say otherwise.
+LOAD   ?= $(BINDIR)/pomelua-load
+MANDIR ?= $(BINDIR)/../doc
+rock: $(BUILD)/pomelua $(CORESO) $(BUILD)/load
 install-rock: rock
 	install -D -m 755 $(BUILD)/pomelua $(call quoted,$(BINDIR)/pomelua)
 	install -D -m 755 $(CORESO) $(call quoted,$(LIBDIR)/pomelua/core.so)
@@ -118,6 +120,8 @@ install-rock: rock
 	  install -D -m 644 $$f $(call quoted,$(LUADIR)/)$${f#lua/} || exit 1; done
 	install -D -m 644 examples/chat/web/pomelua.js \
 	  $(call quoted,$(LUADIR)/pomelua/template/web/pomelua.js)
+	install -D -m 755 $(BUILD)/load $(call quoted,$(LOAD))
+	install -D -m 644 docs/pomelua.1 $(call quoted,$(MANDIR)/pomelua.1)
 
 # Everything that was built.
 clean:

@@ -27,6 +27,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SILENCE 5 /* seconds without a push, after the last answer */
+#define OTHER_GAME \
+  "load: this server does not know these requests, which are those of examples/chat: name " \
+  "your game's with --enter, --route and --push\n"
 #define BATCH 300 /* connects under way at once */
 /* Connections from one loopback address: the more there are, the longer the kernel looks for a
  * free port. */
@@ -284,8 +288,9 @@ static void keep_sample(double sent) {
 }
 
 static void answered(client *c, uint32_t id, const uint8_t *p, size_t n) {
+  const char *route = c->st == ENTERING ? o.enter : o.route;
   if (has_500(p, n)) {
-    if (errors++ < 3) fprintf(stderr, "load: %.*s\n", (int)n, p);
+    if (errors++ < 3) fprintf(stderr, "load: %s answers %.*s\n", route, (int)n, p);
   }
   if (c->st == ENTERING) {
     c->st = READY;
@@ -533,7 +538,7 @@ static int connect_all(usage *before, usage *after, double *took) {
   int next = 0;
   double t0 = now();
   *before = server_usage();
-  while (ready + dead < o.clients && now() - t0 < (double)o.seconds) {
+  while (ready + dead < o.clients && !errors && now() - t0 < (double)o.seconds) {
     while (next < o.clients && next - ready - dead < BATCH) start(next++);
     turn(10);
     progress("connected", ready, o.clients, t0);
@@ -607,7 +612,8 @@ static int run(void) {
     all += clients[i].left;
   }
   if (o.rate && !o.duration) all = (uint64_t)o.count;
-  double c0 = own_cpu(), t0 = now(), next = t0;
+  double c0 = own_cpu(), t0 = now(), next = t0, moved = t0;
+  uint64_t had = 0;
   usage a = server_usage();
   for (int more = 1;;) {
     double t = now();
@@ -616,6 +622,9 @@ static int run(void) {
       for (int i = 0; i < senders; i++) clients[i].left = 0;
     }
     if (dead || t - t0 > (double)(o.seconds + o.duration)) break;
+    if (errors && errors >= answers) break; /* nothing else comes: another game */
+    if (*got != had) had = *got, moved = t;
+    if (!more && answers >= asked && t - moved > SILENCE) break;
     if (!more && answers >= asked && *got >= *goal) break;
     if (more && o.rate) fire_due(senders, &next);
     else fire_all(senders);
@@ -629,6 +638,10 @@ static int run(void) {
   for (double end = now() + 0.3; now() < end;) turn(20); /* a surplus shows here */
   for (int i = 0; i < o.clients && fan; i++) wrong += clients[i].got != room_sent[clients[i].room];
   report(o.mode, took, *got, *goal, a, b, cpu);
+  if (errors && errors >= answers) fputs(OTHER_GAME, stderr);
+  else if (fan && !*got && answers)
+    fprintf(stderr, "load: %s is answered, but no push %s came: name the game's with --push\n",
+            o.route, o.push);
   if (wrong) fprintf(stderr, "load: %d clients did not get every push exactly once\n", wrong);
   return wrong || errors || kicks || dead || answers != asked || *got != *goal;
 }
@@ -751,6 +764,7 @@ int main(int argc, char **argv) {
   int all = connect_all(&a, &b, &took);
   report("connect", took, (uint64_t)ready, (uint64_t)o.clients, a, b, own_cpu() - c0);
   fflush(stdout); /* a program that waits for it reads on */
+  if (!all && errors) fputs(OTHER_GAME, stderr);
   if (!all) {
     fprintf(stderr, "load: only %d of %d clients got in, %d connections were lost\n", ready,
             o.clients, dead);

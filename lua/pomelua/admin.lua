@@ -3,10 +3,13 @@
 local core = require "pomelua.core"
 local errors = require "pomelua.errors"
 local json = require "pomelua.json"
+local log = require "pomelua.log"
 local generation = require "pomelua.generation"
 local pretty = require "pomelua.pretty"
 local reload = require "pomelua.reload"
 local task = require "pomelua.task"
+
+local PRINTED = 1000 -- lines that wait for the console's next question
 
 local admin = {}
 
@@ -53,24 +56,33 @@ function commands.eval(server, request, reply)
       ok = false, message = "the console is off: app:set(\"serverConfig\", { console = true })",
     }
   end
-  local text = tostring(request.text)
-  local chunk, message = loadstring("return " .. text, "=console")
+  local text = tostring(request.text):gsub("^%s*=", "") -- as Lua's own prompt has it
+  local chunk, first = loadstring("return " .. text, "=console")
+  local message
   if not chunk then chunk, message = loadstring(text, "=console") end
   if not chunk then
-    return reply { ok = false, message = message, more = message:find("<eof>", 1, true) and true }
+    -- What is no statement may still be the beginning of an expression.
+    local more = message:find("<eof>", 1, true) or first:find("<eof>", 1, true)
+    return reply { ok = false, message = message, more = more and true }
   end
   server.console = server.console or setmetatable({
     app = server.app, require = generation.require_of(server, { requires = {}, names = {} }),
   }, { __index = _G })
   setfenv(chunk, server.console)
-  local printed = {}
+  -- What callbacks print later comes with the next answer, and at once into the log.
+  local printed, answered = server.console_printed or {}, false
+  server.console_printed = printed
   server.console.print = function(...)
     local parts = {}
     for i = 1, select("#", ...) do parts[i] = errors.tostring((select(i, ...))) end
-    printed[#printed + 1] = table.concat(parts, "\t")
+    local later = server.console_printed
+    if #later < PRINTED then later[#later + 1] = table.concat(parts, "\t") end
+    if answered then log.print(...) end
   end
   local function result(ok, ...)
     local values = {}
+    answered = true
+    server.console_printed = {}
     for i = 1, select("#", ...) do values[i] = pretty((select(i, ...))) end
     reply {
       ok = ok, values = json.array(values), printed = json.array(printed),

@@ -46,6 +46,7 @@ Runs the servers that DIR/config/servers.json lists, each in a thread of this
 process, until SIGTERM or SIGINT.
 
 Options:
+  -d DIR             the same as DIR
   --env NAME         the environment of the config files; else NODE_ENV, else development
   --only ID[,ID...]  these servers alone
   --log-level LEVEL  debug, info, warn or error; info when left out
@@ -66,7 +67,10 @@ local function fail_start(options, text)
   return 1
 end
 
-local value_options = { ["--env"] = "env", ["--only"] = "only", ["--log-level"] = "level" }
+local value_options = {
+  ["--env"] = "env", ["--only"] = "only", ["--log-level"] = "level",
+  ["-d"] = "folder", ["--directory"] = "folder",
+}
 local flag_options = { ["--log-json"] = "json", ["--help"] = "help", ["-h"] = "help" }
 local levels = { debug = true, info = true, warn = true, error = true }
 
@@ -102,6 +106,10 @@ function cli.parse_start(args)
     end
     i = i + 1
   end
+  if options.folder and options.dir then
+    return nil, ("start: one folder, please, not %q and %q"):format(options.folder, options.dir)
+  end
+  options.dir, options.folder = options.folder or options.dir, nil
   if options.level and not levels[options.level] then
     return nil, ("start: --log-level must be debug, info, warn or error, got %q")
       :format(options.level)

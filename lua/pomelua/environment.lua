@@ -109,6 +109,25 @@ function environment.new(globals, require)
   return setmetatable(env, globals.meta)
 end
 
+---The environment of a file below a folder of the name `vendor`, which holds what others wrote
+---for plain Lua: its globals are its own and its neighbours', and an undeclared one is nil.
+---@param globals table of environment.globals
+---@param require function the file's own
+---@return table
+function environment.vendor(globals, require)
+  local shared = globals.vendor
+  if not shared then
+    shared = setmetatable({}, { __index = function(_, name)
+      local value = rawget(globals.base, name)
+      if value == nil and globals.known[name] then value = globals.values[name] end
+      return value
+    end })
+    globals.vendor = shared
+  end
+  local env = environment.new(globals, require)
+  return setmetatable(env, { __index = shared, __newindex = shared })
+end
+
 ---Makes a name a global of the app's scripts. It outlives reloads: the value is
 ---taken only when the name has none.
 ---@param globals table

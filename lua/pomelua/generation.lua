@@ -224,7 +224,9 @@ function load_unit(gen, path, name)
     path = path, name = short(server, path), generation = gen.number,
     requires = {}, names = {}, timers = {}, listeners = {}, task = t, loader = t and t.unit,
   }
-  unit.env = environment.new(server.globals, generation.require_of(server, unit))
+  local vendor = ("/" .. unit.name):find("/vendor/", 1, true)
+  unit.env = environment[vendor and "vendor" or "new"](server.globals,
+    generation.require_of(server, unit))
   rawset(unit.env, UNIT, unit)
   -- Named as inside of the app: Lua cuts long names, which full paths are.
   local chunk, message = load(text, "@" .. unit.name, "t", unit.env)

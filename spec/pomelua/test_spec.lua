@@ -18,6 +18,11 @@ return function(app)
     return { code = 200, text = msg.text, more = { a = 1, b = 2 } }
   end
   function Handler:all() channels:broadcast("connector", "onAll", { n = 1 }) return {} end
+  function Handler:count()
+    local rules = require "app.rules"
+    rules.count = rules.count + 1
+    return {}
+  end
   function Handler:interval() app:setInterval(1000, function() end) return {} end
   function Handler:sleeps() pomelua.sleep(60000) return {} end
   return Handler
@@ -31,6 +36,14 @@ local files = {
     "chat": [{"id": "chat-1"}]
   }]],
   ["app/servers/chat/handler/h.lua"] = HANDLER,
+  ["app/rules.lua"] = "return { count = 0, add = function(n) return n + 1 end }",
+  ["app/reads.lua"] = "return old_global",
+  ["app/vendor/old.lua"] = [[
+    old_global = 7
+    local other = require "app.vendor.other"
+    return { text = function() return tostring(unknown_global) .. " " .. other() end }
+  ]],
+  ["app/vendor/other.lua"] = "return function() return old_global end",
 }
 
 describe("the test kit", function()
@@ -91,6 +104,50 @@ app:start()
       assert.matches("\nLog:\n.*warn +chat%-1 somebody said hi", text)
       assert.matches("Expected no such push", failure(assert.is_not.pushed, s, "onSay"))
     end)
+  end)
+
+  it("keeps the failure of assert.pushed short, with the log of its own server", function()
+    local s, other = server(), server()
+    for i = 1, 100 do
+      s:request("chat.h.say", { text = ("long "):rep(200) .. i }, { uid = "ann" })
+    end
+    other:request("chat.h.say", { text = "elsewhere" }, { uid = "ann" })
+    local text = failure(assert.pushed, s, "onNothing")
+    local _, lines = text:gsub("\n", "\n")
+    assert.is_true(lines < 30, text)
+    assert.is_true(#text < 10000)
+    assert.matches("and 90 more", text, 1, true)
+    assert.is_nil(text:find("elsewhere", 1, true))
+  end)
+
+  describe("a before_each", function()
+    local kept, last
+    setup(function() kept = server() end)
+    before_each(function() last = last or server() end)
+    teardown(function() kept:close() end)
+
+    it("has its servers while the it runs", function() assert.is_truthy(last.node) end)
+    it("has lost them with the it before; those of setup last", function()
+      assert.is_nil(last.node)
+      assert.is_truthy(kept.node)
+    end)
+  end)
+
+  it("gives a spec the modules of its server", function()
+    local s = server()
+    local rules = s:require("app.rules")
+    assert.equal(1, rules.add(0))
+    s:request("chat.h.count")
+    assert.equal(1, rules.count)
+    assert.has_error(function() s:require("app.nothing") end)
+  end)
+
+  it("leaves the globals of a vendor folder alone", function()
+    local s = server()
+    assert.equal("nil 7", s:require("app.vendor.old").text())
+    assert.is_nil(rawget(_G, "old_global"))
+    local _, message = pcall(s.require, s, "app.reads")
+    assert.matches("undeclared global 'old_global'", tostring(message))
   end)
 
   describe("assert.answers", function()

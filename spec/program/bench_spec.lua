@@ -1,4 +1,6 @@
 -- `pomelua bench`: the load generator against the least of servers (core/tools/floor.c).
+local tree = require "spec.support.tree"
+
 local build = os.getenv("POMELUA_BUILD") or "build"
 
 describe("pomelua bench", function()
@@ -66,6 +68,39 @@ describe("pomelua bench", function()
     local status, text = bench("--host 127.0.0.2 --clients 2 --seconds 1")
     assert.equal(1, status, text)
     assert.is_truthy(text:find("2 connections were lost", 1, true), text)
+  end)
+
+  it("says at once that another game does not know its requests", function()
+    local dir = tree.new {
+      ["app.lua"] = [[
+        local app = require("pomelua").createApp()
+        app:set("connectorConfig", { distinctHost = true })
+        app:start()
+      ]],
+      ["config/servers.json"] = [[{"connector": [
+        {"id": "connector-1", "host": "127.0.0.1", "clientPort": 0, "frontend": true}]}]],
+      ["app/servers/connector/handler/h.lua"] = "return { m = function() return {} end }",
+    }
+    local out = dir .. "/out"
+    local p = io.popen(("%s/pomelua start %s >%s 2>&1 & echo $!"):format(build, dir, out))
+    local other, at = p:read("*n"), nil
+    p:close()
+    local deadline = os.time() + 20
+    while not at and os.time() < deadline do
+      local f = io.open(out)
+      at = f:read("*a"):match("listening on 127.0.0.1:(%d+)\n")
+      f:close()
+    end
+    assert.is_truthy(at)
+    local begun = os.time()
+    for _, options in ipairs { "", "--enter '' --mode fan", "--enter '' --mode echo" } do
+      local status, text = bench(options .. " --clients 3 --port " .. at)
+      assert.equal(1, status, text)
+      assert.is_truthy(text:find("name your game's with --enter, --route", 1, true), text)
+    end
+    os.execute("kill " .. other)
+    tree.remove(dir)
+    assert.is_true(os.time() - begun < 15)
   end)
 
   it("says what it takes, and refuses what it does not know", function()

@@ -139,13 +139,19 @@ describe("the tools of a running program", function()
   it("open a Lua prompt in a server that allows it, and only there", function()
     local lines = {
       "1 + 1", "app:getServerId(), { a = { 1, 2 } }", "for i = 1, 2 do", "print(i) end",
-      "error('no')", "",
+      "=20 + 1", "return #{ 1, 2,", "3 }", "{ 1, 2,", "4 }",
+      "require('pomelua').sleep and app:setTimeout(1, function() print('later') end)",
+      "local t = os.clock() while os.clock() - t < 0.05 do end", "0", "0", "error('no')", "",
     }
     local code, out = pomelua(table.concat(lines, "\n"), "console", "chat-1")
     assert.equal(0, code)
     assert.matches("> 2\n", out, 1, true)
     assert.matches("chat-1\n{ a = { 1, 2 } }\n", out, 1, true)
     assert.matches(">> 1\n2\n", out, 1, true)
+    assert.matches("> 21\n", out, 1, true)
+    assert.matches(">> 3\n", out, 1, true)
+    assert.matches(">> { 1, 2, 4 }\n", out, 1, true)
+    assert.matches("later\n", out, 1, true)
     assert.matches("no\nstack traceback", out, 1, true)
     local _, err
     code, _, err = pomelua("1\n", "console", "connector-1")

@@ -172,6 +172,27 @@ describe("pomelua init", function()
     end)
   end
 
+  it("takes the folder after -d as well, and names an option that it does not know", function()
+    local folder = tree.new {}
+    assert.equal(0, (run(program, { "init", "-d", folder .. "/game" })))
+    local status, out = run(program, { "test", folder .. "/game/spec/table_spec.lua" })
+    assert.equal(0, status, out)
+    status, out = run(program, { "test", "-d", folder .. "/game" })
+    assert.equal(0, status, out)
+    for _, args in ipairs { { "init", "--x" }, { "test", "--x" }, { "start", "--x" } } do
+      local code, _, err = run(program, args)
+      assert.equal(2, code)
+      assert.matches("unknown option %-%-x", err)
+    end
+    local code, _, err = run(program, { "test", folder .. "/no_spec.lua" })
+    assert.equal(2, code)
+    assert.matches("there is no folder or file", err)
+    code, _, err = run(program, { "start", "-d", folder, folder })
+    assert.equal(2, code)
+    assert.matches("one folder, please", err)
+    tree.remove(folder)
+  end)
+
   it("asks for one folder", function()
     assert.equal(2, (run(program, { "init" })))
     assert.equal(2, (run(program, { "init", "a", "b" })))

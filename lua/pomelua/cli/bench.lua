@@ -4,8 +4,10 @@ local files = require "pomelua.files"
 
 local function generator()
   local dir = core.exe():match("^(.*)/") or "."
-  local beside, shared = dir .. "/load", dir .. "/../share/pomelua/load"
-  return files.exists(beside) and beside or shared
+  for _, name in ipairs { "/load", "/pomelua-load" } do
+    if files.exists(dir .. name) then return dir .. name end
+  end
+  return dir .. "/../share/pomelua/load"
 end
 
 ---@param args string[]

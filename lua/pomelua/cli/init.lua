@@ -5,7 +5,7 @@ local files = require "pomelua.files"
 local library = require "pomelua.cli.library"
 
 local HELP = [[
-Usage: pomelua init DIR
+Usage: pomelua init DIR  (or -d DIR)
 
 Writes a small game into DIR, which is made when it is not there and must be empty but for
 dot files of other names, such as .git.
@@ -91,12 +91,16 @@ end
 ---@param args string[]
 ---@return number status
 return function(args)
-  local dir = args[1]
+  local at = (args[1] == "-d" or args[1] == "--directory") and 2 or 1
+  local dir = args[at]
   if dir == "--help" or dir == "-h" then
     io.stdout:write(HELP)
     return 0
   end
-  if not dir or dir == "" or dir:sub(1, 1) == "-" or args[2] then
+  if dir and dir:sub(1, 1) == "-" then
+    return fail(2, ("init: unknown option %s (see: pomelua init --help)"):format(dir))
+  end
+  if not dir or dir == "" or args[at + 1] then
     return fail(2, "init: one folder, please (see: pomelua init --help)")
   end
   local list, message = contents(home())

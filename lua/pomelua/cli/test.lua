@@ -3,11 +3,13 @@ local core = require "pomelua.core"
 local files = require "pomelua.files"
 
 local HELP = [[
-Usage: pomelua test [DIR] [--jit on|off] [--watch] [-- BUSTED ARGUMENTS]
+Usage: pomelua test [DIR|FILE...] [options] [-- BUSTED ARGUMENTS]
 
-Runs the specs of the game in DIR, the current folder when left out, with busted on LuaJIT.
+Runs the specs of the game in DIR, the current folder when left out, with busted on LuaJIT;
+or these files alone, from the folder of the game that they lie in.
 
 Options:
+  -d DIR      the folder of the game
   --jit off   with the compiler off
   --watch     again whenever a script changes
 ]]
@@ -22,7 +24,7 @@ local function quoted(text)
 end
 
 local function parse(args)
-  local options = { rest = {} }
+  local options = { rest = {}, files = {} }
   local i = 1
   while i <= #args do
     local word = args[i]
@@ -35,14 +37,47 @@ local function parse(args)
       i = i + 1
       if args[i] ~= "on" and args[i] ~= "off" then return nil, "--jit is on or off" end
       options.jit = args[i]
-    elseif word:sub(1, 1) == "-" or options.dir then
-      return nil, "cannot read " .. word
-    else
+    elseif word == "-d" or word == "--directory" then
+      i = i + 1
+      if not args[i] then return nil, word .. " needs a folder" end
+      options.dir = args[i]
+    elseif word:sub(1, 1) == "-" then
+      return nil, ("unknown option %s; what is for busted comes after --"):format(word)
+    elseif files.is_folder(word) and not options.dir then
       options.dir = word
+    elseif files.exists(word) and not files.is_folder(word) then
+      options.files[#options.files + 1] = word
+    elseif options.dir then
+      return nil, ("one folder, please, not %s as well"):format(word)
+    else
+      return nil, "there is no folder or file " .. word
     end
     i = i + 1
   end
   return options
+end
+
+-- The folder of the game that a file lies in: the nearest with an app.lua; else its own.
+local function game_of(path)
+  local own = path:match("^(.*)/[^/]*$")
+  local dir = own
+  while dir and dir ~= "" do
+    if files.exists(dir .. "/app.lua") then return dir end
+    dir = dir:match("^(.*)/[^/]*$")
+  end
+  return own
+end
+
+-- The folder and the files, both in full.
+local function place(options)
+  local base = files.absolute(options.dir or ".")
+  if not base then return nil, ("there is no folder %s"):format(options.dir) end
+  for i, name in ipairs(options.files) do
+    local path = files.absolute(name)
+    options.files[i] = path
+    if not options.dir and i == 1 then base = game_of(path) end
+  end
+  return base
 end
 
 -- The folder of the framework's Lua files.
@@ -70,6 +105,7 @@ local function command(base, options)
     words[#words + 1] = "--helper=" .. quoted(lua .. "/pomelua/test/jit_off.lua")
   end
   for _, word in ipairs(options.rest) do words[#words + 1] = quoted(word) end
+  for _, path in ipairs(options.files) do words[#words + 1] = quoted(path) end
   return table.concat(words, " ")
 end
 
@@ -103,8 +139,9 @@ return function(args)
     io.stdout:write(HELP)
     return 0
   end
-  local base = files.absolute(options.dir or ".")
-  if not base then return fail(1, ("test: there is no folder %s"):format(options.dir)) end
+  local base
+  base, message = place(options)
+  if not base then return fail(1, "test: " .. message) end
   local status = core.execute(command(base, options))
   local before = options.watch and seen(base)
   while options.watch do

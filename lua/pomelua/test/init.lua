@@ -21,8 +21,7 @@ local test = {
   strict = false,
 }
 
-local open = {}      -- servers and clusters in the order in which they were made
-local inside = false -- between the start and the end of an `it`
+local open = {} -- servers and clusters in the order in which they were made
 
 local function close_where(check)
   for i = #open, 1, -1 do
@@ -49,22 +48,43 @@ guards.protect()
 
 -- busted tells when an `it` begins and ends; outside of busted nobody does.
 local found, busted = pcall(require, "busted")
-if found and type(busted) == "table" and busted.subscribe then
+if not found or type(busted) ~= "table" then busted = nil end
+if busted and busted.subscribe then
   busted.subscribe({ "test", "start" }, function(element)
-    inside = true
     watch(element)
     return nil, true
   end)
   busted.subscribe({ "test", "end" }, function()
-    inside = false
     close_where(function(one) return one.of_test end)
     return nil, true
   end)
 end
-require("pomelua.test.matchers")(open)
+require("pomelua.test.matchers")()
+
+-- What busted runs outside of a single test.
+local lasting = {
+  setup = true, lazy_setup = true, strict_setup = true, teardown = true, lazy_teardown = true,
+  strict_teardown = true, describe = true, context = true, insulate = true, expose = true,
+  file = true, suite = true,
+}
+
+-- Whether an `it` or a before_each runs. busted tells nobody of a before_each, so the
+-- function of busted that runs it is looked for: its first argument says what it runs.
+local function inside()
+  if not busted then return false end
+  for level = 3, 200 do
+    local info = debug.getinfo(level, "S")
+    if not info then return false end
+    if info.source:find("busted/core%.lua$") then
+      local name, descriptor = debug.getlocal(level, 1)
+      if name == "descriptor" then return not lasting[descriptor] end
+    end
+  end
+  return false
+end
 
 local function keep(one)
-  one.of_test = inside
+  one.of_test = inside()
   open[#open + 1] = one
   return one
 end

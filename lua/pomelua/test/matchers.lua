@@ -1,18 +1,23 @@
 -- test.matchers: assert.pushed and assert.answers, whose failures say what was expected, what
--- came, and the last log lines of the servers.
+-- came, and the last log lines of the server that was asked.
 local match = require "pomelua.match"
 local pretty = require "pomelua.pretty"
 
-local LOG_LINES = 10
+local LOG_LINES, PUSHES, WIDTH = 10, 10, 300
 
-local function log_of(open)
-  local lines = {}
-  for _, one in ipairs(open) do
-    local log = (one.node or one.core) and one:log() or {} -- it may be closed already
-    for i = math.max(1, #log - LOG_LINES + 1), #log do
-      lines[#lines + 1] = ("  %-5s %s %s"):format(log[i].level,
-        log[i].server or one.half.id, log[i].text)
-    end
+-- One line of it, no longer than a person reads.
+local function short(text)
+  text = text:gsub("%s*\n%s*", " ")
+  return #text > WIDTH and text:sub(1, WIDTH) .. " …" or text
+end
+
+-- The last lines of a server's log; who is closed, or is a client, has none here.
+local function log_of(who)
+  if not (type(who) == "table" and who.log and who.node) then return "" end
+  local lines, log = {}, who:log()
+  for i = math.max(1, #log - LOG_LINES + 1), #log do
+    lines[#lines + 1] = short(("  %-5s %s %s"):format(log[i].level,
+      log[i].server or who.half.id, log[i].text))
   end
   return #lines > 0 and "\nLog:\n" .. table.concat(lines, "\n") or ""
 end
@@ -36,9 +41,18 @@ local function fits(push, route, expected)
   return not expected.to or names(push.to) == names(expected.to)
 end
 
-local function all_shown(list)
-  local lines = {}
-  for i, push in ipairs(list) do lines[i] = shown(push) end
+-- Those of the route first: among the others one looks for a mistyped one.
+local function all_shown(list, route)
+  local lines, others = {}, {}
+  for _, push in ipairs(list) do
+    table.insert(push.route == route and lines or others, short(shown(push)))
+  end
+  for _, line in ipairs(others) do lines[#lines + 1] = line end
+  local more = #lines - PUSHES
+  if more > 0 then
+    for i = #lines, PUSHES + 1, -1 do lines[i] = nil end
+    lines[#lines + 1] = ("  and %d more"):format(more)
+  end
   return #lines > 0 and table.concat(lines, "\n") or "  nothing"
 end
 
@@ -52,7 +66,7 @@ local function pushes_of(who)
 end
 
 -- assert.pushed(server, route, { to =, msg =, everyone = })
-local function pushed(open)
+local function pushed()
   return function(state, arguments)
     local who, route, expected = arguments[1], arguments[2], arguments[3] or {}
     local list = pushes_of(who)
@@ -62,13 +76,14 @@ local function pushed(open)
       route = tostring(route), msg = expected.msg, to = expected.to, everyone = expected.everyone,
     }
     state.failure_message = ("Expected %s push:\n%s\nCame:\n%s%s"):format(
-      state.mod and "the" or "no such", wanted:gsub(" nil", "", 1), all_shown(list), log_of(open))
+      state.mod and "the" or "no such", (wanted:gsub(" nil", "", 1)),
+      all_shown(list, route), log_of(who))
     return found
   end
 end
 
 -- assert.answers(server, expected, route, msg, session): asks a server or a client.
-local function answers(open)
+local function answers()
   return function(state, arguments)
     local who, expected, route, msg, session = unpack(arguments, 1, 5)
     if type(who) ~= "table" or not who.request then
@@ -78,17 +93,16 @@ local function answers(open)
     local answer = who:request(route, msg, session)
     state.failure_message = ("Expected %s %s:\n  %s\nCame:\n  %s%s"):format(route,
       state.mod and "to answer" or "not to answer", pretty(expected),
-      answer == nil and "no answer" or pretty(answer), log_of(open))
+      answer == nil and "no answer" or pretty(answer), log_of(who))
     return answer ~= nil and match(answer, expected)
   end
 end
 
----@param open table[] the servers whose logs failures show
-return function(open)
+return function()
   local found, assert = pcall(require, "luassert")
   if not found then return end
   local say = require "say"
-  for name, check in pairs { pushed = pushed(open), answers = answers(open) } do
+  for name, check in pairs { pushed = pushed(), answers = answers() } do
     say:set("assertion." .. name, "not " .. name)
     assert:register("assertion", name, check, "assertion." .. name, "assertion." .. name)
   end

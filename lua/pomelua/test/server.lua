@@ -6,6 +6,7 @@ local current = require "pomelua.current"
 local data = require "pomelua.data"
 local errors = require "pomelua.errors"
 local files = require "pomelua.files"
+local generation = require "pomelua.generation"
 local json = require "pomelua.json"
 local leftovers = require "pomelua.test.leftovers"
 local lifecycle = require "pomelua.lifecycle"
@@ -409,6 +410,23 @@ end
 function methods:disconnect(session, reason)
   self.sessions:disconnect(session, reason)
   self:settle()
+end
+
+---A module of the app as this server's scripts have it: the same table that their require
+---gives, of the code that is in force.
+---@param name string "app.rules"
+---@return any
+function methods:require(name)
+  local value, failed
+  local require_one = generation.require_of(self.half, { requires = {}, names = {} })
+  local owner = {
+    name = "require " .. tostring(name), level = "debug", generation = self.half.generation,
+    failed = function(_, err) failed = errors.text(err) end,
+  }
+  task.run(self.half, owner, function() value = require_one(name) end)
+  self:settle()
+  if failed then error("server:require: " .. failed, 2) end
+  return value
 end
 
 ---The log so far.
