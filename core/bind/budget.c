@@ -126,9 +126,7 @@ static int is_spared(const pml_budget_slot *s, const lua_Debug *ar) {
 }
 
 static void stop(lua_State *L, lua_Debug *ar) {
-  lua_getfield(L, LUA_REGISTRYINDEX, KEY);
-  pml_budget_slot *s = lua_touserdata(L, -1);
-  lua_pop(L, 1);
+  pml_budget_slot *s = pml_budget_of(L);
   if (!s || !pml_budget_over(s) || !lua_getinfo(L, "Sl", ar) || is_spared(s, ar)) return;
   lua_pushfstring(L, "%s:%d: handler stopped: over its budget of %d ms", ar->short_src,
                   ar->currentline, (int)budget_of(s));
@@ -206,6 +204,13 @@ void pml_budget_leave(pml_budget_slot *s) {
 
 void pml_budget_renew(pml_budget_slot *s) {
   if (s && s->depth && pml_budget_over(s)) next_turn(s, 2);
+}
+
+pml_budget_slot *pml_budget_of(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, KEY);
+  pml_budget_slot *s = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return s;
 }
 
 void pml_budget_describe(const pml_budget_slot *s, char out[224]) {

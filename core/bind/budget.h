@@ -66,6 +66,8 @@ void pml_budget_leave(pml_budget_slot *s);
 /* Inside of a call, from a function that Lua calls: what was being stopped has ended, and
  * what follows has the whole budget. Nothing while nothing is being stopped. */
 void pml_budget_renew(pml_budget_slot *s);
+/* The slot that has joined for L; NULL: none has. */
+pml_budget_slot *pml_budget_of(lua_State *L);
 /* What s runs now, "message chat.chatHandler.send (generation 1)", or "no script": for a signal
  * handler. */
 void pml_budget_describe(const pml_budget_slot *s, char out[224]);

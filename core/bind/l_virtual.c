@@ -556,6 +556,7 @@ static int l_new(lua_State *L) {
   pml_node_use_recorder(node);
   pml_lua *lua = pml_lua_node_push(L, node, NULL);
   lua->virt = v;
+  lua->budget = pml_budget_of(L);
   pml_node_log(node)->on_line = on_line;
   pml_node_log(node)->ud = v;
   return 1;

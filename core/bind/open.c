@@ -7,6 +7,7 @@
 #include "bind/l_control.h"
 #include "bind/l_digest.h"
 #include "bind/l_json.h"
+#include "bind/l_limit.h"
 #include "bind/l_node.h"
 #include "bind/l_program.h"
 #include "bind/l_socket.h"
@@ -23,6 +24,7 @@ int luaopen_pomelua_core(lua_State *L) {
   pml_open_json(L);
   pml_open_codec(L);
   pml_open_digest(L);
+  pml_open_limit(L);
   pml_open_node(L);
   pml_lua_open_channel(L);
   pml_open_virtual(L);

@@ -24,6 +24,8 @@ return function(app)
     return {}
   end
   function Handler:interval() app:setInterval(1000, function() end) return {} end
+  function Handler:spins() while true do end end
+  function Handler:recurses() return coroutine.wrap(Handler.recurses)() end
   function Handler:sleeps() pomelua.sleep(60000) return {} end
   return Handler
 end
@@ -73,6 +75,28 @@ app:start()
     assert.is_false(ok)
     return type(err) == "table" and tostring(err.message or err) or tostring(err)
   end
+
+  it("stops a script that never ends, and the game goes on", function()
+    local s = server()
+    assert.same({ code = 500 }, s:request("chat.h.spins", {}, { uid = "ann" }))
+    assert.same({ code = 500 }, s:request("chat.h.recurses", {}, { uid = "ann" }))
+    assert.equal(200, s:request("chat.h.say", { text = "x" }, { uid = "ann" }).code)
+    local said
+    for _, line in ipairs(s:log()) do
+      said = said or line.text:match("h%.lua:%d+: handler [^\n]*")
+    end
+    assert.matches("^h%.lua:%d+: handler stopped: over its budget of 1000 ms", said)
+  end)
+
+  it("stops an app that never ends while it starts", function()
+    local spins = {}
+    for name, text in pairs(files) do spins[name] = text end
+    spins["app.lua"] = "local n = 0\nwhile true do n = n + 1 end\n"
+    local where = tree.new(spins)
+    local message = failure(test.server, { base = where, type = "chat" })
+    tree.remove(where)
+    assert.matches("app%.lua:2: handler stopped", message)
+  end)
 
   describe("assert.pushed", function()
     it("holds for a push to exactly these, with at least these fields", function()

@@ -50,9 +50,11 @@ end
 local function run_app(self, entries)
   local one, failed = self.half, nil
   local owner = { name = "app.lua", failed = function(_, err) failed = errors.text(err) end }
+  if kit.limit then kit.limit:enter() end
   task.run(one, owner, function()
     loader.load_app(one)
   end)
+  if kit.limit then kit.limit:leave() end
   self:settle()
   if failed or one.state ~= "loaded" then return failed or why(one, self.node) end
   one.state = "started"
