@@ -335,10 +335,18 @@ static int l_listening(lua_State *L) {
   return 0;
 }
 
-/* node:stopped(): what entries.stop asked for is done */
+/* node:stopped(number): the step of that number, of entries.stop, is done */
 static int l_stopped(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  if (lua->member) pml_program_stopped(lua->member);
+  pml_id number = pml_lua_id(L, 2);
+  if (lua->member) pml_program_stopped(lua->member, number);
+  return 0;
+}
+
+/* node:patient(): beforeShutdown takes as long as it takes */
+static int l_patient(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  if (lua->member) pml_program_patient(lua->member);
   return 0;
 }
 
@@ -472,8 +480,10 @@ static int check_count(lua_State *L, int arg, int first) {
   return n;
 }
 
-/* node:call(serverId, name, ms, n, …) -> call | true | nil, message, NAME */
-static int l_call(lua_State *L) {
+typedef int (*call_fn)(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
+                       pml_id *call);
+
+static int call_by(lua_State *L, call_fn fn) {
   pml_lua *lua = pml_lua_check(L);
   size_t nname;
   const char *to = pml_lua_name(L, 2), *name = luaL_checklstring(L, 3, &nname);
@@ -484,7 +494,7 @@ static int l_call(lua_State *L) {
   pml_buf *args = args_block(L, 6, n, err, sizeof err);
   if (!args) return pml_lua_fail_name(L, "ENCODE", err);
   pml_id call;
-  int rc = pml_node_call(lua->node, to, pml_slice_of(name, nname), args, (uint32_t)ceil(ms), &call);
+  int rc = fn(lua->node, to, pml_slice_of(name, nname), args, (uint32_t)ceil(ms), &call);
   pml_buf_unref(args);
   if (rc == PML_ENOENT) {
     lua_pushfstring(L, "server '%s' is not there", to);
@@ -496,6 +506,12 @@ static int l_call(lua_State *L) {
   else lua_pushboolean(L, 1);
   return 1;
 }
+
+/* node:call(serverId, name, ms, n, …) -> call | true | nil, message, NAME */
+static int l_call(lua_State *L) { return call_by(L, pml_node_call); }
+
+/* node:callAside(serverId, name, ms, n, …) -> as node:call; a stop does not wait for it */
+static int l_call_aside(lua_State *L) { return call_by(L, pml_node_call_aside); }
 
 static int reply_failed(lua_State *L, int rc) {
   return pml_lua_fail(L, rc, rc == PML_ECLOSED ? "this call has ended" : "the answer was not sent");
@@ -576,6 +592,7 @@ static const luaL_Reg methods[] = {
   {"failed", l_failed},
   {"listening", l_listening},
   {"stopped", l_stopped},
+  {"patient", l_patient},
   {"shutdown", l_shutdown},
   {"controlled", l_controlled},
   {"timer", l_timer},
@@ -586,6 +603,7 @@ static const luaL_Reg methods[] = {
   {"setRouted", l_set_routed},
   {"handshake", l_handshake},
   {"call", l_call},
+  {"callAside", l_call_aside},
   {"reply", l_reply},
   {"replyError", l_reply_error},
   {"setGeneration", l_set_generation},

@@ -254,6 +254,10 @@ static void push_record(lua_State *L, pml_lua *lua, const char *to, const pml_en
   lua_setfield(L, -2, "kind");
   if (e->call) set_number(L, "call", (double)e->call);
   if (e->ms) set_number(L, "ms", e->ms);
+  if (e->kind == PML_ENV_CALL && e->flags & PML_ENV_ASIDE) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "aside");
+  }
   if (e->kind == PML_ENV_ANSWER) set_number(L, "status", e->status);
   set_slice(L, "route", e->route);
   set_slice(L, "from", e->from);

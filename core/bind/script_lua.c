@@ -8,8 +8,8 @@
 #define FILTERS_DEEP 16
 
 static const char *const names[PML_ENTRIES] = {
-  "message", "forwarded", "call",   "answered", "pushed",  "handshake", "route",
-  "closed",  "timer",     "filter", "start",    "started", "stop",      "control",
+  "message", "forwarded", "call",  "answered", "pushed", "handshake", "route",   "closed",
+  "timer",   "filter",    "start", "started",  "stop",   "control",   "pending",
 };
 
 /* Pushes the entry; NULL when scripts did not set it, or call each other too deep. */
@@ -83,7 +83,8 @@ static void on_call(void *ud, pml_id id, const pml_envelope *env, pml_slice args
   lua_pushlstring(L, (const char *)env->from.p, env->from.n);
   lua_pushlstring(L, (const char *)env->route.p, env->route.n);
   lua_pushlstring(L, (const char *)args.p, args.n);
-  call_for(ud, PML_ON_CALL, env->route, 4, 0);
+  lua_pushboolean(L, env->flags & PML_ENV_ASIDE);
+  call_for(ud, PML_ON_CALL, env->route, 5, 0);
 }
 
 static void on_answered(void *ud, pml_id id, int status, pml_slice text) {
@@ -192,15 +193,27 @@ static void on_started(void *ud) {
   if (begin(ud, PML_ON_STARTED)) call(ud, PML_ON_STARTED, 0, 0);
 }
 
-static void on_stop(void *ud, const char *reason) {
+static void on_stop(void *ud, pml_stop_step step, pml_id number) {
+  static const char *const steps[] = {"closing", "telling", "shutdown"};
   pml_lua *lua = ud;
   lua_State *L = begin(ud, PML_ON_STOP);
   int done = 1;
   if (L) {
-    lua_pushstring(L, reason);
-    done = call(ud, PML_ON_STOP, 1, 0) != 0;
+    lua_pushstring(L, steps[step]);
+    lua_pushnumber(L, (lua_Number)number);
+    done = call(ud, PML_ON_STOP, 2, 0) != 0;
   }
-  if (done && lua->member) pml_program_stopped(lua->member);
+  if (done && lua->member) pml_program_stopped(lua->member, number);
+}
+
+static size_t on_pending(void *ud, pml_writer *w) {
+  lua_State *L = begin(ud, PML_ON_PENDING);
+  if (!L || call(ud, PML_ON_PENDING, 0, 2) != 0) return 0;
+  size_t n = (size_t)lua_tonumber(L, -2), len = 0;
+  const char *text = lua_tolstring(L, -1, &len);
+  if (text) pml_writer_put(w, text, len);
+  lua_pop(L, 2);
+  return n;
 }
 
 /* The operator's tool waits for an answer: it gets one also when no script can give it. */
@@ -232,6 +245,7 @@ void pml_script_lua_set(pml_lua *lua) {
     .on_start = on_start,
     .on_started = on_started,
     .on_stop = on_stop,
+    .on_pending = on_pending,
     .on_control = on_control,
     .ud = lua,
   };

@@ -271,4 +271,18 @@ uint64_t pml_rpc_incarnation(const pml_rpc *r, const char *id) {
 
 int pml_rpc_alive(const pml_rpc *r, const char *id) { return peer_find(r, id) != NULL; }
 size_t pml_rpc_waiting(const pml_rpc *r) { return pml_slots_count(r->slots); }
+
+size_t pml_rpc_waiting_for(const pml_rpc *r, const char *id) {
+  peer *p = peer_find(r, id);
+  size_t n = 0;
+  if (p)
+    for (pml_list *i = p->calls.next; i != &p->calls; i = i->next) n++;
+  return n;
+}
+
+void pml_rpc_each_peer(pml_rpc *r, void (*fn)(const char *id, void *ud), void *ud) {
+  peer *p, *next;
+  HASH_ITER (hh, r->peers, p, next) fn(p->id, ud);
+}
+
 const pml_rpc_counts *pml_rpc_counters(const pml_rpc *r) { return &r->counts; }

@@ -66,6 +66,9 @@ int pml_rpc_alive(const pml_rpc *r, const char *id);
 /* The incarnation of the server of that id that is there now; 0: none is. */
 uint64_t pml_rpc_incarnation(const pml_rpc *r, const char *id);
 size_t pml_rpc_waiting(const pml_rpc *r);
+size_t pml_rpc_waiting_for(const pml_rpc *r, const char *id); /* the server of that id */
+/* Calls fn with the id of every server that is there now, oneself included; fn may call. */
+void pml_rpc_each_peer(pml_rpc *r, void (*fn)(const char *id, void *ud), void *ud);
 const pml_rpc_counts *pml_rpc_counters(const pml_rpc *r);
 
 #endif

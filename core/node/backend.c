@@ -14,6 +14,7 @@ typedef struct {
   pml_id id;
   uint64_t call, incarnation; /* of the server `from`, and its own */
   uint32_t generation;
+  uint8_t aside; /* a stop does not wait for it */
   char from[];
 } remote_call;
 
@@ -44,6 +45,11 @@ static void forwarded(pml_node *n, const pml_envelope *env) {
     refuse(n, env, "its scripts hold too much memory");
     return;
   }
+  if (n->stopping > 1) {
+    n->counts.stopping++;
+    refuse(n, env, "this server is stopping");
+    return;
+  }
   if (n->frontend || !n->script.on_forwarded) {
     refuse(n, env, "this server takes no forwarded messages");
     return;
@@ -58,12 +64,18 @@ static void forwarded(pml_node *n, const pml_envelope *env) {
   }
   if (env->call) n->counts.requests++;
   else n->counts.notifies++;
+  n->counts.begun++;
   n->script.on_forwarded(n->script.ud, request, env, env->param);
 }
 
 static void called(pml_node *n, const pml_envelope *env, pml_slice args) {
   pml_id id = 0;
+  if (env->route.n == 0) { /* whoever asks knows now that all before it has arrived */
+    refuse(n, env, "");
+    return;
+  }
   n->counts.calls_in++;
+  if (!(env->flags & PML_ENV_ASIDE)) n->counts.begun++;
   if (!n->script.on_call) {
     refuse(n, env, "this server has no scripts");
     return;
@@ -74,6 +86,7 @@ static void called(pml_node *n, const pml_envelope *env, pml_slice args) {
     c->call = env->call;
     c->incarnation = env->from_incarnation;
     c->generation = n->generation;
+    c->aside = (env->flags & PML_ENV_ASIDE) != 0;
     memcpy(c->from, env->from.p, env->from.n);
     c->id = id = pml_slots_put(n->remote_calls, c);
     if (!id) {
@@ -126,6 +139,14 @@ void pml_backend_older(pml_node *n, pml_requests_on_older_fn fn, void *ud) {
   pml_id id;
   for (remote_call *c; (c = pml_slots_next(n->remote_calls, &at, &id));)
     if (c->generation != n->generation) fn(id, c->generation, ud);
+}
+
+size_t pml_backend_open(pml_node *n) {
+  uint32_t at = 0;
+  size_t open = 0;
+  pml_id id;
+  for (remote_call *c; (c = pml_slots_next(n->remote_calls, &at, &id));) open += !c->aside;
+  return open;
 }
 
 void pml_backend_clear(pml_node *n) { pml__node_empty(n->remote_calls, forget, n); }

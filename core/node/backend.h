@@ -11,6 +11,8 @@ void pml_backend_older(pml_node *n, pml_requests_on_older_fn fn, void *ud);
 /* Forgets the remote calls of a server: it is gone. */
 void pml_backend_gone(pml_node *n, const char *server);
 /* Forgets remote calls that wait for their answer, at the end. */
+/* Remote calls that a stop waits for. */
+size_t pml_backend_open(pml_node *n);
 void pml_backend_clear(pml_node *n);
 
 #endif

@@ -26,6 +26,8 @@ typedef struct {
   uint32_t max_calls;       /* maxCalls: 65536 waiting rpc calls */
   uint32_t memory_soft_mib; /* memorySoft: 1024 MiB of Lua heap, then new requests are refused */
   uint32_t memory_hard_mib; /* memoryHard: 3072 MiB, then the process ends */
+  uint32_t stop_ms;         /* stopTimeout: 10000, for a stop in order */
+  uint32_t stop_grace_ms;   /* stopGrace: 2000 of them, for open requests */
   uint32_t budget_ms;       /* budget: 1000, of processor time for a script; 0: none */
 } pml_config;
 

@@ -177,6 +177,7 @@ static void forward_end(int status, pml_buf *body, void *ud) {
                    status == 1 && body ? (int)body->len : 64,
                    status == 1 && body ? (const char *)body->data : pml_err_name(status));
   }
+  n->forwards_open--;
   if (s) {
     s->in_flight--;
     if (good && s->sink) pml_sink_send(s->sink, body);
@@ -205,8 +206,12 @@ static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, const
   f->session = s->id;
   f->msg_id = m->id;
   int rc = pml_rpc_call(n->rpc, to, &env, NULL, NULL, n->config.forward_ms, forward_end, f, NULL);
-  if (rc) forward_free(f);
-  else s->in_flight++;
+  if (rc) {
+    forward_free(f);
+    return rc;
+  }
+  s->in_flight++;
+  n->forwards_open++;
   return rc;
 }
 
@@ -376,6 +381,11 @@ int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body) {
   if (m.id == 0) m.type = PML_MSG_NOTIFY; /* nobody could tell an answer from another */
   if (m.id) n->counts.requests++;
   else n->counts.notifies++;
+  if (n->stopping) {
+    n->counts.stopping++;
+    answer_500(s, m.id);
+    return 0;
+  }
   if (m.id && s->in_flight >= n->config.max_in_flight) {
     n->counts.over_in_flight++;
     answer_500(s, m.id);

@@ -9,6 +9,8 @@
 #include "node/node.h"
 
 typedef struct {
+  uint64_t begun;    /* messages and calls that other servers sent, and that a stop waits for */
+  uint64_t stopping; /* messages that came when the server was stopping */
   uint64_t requests, notifies, forwards, forward_fails, bad_routes, over_in_flight, over_memory,
     blocked, ignored;
   uint64_t answers, late_answers, handler_timeouts, calls_in, pushes, push_records, deliveries,
@@ -20,6 +22,8 @@ struct pml_node {
   char *id, *type;
   int frontend;
   int shutting;
+  int stopping;      /* 1: no new messages of own clients, 2: nor of others' */
+  int parting;       /* its connections end */
   int refusing;      /* new requests: the scripts hold too much memory */
   uint64_t probe_at; /* when one request may see whether that is still so */
   pml_log log;
@@ -39,6 +43,7 @@ struct pml_node {
   pml_peer_host host;
   pml_slots *requests;                 /* node/requests */
   pml_pool request_pool, forward_pool; /* of node/requests, node/frontend */
+  size_t forwards_open;                /* node/frontend: requests at other servers */
   pml_slots *pending;                  /* node/frontend: messages that wait for on_route */
   pml_slots *remote_calls;             /* node/backend */
   uint32_t generation;                 /* of the scripts: requests and calls that come in get it */
@@ -51,7 +56,10 @@ struct pml_node {
     pml_task task;
     void (*done)(void *ud); /* NULL: nobody waits */
     void *ud;
-  } drain;            /* node/node: waiting for the last session's end */
+  } drain;                 /* node/node: waiting for the last session's end */
+  struct pml_flush *flush; /* node/quiet: the one that is waited for */
+  char **going;            /* node/quiet: servers that stop, in their turn */
+  size_t ngoing;
   pml_timer left_out; /* node/node: the log tells what it left out */
   uint32_t push_mark; /* node/push: number of the last push that left somebody out */
   pml_node_counters counts;
@@ -63,6 +71,9 @@ void pml__node_empty(pml_slots *t, void (*fn)(void *obj, pml_node *n), pml_node 
 /* Whether a new request is refused now. One a second is let through: after its call the
  * memory is looked at again. */
 int pml__node_refuses(pml_node *n);
+
+/* A server that was to leave is gone, or has come anew. */
+void pml__node_stays(pml_node *n, const char *id);
 
 /* A session has ended: perhaps the last one that pml_node_drain waits for. */
 void pml__node_session_ended(pml_node *n);

@@ -50,6 +50,7 @@ static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
   pml_node *n = ud;
   (void)incarnation;
   pml_directory_changed(&n->directory);
+  pml__node_stays(n, id);
   if (up) {
     if (gone_take(n, id)) pml_channels_drop(n->channels, id);
   } else {
@@ -142,6 +143,7 @@ static int session_end(pml_session *s, void *ud) {
 void pml_node_free(pml_node *n) {
   n->script = (pml_script){0}; /* nobody is told any more */
   n->drain.done = NULL;
+  n->flush = NULL;
   pml_log_left_out(&n->log, 1);
   pml_timer_stop(n->loop, &n->left_out);
   pml_timer_stop(n->loop, &n->drain.timer);
@@ -165,6 +167,8 @@ void pml_node_free(pml_node *n) {
   pml_slots_free(n->pushes);
   pml_slots_free(n->timers);
   pml_directory_fini(&n->directory);
+  while (n->ngoing) pml__node_stays(n, n->going[0]);
+  pml_free(n->going);
   for (size_t i = 0; i < n->nrouted; i++) pml_free(n->routed[i]);
   pml_free(n->routed);
   for (size_t i = 0; i < n->ngone; i++) pml_free(n->gone[i]);
@@ -241,12 +245,6 @@ uint64_t pml_node_incarnation(const pml_node *n, const char *id) {
   return n->rpc ? pml_rpc_incarnation(n->rpc, id) : 0;
 }
 
-static int alive(const char *id, void *ud) { return pml_node_alive(ud, id); }
-
-const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key) {
-  return pml_directory_route(&n->directory, type, key, alive, n);
-}
-
 /* --- the client port ------------------------------------------------------ */
 
 /* Everything that one thread of many may take of the process's descriptors. */
@@ -308,7 +306,8 @@ void pml__node_session_ended(pml_node *n) {
 
 void pml_node_drain(pml_node *n, const char *reason, uint32_t ms, void (*done)(void *ud),
                     void *ud) {
-  if (n->listener) pml_listener_pause(n->listener);
+  pml_node_close(n, 1);
+  n->parting = 1;
   n->drain.done = done;
   n->drain.ud = ud;
   pml_timer_start(n->loop, &n->drain.timer, ms);
@@ -373,9 +372,9 @@ static void call_end(int status, pml_buf *body, void *ud) {
   if (n->script.on_answered) n->script.on_answered(n->script.ud, id, status, pml_buf_slice(body));
 }
 
-int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
-                  pml_id *call) {
-  pml_envelope env = {.kind = PML_ENV_CALL, .route = name};
+static int call_with(pml_node *n, uint8_t flags, const char *to, pml_slice name, pml_buf *args,
+                     uint32_t ms, pml_id *call) {
+  pml_envelope env = {.kind = PML_ENV_CALL, .flags = flags, .route = name};
   *call = 0;
   if (!n->rpc) return PML_ENOENT;
   if (ms == 0) return pml_rpc_cast(n->rpc, to, &env, args, NULL);
@@ -385,6 +384,16 @@ int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, ui
   if (rc) pml_free(c);
   else *call = c->id;
   return rc;
+}
+
+int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
+                  pml_id *call) {
+  return call_with(n, 0, to, name, args, ms, call);
+}
+
+int pml_node_call_aside(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
+                        pml_id *call) {
+  return call_with(n, PML_ENV_ASIDE, to, name, args, ms, call);
 }
 
 /* --- counters ---------------------------------------------------------------- */
@@ -415,6 +424,7 @@ void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, voi
     {"overMemory", c->over_memory},
     {"blocked", c->blocked},
     {"ignored", c->ignored},
+    {"refusedStopping", c->stopping},
     {"answers", c->answers},
     {"lateAnswers", c->late_answers},
     {"handlerTimeouts", c->handler_timeouts},

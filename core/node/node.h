@@ -55,6 +55,17 @@ const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key
 
 /* Frontends: opens the client port. 0, or PML_EIO with the reason in err. */
 int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *err, size_t nerr);
+/* A stop: no new clients, and no new messages of clients; refuse: nor of other servers'. */
+void pml_node_close(pml_node *n, int refuse);
+/* Requests of clients that are not answered: of its own, and those that it was given. */
+size_t pml_node_open_requests(const pml_node *n);
+/* Calls and requests that wait for a server. */
+size_t pml_node_calls_to(const pml_node *n, const char *id);
+/* A server stops: new messages and calls go to others of its type as long as there is one. */
+void pml_node_leaving(pml_node *n, const char *id);
+/* done(ud) when all that was sent to server `to` (NULL: to every server) has arrived there, or
+ * it is gone; perhaps from in here. Another flush takes its place. */
+void pml_node_flush(pml_node *n, const char *to, void (*done)(void *ud), void *ud);
 /* Stops accepting, closes every client without a KICK (its listeners are told the reason); done(ud)
  * on a later turn, when every session has ended and its listeners were told, at the latest after
  * ms. */
@@ -72,6 +83,9 @@ int pml_node_timer_cancel(pml_node *n, pml_id id);
 /* An rpc. args: JSON array, shared. ms 0: no answer wanted (then *call is 0). */
 int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
                   pml_id *call);
+/* The same, for what a stop does not wait for. */
+int pml_node_call_aside(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
+                        pml_id *call);
 /* Answers an rpc that on_call brought: status 0 with a JSON array, 1 with a text. Shares.
  * PML_ECLOSED: answered, or too late. PML_ETOOBIG: it is open still. */
 int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body);

@@ -3,74 +3,20 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/signals.h"
-#include "loop/mailbox.h"
-#include "loop/timer.h"
 #include "net/control.h"
 #include "net/web.h"
-#include "node/inside.h"
+#include "node/member.h"
 #include "node/notices.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STOP_MS 10000 /* from the signal to the end */
-#define DRAIN_MS 3000 /* of it, for the clients to go */
-#define MAILS_PER_TURN 256
-/* What a script may recurse through C, whatever `ulimit -s` says: bind/guard stops it before
- * the end. Of these bytes only those that were used take memory. */
-#define THREAD_STACK (16u << 20)
-#define MAIL_LIMIT (16u << 20)
-#define SIGNALS 5 /* that are taken, see signals */
-
-/* What main and the servers' threads tell each other. */
-typedef enum {
-  LOADED,
-  FAILED,
-  JOINED,
-  LISTENING,
-  STOPPED,
-  SHUTDOWN,
-  ENDED,
-  NOTICE,
-  TOLD, /* to main */
-  JOIN,
-  START,
-  ALL_UP,
-  STOP,
-  TELL,
-  END /* to a server */
-} word;
-
-typedef struct {
-  pml_mail mail;
-  word what;
-  int number;  /* SHUTDOWN: status */
-  pml_id call; /* TELL, TOLD */
-  pml_program_member *member;
-  char text[];
-} note;
-
-struct pml_program_member {
-  pml_program *program;
-  pml_program_server server; /* strings owned */
-  pthread_t thread;
-  int running;        /* main's */
-  int alone;          /* main's: started or stopped apart from the others */
-  int failed;         /* main's */
-  char *why;          /* main's, owned: why it failed; told when its thread is gone */
-  int seen[TOLD + 1]; /* main's: which words came */
-  pml_mailbox *box;   /* set before the thread runs on */
-  /* the thread's own */
-  pml_loop *loop;
-  pml_node *node;
-  pml_task start;
-  int ending;
-};
+#define LEAVE_MS 6000 /* for the threads, when their servers have stopped; connections linger */
+#define SIGNALS 5     /* that are taken, see signals */
 
 /* A question that a server has not answered yet. */
 typedef struct {
@@ -93,55 +39,28 @@ struct pml_program {
   pml_web *web;
   pml_control *control;
   pml_list questions;
-  pml_notices notices; /* of servers that start together, until they have loaded */
+  pml_notices notices;       /* of servers that start together, until they have loaded */
+  pml_ladder *ladder;        /* of all, once the program stops */
+  pml_program_member *alone; /* the one server that is on a ladder */
+  pml_id phases;             /* numbers given */
   int up, stopping, ending, status, failed;
 };
 
-/* --- words -------------------------------------------------------------------- */
+/* --- what its files lend each other --------------------------------------------- */
 
-static void tell_call(pml_mailbox *box, pml_program_member *m, word what, pml_id call, int number,
-                      const char *text) {
-  size_t n = strlen(text);
-  note *k = pml_alloc(sizeof *k + n + 1);
-  *k = (note){
-    .mail = {NULL, sizeof *k + n}, .what = what, .number = number, .call = call, .member = m};
-  memcpy(k->text, text, n + 1);
-  if (pml_mailbox_post(box, &k->mail) != 0) pml_free(k); /* the other side has ended */
-}
+pml_mailbox *pml_program_box(pml_program *p) { return p->box; }
+pml_hub *pml_program_hub(pml_program *p) { return p->hub; }
+pml_slot_floor *pml_program_floor(pml_program *p) { return &p->floor; }
+const pml_program_options *pml_program_settings(const pml_program *p) { return p->o; }
 
-static void tell(pml_mailbox *box, pml_program_member *m, word what, int number, const char *text) {
-  tell_call(box, m, what, 0, number, text);
+static void tell(pml_program_member *m, pml_word what) {
+  pml_note k = {.what = what, .member = m};
+  pml_member_tell(m->box, &k, "");
 }
 
-static void drop_note(pml_mail *mail, void *ud) {
-  (void)ud;
-  pml_free(mail);
-}
-
-void pml_program_loaded(pml_program_member *m) { tell(m->program->box, m, LOADED, 0, ""); }
-void pml_program_notice(pml_program_member *m, const char *lines) {
-  tell(m->program->box, m, NOTICE, 0, lines);
-}
-void pml_program_failed(pml_program_member *m, const char *t) {
-  tell(m->program->box, m, FAILED, 0, t);
-}
-void pml_program_listening(pml_program_member *m, const char *l) {
-  tell(m->program->box, m, LISTENING, 0, l);
-}
-void pml_program_stopped(pml_program_member *m) { tell(m->program->box, m, STOPPED, 0, ""); }
-void pml_program_shutdown(pml_program_member *m, int s) {
-  tell(m->program->box, m, SHUTDOWN, s, "");
-}
-
-void pml_program_answer(pml_program_member *m, pml_id call, const char *text) {
-  tell_call(m->program->box, m, TOLD, call, 0, text);
-}
-
-void pml_program_ask_stop(pml_program *p) { tell(p->box, NULL, STOP, 0, ""); }
-
-static void on_member_line(pml_level level, const char *text, void *ud) {
-  pml_program_member *m = ud;
-  m->program->o->on_log(m->server.id, level, text, m->program->o->ud);
+void pml_program_ask_stop(pml_program *p) {
+  pml_note k = {.what = PML_SHUTDOWN};
+  pml_member_tell(p->box, &k, "");
 }
 
 static void on_main_line(pml_level level, const char *text, void *ud) {
@@ -149,114 +68,83 @@ static void on_main_line(pml_level level, const char *text, void *ud) {
   p->o->on_log("", level, text, p->o->ud);
 }
 
-/* --- a server's thread ----------------------------------------------------------- */
-
-/* After this turn's mail, so that the servers that joined before are known. */
-static void start_now(pml_task *t) {
-  pml_program_member *m = PML_LIST_OBJ(t, pml_program_member, start);
-  if (!m->ending && m->node->script.on_start) m->node->script.on_start(m->node->script.ud);
-}
-
-static void member_shut(void *ud) { pml_loop_stop(((pml_program_member *)ud)->loop); }
-
-/* The clients are gone, and whoever listened for that was told: the scripts' own end. */
-static void stop_script(void *ud) {
-  pml_program_member *m = ud;
-  if (m->node->script.on_stop) m->node->script.on_stop(m->node->script.ud, "shutdown");
-  else pml_program_stopped(m);
-}
-
-static void member_mail(pml_mail *mail, void *ud) {
-  pml_program_member *m = ud;
-  note *k = (note *)(void *)mail;
-  switch (m->ending ? END : k->what) {
-  case JOIN:
-    if (pml_node_join(m->node, m->program->hub) == 0) tell(m->program->box, m, JOINED, 0, "");
-    else pml_program_failed(m, "cannot join the bus: the server id is taken");
-    break;
-  case START: pml_loop_defer(m->loop, &m->start); break;
-  case ALL_UP:
-    if (m->node->script.on_started) m->node->script.on_started(m->node->script.ud);
-    break;
-  case TELL:
-    if (m->node->script.on_control)
-      m->node->script.on_control(m->node->script.ud, k->call, pml_slice_str(k->text));
-    else pml_program_answer(m, k->call, "");
-    break;
-  case STOP: pml_node_drain(m->node, k->text, DRAIN_MS, stop_script, m); break;
-  case END: /* words that come later are too late */
-    if (!m->ending) pml_node_shut(m->node, member_shut, m);
-    m->ending = 1;
-    break;
-  default: break;
-  }
-  pml_free(k);
-}
-
-/* What `top -H` and debuggers show of a server. */
-static void name_thread(const char *id) {
-  char name[16]; /* all that the kernel keeps */
-  snprintf(name, sizeof name, "%.15s", id);
-  pthread_setname_np(pthread_self(), name);
-}
-
-static void *member_main(void *ud) {
-  pml_program_member *m = ud;
-  const pml_program_options *o = m->program->o;
-  name_thread(m->server.id);
-  pml_node_options no = {
-    .id = m->server.id,
-    .type = m->server.type,
-    .frontend = m->server.frontend,
-    .floor = &m->program->floor,
-  };
-  void *state = NULL;
-  char *err = NULL;
-  pml_log_init(&no.log, m->server.id, o->level, o->json);
-  no.log.output = o->output;
-  if (o->on_log) no.log.on_line = on_member_line;
-  no.log.ud = m;
-  pml_task_init(&m->start, start_now);
-  m->node = pml_node_new(m->loop, &no);
-  if (o->load(m->node, m, m->server.boot, &state, &err, o->ud) != 0) {
-    pml_program_failed(m, err ? err : "cannot load");
-    pml_free(err);
-  }
-  pml_loop_run(m->loop);
-  pml_task_cancel(&m->start);
-  if (state) o->unload(state, o->ud);
-  pml_node_free(m->node);
-  pml_mailbox_close(m->box, drop_note, NULL);
-  pml_loop_free(m->loop);
-  tell(m->program->box, m, ENDED, 0, "");
-  return NULL;
-}
-
 /* --- main's thread ------------------------------------------------------------------ */
 
-static int all(pml_program *p, word what) {
+static int all(pml_program *p, pml_word what) {
   for (size_t i = 0; i < p->count; i++)
     if (p->m[i]->running && !p->m[i]->seen[what]) return 0;
   return 1;
 }
 
-static void tell_all(pml_program *p, word what, const char *text) {
+static void tell_all(pml_program *p, pml_word what) {
   for (size_t i = 0; i < p->count; i++)
-    if (p->m[i]->running) tell(p->m[i]->box, p->m[i], what, 0, text);
+    if (p->m[i]->running) tell(p->m[i], what);
 }
 
 static void end_all(pml_program *p) {
   if (p->ending) return;
   p->ending = 1;
-  tell_all(p, END, "");
+  pml_timer_start(p->loop, &p->deadline, LEAVE_MS);
+  tell_all(p, PML_END);
 }
 
-static void stop_all(pml_program *p, const char *reason) {
+/* The threads have not ended: their scripts, or what those call, do not come back. */
+static void too_late(pml_timer *t) {
+  pml_program *p = PML_LIST_OBJ(t, pml_program, deadline);
+  for (size_t i = 0; i < p->count; i++)
+    if (p->m[i]->running)
+      pml_log_write(&p->log, PML_ERROR, "server %s does not end: the program ends without it",
+                    p->m[i]->server.id);
+  if (p->o->embedded) fprintf(stderr, "pomelua: servers did not stop in time\n");
+  pml_log_flush(&p->log);
+  _exit(p->status ? p->status : 1);
+}
+
+static pml_program_member **members(void *ud, size_t *n) {
+  pml_program *p = ud;
+  *n = p->count;
+  return p->m;
+}
+
+static pml_id new_number(void *ud) { return ++((pml_program *)ud)->phases; }
+
+static void say_cut(pml_program *p, const char *server, const char *text) {
+  char *line = pml_alloc(strlen(server) + strlen(text) + 64);
+  int n =
+    sprintf(line, "%s%sstopped, but this had to be cut: %s", server, server[0] ? ": " : "", text);
+  pml_log_text(&p->log, PML_ERROR, line, (size_t)n);
+  pml_free(line);
+}
+
+static void all_stopped(pml_ladder *l, const char *text, void *ud) {
+  pml_program *p = ud;
+  (void)l;
+  if (text) say_cut(p, "", text);
+  if (text && !p->status) p->status = 1;
+  end_all(p);
+}
+
+static pml_ladder *ladder(pml_program *p, pml_program_member *only,
+                          void (*ended)(pml_ladder *l, const char *text, void *ud)) {
+  pml_ladder_options o = {p->loop, &p->log, members, new_number, ended, p};
+  uint32_t timeout = 0, grace = 0;
+  for (size_t i = 0; i < p->count; i++) { /* of those that go, the most that one asks for */
+    pml_program_member *m = p->m[i];
+    if (!m->running || (only && m != only)) continue;
+    if (m->stop_ms > timeout) timeout = m->stop_ms;
+    if (m->grace_ms > grace) grace = m->grace_ms;
+  }
+  return pml_ladder_begin(&o, only, timeout, grace);
+}
+
+static void stop_all(pml_program *p) {
   if (p->stopping) return;
   p->stopping = 1;
-  pml_timer_start(p->loop, &p->deadline, STOP_MS);
-  tell_all(p, STOP, reason);
-  if (all(p, ENDED)) pml_loop_stop(p->loop); /* one that failed had been waited for */
+  if (p->alone) pml_ladder_free(p->alone->ladder);
+  if (p->alone) p->alone->ladder = NULL;
+  p->alone = NULL;
+  if (all(p, PML_ENDED)) pml_loop_stop(p->loop); /* one that failed had been waited for */
+  else p->ladder = ladder(p, NULL, all_stopped);
 }
 
 static void say_notice(const char *server, const char *text, void *ud) {
@@ -286,16 +174,9 @@ static void fail(pml_program *p, const char *server, const char *text) {
   p->failed = 1;
   p->status = 1;
   p->stopping = 1;
-  pml_timer_start(p->loop, &p->deadline, STOP_MS);
+  pml_ladder_free(p->ladder);
+  p->ladder = NULL;
   end_all(p);
-}
-
-static void too_late(pml_timer *t) {
-  pml_program *p = PML_LIST_OBJ(t, pml_program, deadline);
-  pml_log_write(&p->log, PML_WARN, "not stopped within %d ms: ending at once", STOP_MS);
-  if (p->o->embedded) fprintf(stderr, "pomelua: servers did not stop within %d ms\n", STOP_MS);
-  pml_log_flush(&p->log);
-  _exit(p->o->embedded ? 1 : p->status);
 }
 
 static void say_lines(pml_program *p, const char *text) {
@@ -326,7 +207,7 @@ static void all_up(pml_program *p) {
   if (open_web(p) != 0) return;
   p->up = 1;
   p->o->say("ready", p->o->ud);
-  tell_all(p, ALL_UP, "");
+  tell_all(p, PML_ALL_UP);
 }
 
 /* A server is up, or has ended. Whether the program goes on without any. */
@@ -335,47 +216,69 @@ static int server_changed(pml_program *p, pml_program_member *m, int up, const c
   return p->o->control.on_server(p, m->server.id, up, text, p->o->ud);
 }
 
-/* The steps of a server that is started or stopped apart from the others. */
-static void step_alone(pml_program *p, pml_program_member *m, note *k) {
+/* --- one server stops ---------------------------------------------------------------- */
+
+static void one_stopped(pml_ladder *l, const char *text, void *ud) {
+  pml_program *p = ud;
+  pml_program_member *m = p->alone;
+  (void)l;
+  if (text) say_cut(p, m->server.id, text);
+  if (text && !m->why) m->why = pml_strdup(text);
+  tell(m, PML_END);
+}
+
+/* One after the other, so that each server is asked for one thing at a time. */
+static void next_alone(pml_program *p) {
+  for (size_t i = 0; i < p->count && !p->alone && !p->stopping; i++) {
+    pml_program_member *m = p->m[i];
+    if (!m->running || !m->wants_stop || m->ladder) continue;
+    p->alone = m;
+    m->ladder = ladder(p, m, one_stopped);
+  }
+}
+
+/* The steps of a server that is started apart from the others. */
+static void step_alone(pml_program *p, pml_program_member *m, pml_note *k) {
   switch (k->what) {
-  case LOADED: tell(m->box, m, JOIN, 0, ""); break;
-  case JOINED: tell(m->box, m, START, 0, ""); break;
-  case LISTENING:
+  case PML_LOADED: tell(m, PML_JOIN); break;
+  case PML_JOINED: tell(m, PML_START); break;
+  case PML_LISTENING:
     say_lines(p, k->text);
-    tell(m->box, m, ALL_UP, 0, "");
+    tell(m, PML_ALL_UP);
     server_changed(p, m, 1, NULL);
     break;
-  case FAILED:
+  case PML_FAILED:
     if (!m->failed) m->why = pml_strdup(k->text);
     m->failed = 1;
-    tell(m->box, m, END, 0, "");
+    tell(m, PML_END);
     break;
-  case STOPPED: tell(m->box, m, END, 0, ""); break;
   default: break;
   }
 }
 
-static void step(pml_program *p, pml_program_member *m, note *k, int again) {
+static void step(pml_program *p, pml_program_member *m, pml_note *k, int again) {
   switch (k->what) {
-  case LOADED:
-    if (again || p->stopping || !all(p, LOADED)) break;
+  case PML_LOADED:
+    if (again || p->stopping || !all(p, PML_LOADED)) break;
     pml_notices_say(&p->notices, say_notice, p);
-    tell_all(p, JOIN, "");
+    tell_all(p, PML_JOIN);
     break;
-  case JOINED:
-    if (!p->stopping && all(p, JOINED)) tell_all(p, START, "");
+  case PML_JOINED:
+    if (!p->stopping && all(p, PML_JOINED)) tell_all(p, PML_START);
     break;
-  case LISTENING:
+  case PML_LISTENING:
     say_lines(p, k->text);
     if (!again && !p->stopping) server_changed(p, m, 1, NULL);
-    if (!again && !p->stopping && all(p, LISTENING)) all_up(p);
+    if (!again && !p->stopping && all(p, PML_LISTENING)) all_up(p);
     break;
-  case FAILED: fail(p, m->server.id, k->text); break;
-  case STOPPED:
-    if (p->stopping && all(p, STOPPED)) end_all(p);
-    break;
+  case PML_FAILED: fail(p, m->server.id, k->text); break;
   default: break;
   }
+}
+
+/* The ladder that a server is on, or is asked for. */
+static pml_ladder *ladder_now(const pml_program *p) {
+  return p->ladder ? p->ladder : p->alone ? p->alone->ladder : NULL;
 }
 
 static void told(pml_program *p, question *q, const char *text) {
@@ -405,56 +308,64 @@ static void end_questions(pml_program *p, pml_program_member *m) {
   }
 }
 
-static void free_member(pml_program_member *m) {
-  if (m->box) pml_mailbox_unref(m->box);
-  pml_free((char *)(uintptr_t)m->server.id);
-  pml_free((char *)(uintptr_t)m->server.type);
-  pml_free((char *)(uintptr_t)m->server.boot);
-  pml_free(m->why);
-  pml_free(m);
-}
-
 /* Its thread is gone: nobody names it any more. */
 static void forget(pml_program *p, pml_program_member *m) {
   size_t n = 0;
   for (size_t i = 0; i < p->count; i++)
     if (p->m[i] != m) p->m[n++] = p->m[i];
   p->count = n;
-  free_member(m);
+  pml_member_free(m);
 }
 
 static void member_ended(pml_program *p, pml_program_member *m) {
   pthread_join(m->thread, NULL);
   m->running = 0;
+  pml_ladder_free(m->ladder);
+  m->ladder = NULL;
+  if (p->alone == m) p->alone = NULL;
+  else if (!p->ending && ladder_now(p)) pml_ladder_gone(ladder_now(p), m);
   end_questions(p, m);
   int stays = p->stopping ? 0 : server_changed(p, m, 0, m->why);
-  if (p->stopping && !p->ending && all(p, STOPPED)) end_all(p);
-  if (all(p, ENDED) && !(stays && !p->stopping)) pml_loop_stop(p->loop);
   forget(p, m);
+  if (all(p, PML_ENDED) && !(stays && !p->stopping)) pml_loop_stop(p->loop);
+  else next_alone(p);
+}
+
+static void of_ladder(pml_program *p, pml_program_member *m, const pml_note *k) {
+  pml_ladder *l = ladder_now(p);
+  if (!l || p->ending) return;
+  if (k->what == PML_PATIENT) pml_ladder_patient(l, m);
+  else pml_ladder_done(l, m, k->call, k->a, k->b, k->text);
 }
 
 static void main_mail(pml_mail *mail, void *ud) {
   pml_program *p = ud;
-  note *k = (note *)(void *)mail;
+  pml_note *k = (pml_note *)(void *)mail;
   pml_program_member *m = k->member;
   if (!m) { /* from outside */
-    stop_all(p, "shutdown");
+    stop_all(p);
     pml_free(k);
     return;
   }
   int again = m->seen[k->what]; /* a step is taken once, whatever scripts say */
   m->seen[k->what] = 1;
-  if (k->what == NOTICE) {
+  if (k->what == PML_LOADED) {
+    m->stop_ms = (uint32_t)k->a;
+    m->grace_ms = (uint32_t)k->b;
+  }
+  if (k->what == PML_NOTICE) {
     noticed(p, m, k->text);
-  } else if (k->what == TOLD) {
+  } else if (k->what == PML_TOLD) {
     answered(p, m, k->call, k->text);
-  } else if (k->what == SHUTDOWN) {
-    if (!p->failed) p->status = k->number;
-    stop_all(p, "shutdown");
-  } else if (k->what == ENDED) {
+  } else if (k->what == PML_DONE || k->what == PML_PATIENT) {
+    of_ladder(p, m, k);
+  } else if (k->what == PML_SHUTDOWN) {
+    if (!p->failed && !p->ending) p->status = (int)k->a;
+    stop_all(p);
+  } else if (k->what == PML_ENDED) {
     member_ended(p, m);
   } else if (m->alone && !p->stopping) {
-    if (!again || k->what == FAILED) step_alone(p, m, k);
+    if (!again || k->what == PML_FAILED) step_alone(p, m, k);
   } else {
     step(p, m, k, again);
   }
@@ -475,7 +386,8 @@ int pml_program_tell(pml_program *p, const char *server, pml_id call, const char
   question *q = pml_alloc(sizeof *q);
   *q = (question){.call = call, .member = m};
   pml_list_append(&p->questions, &q->node);
-  tell_call(m->box, m, TELL, call, 0, text);
+  pml_note k = {.what = PML_TELL, .call = call, .member = m};
+  pml_member_tell(m->box, &k, text);
   return 0;
 }
 
@@ -496,14 +408,18 @@ void pml_program_wake(pml_program *p, uint32_t ms) { pml_timer_start(p->loop, &p
 
 const pml_log *pml_program_log(const pml_program *p) { return &p->log; }
 
-void pml_program_stop(pml_program *p) { stop_all(p, "shutdown"); }
+void pml_program_stop(pml_program *p) { stop_all(p); }
 
 int pml_program_stop_server(pml_program *p, const char *server, int now) {
   pml_program_member *m = find(p, server);
   if (!m || p->stopping) return PML_ENOENT;
   m->alone = 1;
-  m->seen[STOPPED] = 0;
-  tell(m->box, m, now ? END : STOP, 0, "shutdown");
+  if (now) {
+    tell(m, PML_END);
+  } else {
+    m->wants_stop = 1;
+    next_alone(p);
+  }
   return 0;
 }
 
@@ -551,7 +467,7 @@ static void on_signal(uv_signal_t *h, int signum) {
     _exit(128 + signum);
   } else {
     pml_log_write(&p->log, PML_INFO, "%s: stopping", signum == SIGINT ? "SIGINT" : "SIGTERM");
-    stop_all(p, "shutdown");
+    stop_all(p);
   }
 }
 
@@ -586,27 +502,20 @@ static int enough_files(const pml_program *p, char *text, size_t size) {
   return 0;
 }
 
-/* The thread blocks no signal: a program that a script starts would inherit the mask. The kernel
- * gives a signal of the process to the main thread, and libuv's handlers may run on any thread. */
 static int start_thread(pml_program *p, const pml_program_server *server, int alone) {
   pml_program_member *m = pml_alloc0(sizeof *m);
+  pml_config standard;
+  pml_config_defaults(&standard);
   p->m = pml_realloc(p->m, (p->count + 1) * sizeof *p->m);
   p->m[p->count++] = m;
-  m->program = p;
   m->alone = alone;
+  m->stop_ms = standard.stop_ms; /* until it has told its own */
+  m->grace_ms = standard.stop_grace_ms;
   m->server = *server;
   m->server.id = pml_strdup(server->id);
   m->server.type = pml_strdup(server->type);
   m->server.boot = pml_strdup(server->boot);
-  m->loop = pml_loop_new();
-  m->box = m->loop ? pml_mailbox_new(m->loop, MAILS_PER_TURN, MAIL_LIMIT, member_mail, m) : NULL;
-  pthread_attr_t attr;
-  pthread_attr_init(&attr);
-  pthread_attr_setstacksize(&attr, THREAD_STACK);
-  int rc = m->box ? pthread_create(&m->thread, &attr, member_main, m) : -1;
-  pthread_attr_destroy(&attr);
-  m->running = rc == 0;
-  return rc == 0 ? 0 : PML_EIO;
+  return pml_member_start(p, m);
 }
 
 int pml_program_start_server(pml_program *p, const pml_program_server *server) {
@@ -624,7 +533,7 @@ static int start_threads(pml_program *p) {
 
 static void free_members(pml_program *p) {
   for (pml_list *i; (i = pml_list_pop(&p->questions));) pml_free(PML_LIST_OBJ(i, question, node));
-  for (size_t i = 0; i < p->count; i++) free_member(p->m[i]);
+  for (size_t i = 0; i < p->count; i++) pml_member_free(p->m[i]);
   pml_free(p->m);
 }
 
@@ -653,7 +562,8 @@ int pml_program_run(const pml_program_options *o) {
   pml_notices_init(&p.notices);
   p.loop = pml_loop_new();
   p.hub = pml_hub_new();
-  p.box = p.loop ? pml_mailbox_new(p.loop, MAILS_PER_TURN, MAIL_LIMIT, main_mail, &p) : NULL;
+  p.box =
+    p.loop ? pml_mailbox_new(p.loop, PML_MAILS_PER_TURN, PML_MAIL_LIMIT, main_mail, &p) : NULL;
   if (!p.box) {
     fprintf(stderr, "pomelua: cannot make an event loop: %s\n",
             errno == EMFILE || errno == ENFILE ? "too many open files (ulimit -n, LimitNOFILE=)"
@@ -674,15 +584,16 @@ int pml_program_run(const pml_program_options *o) {
   if (o->on_run) o->on_run(&p, o->ud);
   if (!enough_files(&p, text, sizeof text)) fail(&p, "", text);
   else if (start_threads(&p) != 0) fail(&p, "", "cannot start a server's thread");
-  if (!all(&p, ENDED)) pml_loop_run(p.loop);
+  if (!all(&p, PML_ENDED)) pml_loop_run(p.loop);
   if (p.web) pml_web_close(p.web);
   if (o->control.on_end) o->control.on_end(&p, p.status, o->ud);
   if (p.control) pml_control_close(p.control);
   pml_timer_stop(p.loop, &p.deadline);
   pml_timer_stop(p.loop, &p.wake);
+  pml_ladder_free(p.ladder);
   if (o->on_run) o->on_run(NULL, o->ud);
   if (!o->embedded) forget_signals(&p);
-  pml_mailbox_close(p.box, drop_note, NULL);
+  pml_mailbox_close(p.box, pml_member_drop_note, NULL);
   pml_mailbox_unref(p.box);
   pml_loop_free(p.loop);
   pml_hub_unref(p.hub);

@@ -1,11 +1,11 @@
 /* program: the servers of an app as threads of this process, started in step,
  * stopped in order.
  *
- *   load all → join the bus → start (listen) all → "ready" → … → stop all → end
+ *   load all → join the bus → start (listen) all → "ready" → … → stop all (ladder) → end
  *
  * SIGTERM and SIGINT stop it in order, with a deadline; a second one ends it at
- * once. A server that fails to load, or to listen, ends the program with its one
- * line and status 1. */
+ * once. When something had to be cut, the log names it and the status is not 0. A server that fails
+ * to load, or to listen, ends the program with its one line and status 1. */
 #ifndef PML_NODE_PROGRAM_H
 #define PML_NODE_PROGRAM_H
 
@@ -29,7 +29,8 @@ typedef struct {
   void (*on_gone)(pml_program *p, pml_id client, void *ud);                 /* the tool went */
   /* A server's answer to pml_program_tell; text NULL: the server ended before it. */
   void (*on_told)(pml_program *p, pml_id call, const char *text, void *ud);
-  /* A server is up (also at the start), or it has ended; text NULL, or what went wrong.
+  /* A server is up (also at the start), or it has ended; text NULL, or what went wrong, or what
+   * had to be cut when it stopped.
    * Called when its thread is gone, so that another of its id can start. Non-zero: the program
    * goes on even when no server is left. */
   int (*on_server)(pml_program *p, const char *id, int up, const char *text, void *ud);
@@ -79,7 +80,10 @@ void pml_program_notice(pml_program_member *m, const char *lines);
 void pml_program_failed(pml_program_member *m, const char *text);
 /* The server is up; lines: what it listens on, or "". */
 void pml_program_listening(pml_program_member *m, const char *lines);
-void pml_program_stopped(pml_program_member *m);
+/* A step of script on_stop is done. */
+void pml_program_stopped(pml_program_member *m, pml_id number);
+/* beforeShutdown takes as long as it takes. */
+void pml_program_patient(pml_program_member *m);
 /* Ends the whole program in order, with that status. */
 void pml_program_shutdown(pml_program_member *m, int status);
 /* The answer to script on_control. */

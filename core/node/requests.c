@@ -40,6 +40,12 @@ pml_buf *pml_requests_error_frame(uint32_t msg_id) {
   return pml_frame_end(&w, PML_PKG_DATA);
 }
 
+static void give_500(pml_node *n, const request *r) {
+  pml_buf *frame = pml_requests_error_frame(r->msg_id);
+  pml_requests_answer(n, r->id, frame);
+  pml_buf_unref(frame);
+}
+
 static void late(pml_timer *t) {
   request *r = (request *)(void *)t;
   pml_node *n = r->node;
@@ -47,9 +53,7 @@ static void late(pml_timer *t) {
   pml_log_some(&n->log, PML_ERROR, "handlers that did not answer in time",
                "%s: no answer within %u ms, the client gets code 500", route_of(r),
                n->config.handler_ms);
-  pml_buf *frame = pml_requests_error_frame(r->msg_id);
-  pml_requests_answer(n, r->id, frame);
-  pml_buf_unref(frame);
+  give_500(n, r);
 }
 
 static pml_id put(pml_node *n, pml_slice from, pml_slice route, request **out) {
@@ -133,6 +137,21 @@ void pml_requests_gone(pml_node *n, const char *server) {
     if (r->session || strcmp(r->text, server) != 0) continue;
     pml_slots_take(n->requests, id);
     forget(r, n);
+  }
+}
+
+void pml_requests_each(pml_node *n, void (*fn)(const char *route, void *ud), void *ud) {
+  uint32_t at = 0;
+  pml_id id;
+  for (request *r; (r = pml_slots_next(n->requests, &at, &id));) fn(route_of(r), ud);
+}
+
+void pml_requests_expire(pml_node *n, void (*fn)(const char *route, void *ud), void *ud) {
+  uint32_t at = 0;
+  pml_id id;
+  for (request *r; (r = pml_slots_next(n->requests, &at, &id));) {
+    fn(route_of(r), ud);
+    give_500(n, r);
   }
 }
 

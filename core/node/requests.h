@@ -23,6 +23,9 @@ typedef void (*pml_requests_on_older_fn)(pml_id id, uint32_t generation, void *u
 void pml_requests_older(pml_node *n, pml_requests_on_older_fn fn, void *ud);
 /* Forgets those that a server has forwarded: it is gone. */
 void pml_requests_gone(pml_node *n, const char *server);
+/* Calls fn with the route of each that waits for an answer; expire gives each its 500 then. */
+void pml_requests_each(pml_node *n, void (*fn)(const char *route, void *ud), void *ud);
+void pml_requests_expire(pml_node *n, void (*fn)(const char *route, void *ud), void *ud);
 /* Forgets all, at the end; n->requests is its owner's to free. */
 void pml_requests_clear(pml_node *n);
 

@@ -103,7 +103,9 @@ static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice p
 
 static void on_start(void *ud) { line(ud, "start"); }
 static void on_started(void *ud) { line(ud, "started"); }
-static void on_stop(void *ud, const char *reason) { line(ud, "stop %s", reason); }
+static void on_stop(void *ud, pml_stop_step step, pml_id number) {
+  line(ud, "stop %d %d", (int)step, (int)number);
+}
 
 void fake_script_set(fake_script *f, pml_node *n) {
   *f = (fake_script){.keep = 1};

@@ -91,13 +91,14 @@ static void on_started(void *ud) {
   if (word(s, "shutdown=")) pml_program_shutdown(s->m, atoi(word(s, "shutdown=")));
 }
 
-static void on_stop(void *ud, const char *reason) {
+static void on_stop(void *ud, pml_stop_step step, pml_id number) {
+  static const char *const steps[] = {"closing", "telling", "shutdown"};
   server *s = ud;
-  note(pml_node_id(s->node), reason);
-  if (word(s, "twice")) kill(getpid(), SIGTERM);
-  if (word(s, "slow")) return;
-  pml_program_stopped(s->m);
-  if (word(s, "again")) pml_program_stopped(s->m);
+  note(pml_node_id(s->node), steps[step]);
+  if (step == PML_STOP_SHUTDOWN && word(s, "twice")) kill(getpid(), SIGTERM);
+  if (step == PML_STOP_SHUTDOWN && word(s, "slow")) return;
+  pml_program_stopped(s->m, number);
+  if (word(s, "again")) pml_program_stopped(s->m, number);
 }
 
 static void on_call(void *ud, pml_id call, const pml_envelope *env, pml_slice args) {

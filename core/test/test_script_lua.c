@@ -78,7 +78,10 @@ static int call_all(setup *x) {
   p->on_timer(p->ud, 16);
   p->on_start(p->ud);
   p->on_started(p->ud);
-  p->on_stop(p->ud, "shutdown");
+  p->on_stop(p->ud, PML_STOP_TELLING, 17);
+  pml_writer w = {0};
+  CHECK_EQ(p->on_pending(p->ud, &w), 0); /* the entry gives no number */
+  pml_writer_drop(&w);
   int keep = p->filter(p->ud, &s, m.body, (pml_slice){0});
   pml_buf_unref(s.settings);
   return keep;
@@ -86,7 +89,7 @@ static int call_all(setup *x) {
 
 #define NAMES \
   "local names = {'message', 'forwarded', 'call', 'answered', 'pushed', 'handshake', 'route', " \
-  "'closed', 'timer', 'filter', 'start', 'started', 'stop'} "
+  "'closed', 'timer', 'filter', 'start', 'started', 'stop', 'pending'} "
 
 TEST(script_lua_gives_each_entry_its_arguments) {
   setup x;
@@ -108,7 +111,7 @@ TEST(script_lua_gives_each_entry_its_arguments) {
            "message 11 5 7 {} 0 3 a.b.c body\n"
            "message nil 5 7 {} 0 3 a.b.c body\n"
            "forwarded 12 f2 9 nil nil 0 3 a.b.c body 77\n"
-           "call nil f2 a.b.c \n"
+           "call nil f2 a.b.c  false\n"
            "answered 13 OK [1]\n"
            "answered 13 ERROR no\n"
            "answered 13 TIMEOUT no answer in time\n"
@@ -125,7 +128,8 @@ TEST(script_lua_gives_each_entry_its_arguments) {
            "timer 16\n"
            "start\n"
            "started\n"
-           "stop shutdown\n"
+           "stop telling 17\n"
+           "pending\n"
            "filter 5 7 {} body nil]]\n"
            "local got = table.concat(calls, '\\n') "
            "assert(got == want, got)");

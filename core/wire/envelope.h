@@ -8,14 +8,22 @@
 #include "base/uid.h"
 
 enum {
-  PML_ENV_CALL = 1,    /* rpc: route "service.method", body: JSON array of arguments */
+  /* rpc: route "service.method", body: JSON array of arguments. Without a route: answered at
+   * once, which tells that all that was sent before has arrived. */
+  PML_ENV_CALL = 1,
   PML_ENV_FORWARD = 2, /* a client's message: session, msg_*, route; param: its bytes */
   PML_ENV_ANSWER = 3,  /* to CALL, FORWARD, PUSH, BROADCAST: call, status, body */
   PML_ENV_PUSH = 4,    /* body: a frame; extra: uids; param: uids left out */
   /* body: a frame; flags BINDED, FILTER; param: filterParam as JSON; extra: uids left out */
   PML_ENV_BROADCAST = 5
 };
-enum { PML_ENV_BINDED = 1, PML_ENV_FILTER = 2, PML_ENV_COMPRESSED = 4, PML_ENV_GZIP = 8 };
+enum {
+  PML_ENV_BINDED = 1,
+  PML_ENV_FILTER = 2,
+  PML_ENV_COMPRESSED = 4,
+  PML_ENV_GZIP = 8,
+  PML_ENV_ASIDE = 16 /* CALL: a stop in order does not wait for it */
+};
 
 /* A view when read: it borrows the bytes. */
 typedef struct {

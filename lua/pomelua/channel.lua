@@ -53,7 +53,7 @@ local function sent(server, what, cb, push, message, name)
   elseif cb and push == true then
     task.defer(server, owner, call_fails, cb, json.array())
   elseif cb then
-    server.pushes[push] = { cb = cb, owner = owner }
+    server.pushes[push] = { cb = cb, owner = owner, work = task.work() }
   end
 end
 
@@ -247,8 +247,8 @@ function channel.pushed(server, push, message, fails)
   local record = server.pushes[push]
   if not record then return end
   server.pushes[push] = nil
-  task.run(server, record.owner, call_both, record.cb, message and errors.new(message) or nil,
-    json.array(fails))
+  task.run_for(record.work, server, record.owner, call_both, record.cb,
+    message and errors.new(message) or nil, json.array(fails))
 end
 
 errors.guard(service, "channelService")

@@ -3,11 +3,13 @@
 local admin = require "pomelua.admin"
 local backend_session = require "pomelua.backend_session"
 local channel = require "pomelua.channel"
+local current = require "pomelua.current"
 local errors = require "pomelua.errors"
 local handshake = require "pomelua.handshake"
 local in_flight = require "pomelua.in_flight"
 local json = require "pomelua.json"
 local lifecycle = require "pomelua.lifecycle"
+local quiet = require "pomelua.quiet"
 local request = require "pomelua.request"
 local rpc = require "pomelua.rpc"
 local session = require "pomelua.session"
@@ -71,7 +73,9 @@ local function entries(server)
     received(server, id, from, route, body)
   end
 
-  function e.call(id, from, name, args) rpc.called(server, id, from, name, args) end
+  function e.call(id, from, name, args, aside)
+    rpc.called(server, id, from, name, args, aside)
+  end
   function e.answered(call, status, text) rpc.answered(server, call, status, text) end
   function e.pushed(push, message, fails) channel.pushed(server, push, message, fails) end
   function e.handshake(sid, body) handshake.asked(server, sid, body) end
@@ -87,10 +91,13 @@ local function entries(server)
     local listeners = server.closers[sid]
     server.closers[sid] = nil
     local gone = session.make(server, sid, uid, settings)
+    local outer = current.work
+    current.work = { name = "closed listener", stays = true }
     server.event:emit("close_session", gone)
     for i = 1, listeners and #listeners or 0 do
       task.run(server, server:context("closed listener"), tell, listeners[i], gone, reason)
     end
+    current.work = outer
   end
 
   -- The parameter is the same text for every session of a broadcast.
@@ -115,7 +122,8 @@ local function entries(server)
   function e.start() lifecycle.start(server) end
   function e.started() lifecycle.started(server) end
   function e.control(call, text) admin.asked(server, call, text) end
-  function e.stop(reason) lifecycle.stop(server, reason) end
+  function e.stop(step, number) lifecycle.stop(server, step, number) end
+  function e.pending() return quiet.pending(server) end
 
   return e
 end

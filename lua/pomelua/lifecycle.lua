@@ -4,12 +4,16 @@
 --   app:start() → handlers and remotes are loaded → beforeStartup(app, cb)
 --     → (all servers are loaded) listen → afterStartup(app, cb) → event start_server
 --     → (all servers are up) afterStartAll(app) → event start_all
---   stop → beforeShutdown(app, cb, cancelShutDownTimer)
+--   stop → no more clients or messages of theirs → open requests are answered → event stop_server
+--     → connections end → what was begun ends → beforeShutdown(app, cb, cancelShutDownTimer)
 --
 -- A step ends when it calls cb, or when it returns and either takes no cb or
--- returns something: `return nil, err` is cb(err). Each has a deadline.
+-- returns something: `return nil, err` is cb(err). Each has a deadline, beforeShutdown that of
+-- the whole stop (core/node/ladder), which asks for the steps of a stop one by one.
+local current = require "pomelua.current"
 local errors = require "pomelua.errors"
 local loader = require "pomelua.loader"
+local quiet = require "pomelua.quiet"
 local settings = require "pomelua.settings"
 local sys_remote = require "pomelua.sys_remote"
 local task = require "pomelua.task"
@@ -19,14 +23,13 @@ local watcher = require "pomelua.watcher"
 local lifecycle = {}
 
 local START_MS = 30000
-local STOP_MS = 3000
+local POLL_MS = 5
 
 -- Steps whose failure is the end of the program, which says so in its last line.
 local fatal = { beforeStartup = true, afterStartup = true }
 
 local steps = {
   beforeStartup = START_MS, afterStartup = START_MS, afterStartAll = START_MS,
-  beforeShutdown = STOP_MS,
 }
 
 -- Hooks may be written as functions or as methods; the name of the first parameter tells.
@@ -58,11 +61,11 @@ function lifecycle.run(server, name, done)
   }
   function owner.failed(_, err) finish(err) end
   local ms = steps[name]
-  watch = timers.start(server, ms, { fire = function()
+  watch = ms and timers.start(server, ms, { fire = function()
     finish(errors.new(("%s did not end within %d ms"):format(name, ms), "TIMEOUT"))
   end })
   local function cancel()
-    if watch then timers.stop(server, watch) end
+    if name == "beforeShutdown" then server.node:patient() end
   end
   task.run(server, owner, function()
     local first, second = call(server.hooks, fn, server.app, function(err) finish(err) end, cancel)
@@ -164,15 +167,60 @@ function lifecycle.started(server)
   end)
 end
 
----entries.stop
-function lifecycle.stop(server)
-  if server.state == "stopping" then return end
-  server.state = "stopping"
+-- What a stop waits for while it runs; see pomelua.quiet.
+local function work(name) return { name = name, stays = true } end
+
+-- Calls done when nothing of a work goes on.
+local function when_over(server, one, done)
+  if not quiet.goes_on(server, one) then return done() end
+  timers.start(server, POLL_MS, { fire = function() when_over(server, one, done) end })
+end
+
+local stop_steps = {}
+
+-- No new clients, and no new messages of clients.
+function stop_steps.closing(server, done)
+  server.state, server.stopping = "stopping", true
   watcher.stop(server)
+  done()
+end
+
+function stop_steps.telling(server, done)
+  if not server.told_stop then
+    server.told_stop = work "listener of stop_server"
+    local outer = current.work
+    current.work = server.told_stop
+    server.event:emit("stop_server", server.id)
+    current.work = outer
+  end
+  when_over(server, server.told_stop, done)
+end
+
+-- Once, however often it is asked for: a stop of the program may come upon that of a server.
+function stop_steps.shutdown(server, done)
+  local going = server.shutting_down
+  if going and going.over then return done() end
+  if going then
+    going.done = done
+    return
+  end
+  going = { done = done }
+  server.shutting_down = going
+  local outer = current.work
+  current.work = work "beforeShutdown"
   lifecycle.run(server, "beforeShutdown", function(err)
     if err then server:error("beforeShutdown: " .. err.message) end
-    server.node:stopped()
+    going.over = true
+    going.done()
   end)
+  current.work = outer
+end
+
+---entries.stop
+---@param step string "closing", "telling" or "shutdown"
+---@param number number for node:stopped, when the step is done
+function lifecycle.stop(server, step, number)
+  stop_steps[step](server, function() server.node:stopped(number) end)
 end
 
 return lifecycle

@@ -171,7 +171,11 @@ local function came_up(self, one)
   one.state, one.up = "up", true
   if not self.ready then return first_up(self) end
   announce(self, one, nil)
-  if one.op then finish(self, one, true, one.op.kind == "add" and "is up" or "restarted") end
+  local op = one.op
+  if not op then return end
+  local text = op.kind == "add" and "is up" or "restarted"
+  if op.cut then text = text .. ", but this had to be cut: " .. op.cut end
+  finish(self, one, op.cut == nil, text)
 end
 
 function steps.add(self, one, op)
@@ -228,7 +232,13 @@ local function went_down(self, one, text)
   if was_up and self.ready then announce(self, nil, one) end
   if not op then return end
   if one.state == "starting" then return not_up(self, one, text or "it ended before it was up") end
-  if op.kind == "restart" and not op.killers then return start(self, one) end
+  if op.kind == "restart" and not op.killers then
+    op.cut = text
+    return start(self, one)
+  end
+  if op.kind == "stop" and text then
+    return finish(self, one, false, "stopped, but this had to be cut: " .. text)
+  end
   local good = op.kind ~= "restart"
   finish(self, one, good, not good and "it was killed meanwhile"
     or op.kind == "stop" and "stopped" or "ended", not good)

@@ -4,6 +4,7 @@
 local core = require "pomelua.core"
 local errors = require "pomelua.errors"
 local json = require "pomelua.json"
+local quiet = require "pomelua.quiet"
 local sys_remote = require "pomelua.sys_remote"
 local task = require "pomelua.task"
 
@@ -42,9 +43,11 @@ function rpc.send(server, to, name, cb, n, ...)
     return refuse(server, owner, name, cb,
       errors.new("a server id must be a string, got " .. type(to), "INVAL"))
   end
-  local call, message, code = server.node:call(to, name, cb and server.checked.rpc_ms or 0, n, ...)
+  local node = server.node
+  local send = quiet.aside(server) and node.callAside or node.call
+  local call, message, code = send(node, to, name, cb and server.checked.rpc_ms or 0, n, ...)
   if not call then return refuse(server, owner, name, cb, errors.new(message, code)) end
-  if cb then server.calls[call] = { cb = cb, owner = owner, name = name } end
+  if cb then server.calls[call] = { cb = cb, owner = owner, name = name, work = task.work() } end
 end
 
 local nothing = {} -- only read
@@ -68,14 +71,16 @@ function rpc.answered(server, call, status, text)
   server.calls[call] = nil
   if status == "OK" then
     local values, n = values_of(text)
-    if values then return task.run(server, record.owner, deliver, record, values, n) end
+    if values then
+      return task.run_for(record.work, server, record.owner, deliver, record, values, n)
+    end
     status, text = "PROTO", "the answer is not a JSON array"
   end
   local err = errors.new(tostring(text or status), status ~= "ERROR" and status or nil)
   if status == "TIMEOUT" or status == "NOENT" then
     err.message = "rpc " .. record.name .. ": " .. err.message
   end
-  task.run(server, record.owner, deliver_error, record, err)
+  task.run_for(record.work, server, record.owner, deliver_error, record, err)
 end
 
 -- Of what a call was given behind the value that routes it: the callback, when it is the
@@ -353,7 +358,8 @@ local function run(self, entry, values, n)
 end
 
 ---entries.call
-function rpc.called(server, id, from, name, text)
+---@param aside boolean|nil a stop does not wait for it
+function rpc.called(server, id, from, name, text, aside)
   local entry, missing = server.registry:remote(name)
   if not entry then
     server:warn(("rpc %s from %s: %s"):format(name, from, missing), "calls without a remote")
@@ -368,6 +374,7 @@ function rpc.called(server, id, from, name, text)
   local self = setmetatable({
     generation = server.generation, id = id, name = name, answered = false,
   }, called)
+  if aside then self.kind = false end
   task.run(server, self, run, self, entry, values, n)
 end
 

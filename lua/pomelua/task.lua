@@ -7,6 +7,10 @@
 -- `level`, that of the log for its errors' tracebacks when it is not "error";
 -- `client` is true when what it does was asked for by somebody, who may ask again.
 --
+-- A task also knows the work that it belongs to, which a stop in order waits for (see
+-- pomelua.quiet): a client's message or a call, which are their own owners, or what stands in
+-- current.work when C calls; what a task starts belongs to the same.
+--
 -- A callback that ends a wait does not resume the waiter from inside the caller:
 -- it puts it into the server's ready queue, which is emptied when the running
 -- task has returned to us. So chains of callbacks do not nest coroutines.
@@ -30,6 +34,7 @@ function task.init(server)
   server.pool = {}
   server.ready = { first = 1, last = 0 }
   server.waits = {}
+  server.parked = {} -- [task that belongs to a work and has waited] = when it first did
   server.await_ms = 30000
   server.dropped = 0 -- second calls of an await's callback
 end
@@ -58,6 +63,7 @@ local function step(server, t, run, a, b, c, d)
   local ok, signal = resume(t.co, run, a, b, c, d)
   current.task, current.server = outer_task, outer_server
   if ok and signal == WAIT then
+    if t.work and not server.parked[t] then server.parked[t] = server.node:now() end
     if t.session and not t.counted then
       t.counted = true
       in_flight.add(server, t.session)
@@ -68,6 +74,10 @@ local function step(server, t, run, a, b, c, d)
   if t.counted then
     t.counted = false
     in_flight.remove(server, t.session)
+  end
+  if t.work then
+    server.parked[t] = nil
+    t.work = nil
   end
   t.owner, t.wait, t.session = nil, nil, nil
   if ok and signal == DONE then
@@ -80,7 +90,10 @@ local function step(server, t, run, a, b, c, d)
     report(server, owner, t.co, signal)
     -- What the error says of itself was a script, too.
     if not outer_task then server.node:renew() end
-  elseif signal ~= EXIT then
+  elseif signal == EXIT then
+    -- Nobody is to wait for the answer of what ends the program.
+    if owner.kind then owner:failed("os.exit") end
+  else
     report(server, owner, t.co, "coroutine.yield outside of a coroutine of its own;"
       .. " use pomelua.await or pomelua.sleep to wait")
   end
@@ -95,6 +108,13 @@ local function refuse(server, owner)
   end
 end
 
+local function work_now()
+  local t = current.task
+  if t then return t.work end
+  return current.work
+end
+task.work = work_now
+
 local function start(server, owner, run, a, b, c, d)
   if current.task and guards.full() then return refuse(server, owner) end
   local pool = server.pool
@@ -106,6 +126,7 @@ local function start(server, owner, run, a, b, c, d)
     t = { co = coroutine.create(work) }
   end
   t.owner = owner
+  t.work = owner.kind and owner or work_now()
   step(server, t, run, a, b, c, d)
 end
 
@@ -116,7 +137,10 @@ local function run_ready(server)
     ready[ready.first] = nil
     ready.first = ready.first + 1
     if item.run then
+      local outer = current.work
+      current.work = item.work
       start(server, item.owner, item.run, item.a, item.b)
+      current.work = outer
     elseif item.task.wait == item and coroutine.status(item.task.co) == "suspended" then
       item.task.wait = nil
       step(server, item.task)
@@ -154,9 +178,18 @@ function task.run(server, owner, run, a, b, c, d)
   if outermost and server.ready.last > 0 then drain(server) end
 end
 
+---The same for what belongs to a work, when C calls.
+---@param one table|nil the work
+function task.run_for(one, server, owner, run, a, b, c)
+  local outer = current.work
+  current.work = one
+  task.run(server, owner, run, a, b, c)
+  current.work = outer
+end
+
 ---Runs run(a, b) in a task, when the running task has returned to the server.
 function task.defer(server, owner, run, a, b)
-  put(server, { run = run, owner = owner, a = a, b = b })
+  put(server, { run = run, owner = owner, a = a, b = b, work = work_now() })
 end
 
 ---Keeps tasks that become ready from running while fn runs (C is in the middle of something).

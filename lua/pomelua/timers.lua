@@ -2,6 +2,7 @@
 -- top of them. A record's `fire(server, record)` is called when its time has come.
 local current = require "pomelua.current"
 local generation = require "pomelua.generation"
+local quiet = require "pomelua.quiet"
 local task = require "pomelua.task"
 
 local timers = {}
@@ -49,7 +50,7 @@ end
 
 local function fire_timeout(server, record)
   forget(server, record)
-  task.run(server, owner_of(server, record), call, record.run)
+  task.run_for(quiet.of_timer(server, record), server, owner_of(server, record), call, record.run)
 end
 
 local function fire_interval(server, record)
@@ -62,7 +63,7 @@ local function fire_interval(server, record)
     forget(server, record)
     server:warn("setInterval: too many timers, the interval has ended", "intervals that ended")
   end
-  task.run(server, owner_of(server, record), call, record.run)
+  task.run_for(quiet.of_timer(server, record), server, owner_of(server, record), call, record.run)
 end
 
 local function check(what, ms, run)
@@ -105,6 +106,7 @@ local function add(server, what, ms, run, fire)
     return record.id
   end
   record.owner = task_now and task_now.owner or server:context(what)
+  if what ~= "pomelua.every" then record.work = task.work() end -- a stop waits for no such call
   if not timers.start(server, ms, record) then error(what .. ": too many timers", 3) end
   server.user_timers[record.id] = record
   return record.id

@@ -65,9 +65,14 @@ describe("core.run", function()
         shared = node:id()
         local up = { start = function() node:listening(node:id() .. " has " .. text) end }
         function up.started() if node:id() == "s2" then node:shutdown(5) end end
-        function up.stop(reason)
-          assert(reason == "shutdown" and shared == node:id())
-          node:stopped()
+        local steps = {}
+        function up.stop(step, number)
+          steps[#steps + 1] = step
+          assert(shared == node:id())
+          if step == "shutdown" then
+            assert(table.concat(steps, " ") == "closing telling shutdown")
+          end
+          node:stopped(number)
         end
         node:entries(up)
         node:loaded()

@@ -94,7 +94,7 @@ describe("a server", function()
     end
     local node = setmetatable({
       real = real, loaded = note "loaded", failed = note "failed", listening = note "listening",
-      stopped = note "stopped", shutdown = note "shutdown",
+      stopped = note "stopped", patient = note "patient", shutdown = note "shutdown",
     }, { __index = function(self, name)
       local function method(_, ...) return real[name](real, ...) end
       rawset(self, name, method)
@@ -131,9 +131,12 @@ describe("a server", function()
     local lifecycle = require "pomelua.lifecycle"
     lifecycle.start(one)
     lifecycle.started(one)
-    lifecycle.stop(one)
-    assert.same({ "loaded", "listening", "stopped" }, calls)
-    assert.same({ "x-1", "all" }, events)
+    one.event:on("stop_server", function(id) events[#events + 1] = "stop " .. id end)
+    for number, step in ipairs { "closing", "telling", "shutdown" } do
+      lifecycle.stop(one, step, number)
+    end
+    assert.same({ "loaded", "listening", "stopped 1", "stopped 2", "patient", "stopped 3" }, calls)
+    assert.same({ "x-1", "all", "stop x-1" }, events)
     assert.equal("beforeStartup afterStartup afterStartAll beforeShutdown ", one.app:get("seen"))
   end)
 
@@ -165,12 +168,29 @@ describe("a server", function()
     assert.same({ "failed beforeStartup: beforeStartup did not end within 30000 ms" }, calls)
   end)
 
-  it("stops although beforeShutdown does not end", function()
-    start { ["app/servers/x/lifecycle.lua"] = "return { beforeShutdown = function(app, cb) end }" }
-    require("pomelua.lifecycle").stop(one)
+  it("waits for beforeShutdown once, however often it is asked to stop", function()
+    start { ["app/servers/x/lifecycle.lua"] =
+      "return { beforeShutdown = function(app, cb) app:setTimeout(3500, cb) end }" }
+    local lifecycle = require("pomelua.lifecycle")
+    lifecycle.stop(one, "shutdown", 1)
+    lifecycle.stop(one, "shutdown", 2)
+    one.node:advance(3499)
     assert.same({ "loaded" }, calls)
-    one.node:advance(3000)
-    assert.same({ "loaded", "stopped" }, calls)
+    one.node:advance(1)
+    lifecycle.stop(one, "shutdown", 3)
+    assert.same({ "loaded", "stopped 2", "stopped 3" }, calls)
+  end)
+
+  it("tells its loops of a stop, and waits for the listeners", function()
+    start {}
+    local lifecycle, task = require "pomelua.lifecycle", require "pomelua.task"
+    one.event:on("stop_server", function() task.sleep(40) end)
+    lifecycle.stop(one, "telling", 1)
+    assert.same({ "loaded" }, calls)
+    one.node:advance(39)
+    assert.same({ "loaded" }, calls)
+    one.node:advance(10)
+    assert.same({ "loaded", "stopped 1" }, calls)
   end)
 
   it("starts once", function()
