@@ -27,15 +27,21 @@ end
 local C = ffi.C
 local files = {}
 
+local ENOENT, ENOTDIR = 2, 20
 local MOST = 2 ^ 24 -- bytes of a file that is read
 
 ---The names in a folder, sorted, without those that start with a dot.
 ---@param path string
 ---@return string[]|nil names
 ---@return string|nil message
+---@return boolean|nil gone whether there is no folder of that name; else it cannot be read now
 function files.list(path)
   local dir = C.opendir(path)
-  if dir == nil then return nil, path .. ": " .. ffi.string(C.strerror(ffi.errno())) end
+  if dir == nil then
+    local number = ffi.errno()
+    local gone = number == ENOENT or number == ENOTDIR
+    return nil, path .. ": " .. ffi.string(C.strerror(number)), gone
+  end
   local names = {}
   local entry = C.readdir(dir)
   while entry ~= nil do

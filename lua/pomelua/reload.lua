@@ -9,17 +9,20 @@
 -- What fails before the swap is told with its file and line, and changes nothing.
 local current = require "pomelua.current"
 local errors = require "pomelua.errors"
+local files = require "pomelua.files"
 local generation = require "pomelua.generation"
 local loader = require "pomelua.loader"
 local sources = require "pomelua.sources"
 local sys_remote = require "pomelua.sys_remote"
 local task = require "pomelua.task"
+local timers = require "pomelua.timers"
 
 local reload = {}
 
 -- What the compiler has made of old code is not freed with it: once in so many
 -- generations all of it is, and what is hot is compiled again.
 local FLUSH = 8
+local UNWRITTEN_MS = 2000 -- for an editor to write what it has emptied
 
 local function sorted_keys(map)
   local list = {}
@@ -312,11 +315,34 @@ local function affects(old, gen)
   return #gen.fresh > 0
 end
 
+-- Editors empty a file before they write it: in development an empty file is not yet a module,
+-- and what it held before, if it was there, stays in force until it has text.
+local function keep_unwritten(server, old, texts)
+  if server.env ~= "development" then return end
+  server.unwritten = server.unwritten or {}
+  for path, text in pairs(texts) do
+    if text == "" and old[path] ~= "" then
+      texts[path] = old[path]
+      if not server.unwritten[path] then
+        server.unwritten[path] = true
+        timers.start(server, UNWRITTEN_MS, { fire = function()
+          server.unwritten[path] = nil
+          if files.read(path) ~= "" then return end
+          server:warn(("reload: %s is empty: %s until it has text"):format(
+            generation.short(server, path),
+            old[path] and "what it held before stays in force" or "it is no module"))
+        end })
+      end
+    end
+  end
+end
+
 -- In a task of its own. Returns a result, or nil and an error.
 local function run(server, options)
   local old = server.generation
   local texts, message = sources.read(server, old.sources or {})
   if not texts then return fail(message, "IO") end
+  keep_unwritten(server, old.sources or {}, texts)
   local changed, unknown
   if options.modules and #options.modules > 0 then
     changed, texts, unknown = only_named(server, old, texts, options.modules)

@@ -20,8 +20,11 @@ local function walk(server, folder, depth, walked)
   local identity = files.folder(folder)
   local names = walked.names
   if not identity or walked.inside[identity] or (names[identity] or 0) >= NAMES then return end
-  local list = files.list(folder)
-  if not list then return end
+  local list, message, gone = files.list(folder)
+  if not list then
+    if not gone then walked.wrong = message end
+    return
+  end
   names[identity] = (names[identity] or 0) + 1
   walked.inside[identity] = true
   walked.folder(folder)
@@ -42,6 +45,7 @@ end
 ---@param known table<string, any> paths that belong to it, too, wherever they are
 ---@param each_file fun(path: string)
 ---@param each_folder fun(path: string)|nil
+---@return string|nil message a folder that is there and cannot be read now
 function sources.each(server, known, each_file, each_folder)
   local seen, folders, own = {}, {}, server.base .. "/app/servers/" .. server.type
   local function file(path)
@@ -64,6 +68,7 @@ function sources.each(server, known, each_file, each_folder)
     file(path)
     folder(path:match("^(.*)/"))
   end
+  return walked.wrong
 end
 
 ---Reads one of them.
@@ -86,12 +91,12 @@ end
 ---@return string|nil message
 function sources.read(server, known)
   local texts, wrong = {}, nil
-  sources.each(server, known, function(path)
+  local unread = sources.each(server, known, function(path)
     local text, message = sources.file(server, path)
     texts[path] = text
     wrong = wrong or message
   end)
-  if wrong then return nil, wrong end
+  if wrong or unread then return nil, wrong or unread end
   return texts
 end
 

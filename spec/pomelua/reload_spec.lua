@@ -77,6 +77,33 @@ describe("reload", function()
     assert.same({ word = "new" }, say())
   end)
 
+  it("keeps what a file held that an editor has emptied, until it has text", function()
+    start()
+    write(HANDLER, "")
+    write("app/servers/chat/handler/new.lua", "")
+    assert.same({}, assert(server:reload()).modules)
+    assert.same({ word = "one" }, say())
+    server:tick(1900)
+    assert.is_false(logged("is empty"))
+    server:tick(200)
+    assert.is_true(logged(HANDLER .. " is empty: what it held before stays in force"))
+    assert.is_true(logged("app/servers/chat/handler/new.lua is empty: it is no module"))
+    write(HANDLER, "return { say = function() return { word = 'new' } end }")
+    assert.same({ HANDLER }, assert(server:reload()).modules)
+    assert.same({ word = "new" }, say())
+  end)
+
+  it("is refused when a folder or a file cannot be read now", function()
+    start()
+    local files = require "pomelua.files"
+    local list = files.list
+    files.list = function(path) return nil, path .. ": Too many open files", false end
+    local ok, message = pcall(refused, "Too many open files")
+    files.list = list
+    assert(ok, message)
+    assert.same({ word = "one" }, say())
+  end)
+
   it("does nothing when nothing has changed", function()
     start()
     local result = assert(server:reload())
