@@ -42,6 +42,15 @@ return function(app)
     return { code = 200 }
   end
 
+  -- The writer calls it, in C.
+  function Handler:written()
+    return { setmetatable({}, { __index = { toJSON = spin } }) }
+  end
+
+  function Handler:all()
+    return pomelua.all { spin, function() return 1 end }
+  end
+
   function Handler:stuck() return { at = (("a"):rep(60):find(("a-"):rep(30) .. "b")) } end
   return Handler
 end
@@ -69,7 +78,7 @@ describe("a script over its budget", function()
   end
 
   for _, place in ipairs { "connector.entryHandler.", "chat.chatHandler." } do
-    for _, method in ipairs { "spin", "insist", "waited", "inner", "emit" } do
+    for _, method in ipairs { "spin", "insist", "waited", "inner", "emit", "written", "all" } do
       it("is stopped and answered with 500: " .. place .. method, function()
         for _ = 1, 3 do
           assert.equal(500, answer(place .. method).code)
