@@ -73,14 +73,16 @@ TEST(crash_is_a_json_object_when_the_log_is) {
     strstr(text, "\"server\":\"room-1\",\"msg\":\"SIGSEGV in no script: the process ends\"}\n"));
 }
 
-#ifndef __SANITIZE_ADDRESS__
 TEST(crash_speaks_when_the_stack_is_full) {
+#ifndef __SANITIZE_ADDRESS__ /* which has frames and a handler of its own */
   char text[1024];
   int status = words_of(full_stack, 0, text, sizeof text);
   CHECK_EQ(WTERMSIG(status), SIGSEGV);
   CHECK(strstr(text, " error room-1 SIGSEGV in no script"));
-}
+#else
+  (void)full_stack;
 #endif
+}
 
 TEST(crash_of_another_thread_is_told_too) {
   char text[1024];
