@@ -10,6 +10,7 @@ local init = require "pomelua.cli.init"
 local json_file = require "pomelua.json_file"
 local library = require "pomelua.cli.library"
 local missing = require "pomelua.missing"
+local run_script = require "pomelua.cli.run"
 local run_test = require "pomelua.cli.test"
 local sockets = require "pomelua.cli.sockets"
 local tools = require "pomelua.cli.tools"
@@ -24,6 +25,7 @@ Usage: pomelua <command> [options]
 Commands:
   init DIR         writes a small game
   test [DIR]       runs the specs of a game
+  run SCRIPT       runs a script outside of any server: a bot, a tool
   start [DIR]      runs the servers of the app in DIR, the current folder when left out
   list             shows the servers of the program that runs in this folder
   reload [MODULE]  loads changed scripts in every server
@@ -214,7 +216,7 @@ end
 
 local commands = tools.commands()
 commands.init, commands.start, commands.test = init, start, run_test
-commands.bench = bench
+commands.bench, commands.run = bench, run_script
 
 local function dispatch(args)
   local first = args[1]
