@@ -8,6 +8,7 @@
 -- ends with it. While a generation is only being prepared these are held back: they
 -- come into force when it does, or never.
 local current = require "pomelua.current"
+local dropped = require "pomelua.dropped"
 local environment = require "pomelua.environment"
 local errors = require "pomelua.errors"
 local sources = require "pomelua.sources"
@@ -241,6 +242,7 @@ function load_unit(gen, path, name)
     error(type(value) == "string" and located(unit.name, value) or value, 0)
   end
   unit.raw, unit.silent = value == nil and true or value, value == nil
+  dropped.remember(gen, unit)
   return unit
 end
 

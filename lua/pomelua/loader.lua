@@ -1,5 +1,6 @@
 -- loader: a generation's files become a set for the registry, or an error. It swaps
 -- nothing.
+local dropped = require "pomelua.dropped"
 local files = require "pomelua.files"
 local generation = require "pomelua.generation"
 local kinds = require "pomelua.kinds"
@@ -38,6 +39,7 @@ local function build(gen, unit, app, warnings)
       :format(unit.name, type(value))
   end
   unit.value = value
+  dropped.remember(gen, unit)
   return true
 end
 

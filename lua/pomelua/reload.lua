@@ -8,6 +8,7 @@
 --
 -- What fails before the swap is told with its file and line, and changes nothing.
 local current = require "pomelua.current"
+local dropped = require "pomelua.dropped"
 local errors = require "pomelua.errors"
 local files = require "pomelua.files"
 local generation = require "pomelua.generation"
@@ -379,6 +380,10 @@ local function run(server, options)
     if not gen.units[path] then
       result.removed[#result.removed + 1] = generation.short(server, path)
     end
+  end
+  for _, path in ipairs(sorted_keys(old.units)) do
+    local unit = old.units[path]
+    result.warnings[#result.warnings + 1] = gen.units[path] ~= unit and dropped.lost(unit) or nil
   end
   if options.dry then
     generation.give_up(gen, gen.waited)

@@ -444,4 +444,43 @@ app:start()
     for _ in pairs(held) do n = n + 1 end
     assert.equal(1, n)
   end)
+
+  -- A file that keeps something, what changes it, and whether that is worth a word.
+  for what, row in pairs {
+    ["its own table"] = { "return { list = {} }", "m.list.x = 1", "its table.list" },
+    ["a table of the file's"] = { "local rooms = {} return { put = function() rooms.x = 1 end }",
+      "m.put()", "rooms" },
+    ["a table in a table"] = {
+      "local all = { by = {} } return { put = function() all.by[1] = 2 end }", "m.put()",
+      "all.by" },
+    ["a number"] = { "local last = 0 return { put = function() last = last + 1 end }", "m.put()",
+      "last" },
+    ["a field of the module"] = { "return { n = 1 }", "m.n = 2", "its table" },
+    ["a key taken out"] = { "local t = { a = 1 } return { put = function() t.a = nil end }",
+      "m.put()", "t" },
+    ["what a helper holds"] = { "local t = {} local function set() t.a = 1 end"
+      .. " return { put = function() set() end }", "m.put()", "t" },
+    ["nothing that changed"] = { "local t = { 1 } return { put = function() return t[1] end }",
+      "m.put()" },
+    ["its state"] = {
+      "local s = require('pomelua').state() return { put = function() s.a = 1 end }",
+      "m.put()" },
+    ["another module"] = {
+      "local w = require 'app.kept' return { put = function() w.a = 1 end }",
+      "m.put()" },
+    ["a function of its own"] = { "return { go = print }", "m.go = function() end" },
+  } do
+    it((row[3] and "warns of what is lost: " or "does not warn of ") .. what, function()
+      start { ["app/m.lua"] = row[1], ["app/kept.lua"] = "return {}", [HANDLER] =
+        "local m = require 'app.m' return { say = function() " .. row[2] .. " return {} end }" }
+      say()
+      write("app/m.lua", row[1] .. " -- new")
+      local result = assert(server:reload())
+      local text = table.concat(result.warnings, "\n")
+      if not row[3] then return assert.equal("", text) end
+      assert.equal("app/m.lua: what the game has put into " .. row[3] .. " since it was loaded is"
+        .. " gone with this reload; pomelua.state() gives a table that stays", text)
+      assert.is_true(logged("pomelua.state() gives a table that stays"))
+    end)
+  end
 end)
