@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "bind/call.h"
+#include "bind/ctext.h"
 #include "bind/lua_node.h"
 #include "node/ask.h"
 
@@ -24,9 +25,9 @@ static int result(lua_State *L, int rc, const char *message) {
 /* program:tell(serverId, call, text) -> true | nil, message, "NOENT": hooks.told comes later */
 static int l_tell(lua_State *L) {
   pml_program *p = check(L);
-  const char *server = luaL_checkstring(L, 2);
+  const char *server = pml_lua_name(L, 2);
   pml_id call = pml_lua_id(L, 3);
-  return result(L, pml_program_tell(p, server, call, luaL_checkstring(L, 4)),
+  return result(L, pml_program_tell(p, server, call, pml_lua_ctext(L, 4, "text")),
                 "there is no such server");
 }
 
@@ -75,7 +76,7 @@ static int l_stop(lua_State *L) {
 /* program:stopServer(id, now) -> true | nil, message, "NOENT": hooks.server comes later */
 static int l_stop_server(lua_State *L) {
   pml_program *p = check(L);
-  int rc = pml_program_stop_server(p, luaL_checkstring(L, 2), lua_toboolean(L, 3));
+  int rc = pml_program_stop_server(p, pml_lua_name(L, 2), lua_toboolean(L, 3));
   return result(L, rc, "there is no such server");
 }
 
@@ -90,9 +91,9 @@ static int l_start_server(lua_State *L) {
   lua_getfield(L, 2, "boot");
   lua_getfield(L, 2, "frontend");
   pml_program_server s = {
-    .id = luaL_checkstring(L, 3),
-    .type = luaL_checkstring(L, 4),
-    .boot = luaL_checkstring(L, 5),
+    .id = pml_lua_ctext(L, 3, "id"),
+    .type = pml_lua_ctext(L, 4, "type"),
+    .boot = pml_lua_ctext(L, 5, "boot"),
     .frontend = lua_toboolean(L, 6),
   };
   int rc = pml_program_start_server(p, &s);
@@ -208,7 +209,7 @@ void pml_lua_control_read(lua_State *L, int idx, pml_lua_control *c, pml_program
   }
   luaL_checktype(L, -1, LUA_TTABLE);
   lua_getfield(L, -1, "path");
-  o->control_path = luaL_checkstring(L, -1); /* lives in the table */
+  o->control_path = pml_lua_ctext_field(L, -1, "control.path"); /* lives in the table */
   lua_pop(L, 1);
   c->hooks = luaL_ref(L, LUA_REGISTRYINDEX);
   make_program(L);
@@ -238,7 +239,7 @@ static int ask_line(pml_slice line, void *ud) {
  * blocks */
 static int l_ask(lua_State *L) {
   size_t n;
-  const char *path = luaL_checkstring(L, 1), *line = luaL_checklstring(L, 2, &n);
+  const char *path = pml_lua_ctext(L, 1, "path"), *line = luaL_checklstring(L, 2, &n);
   uint32_t ms = (uint32_t)luaL_checkinteger(L, 3);
   lua_newtable(L);
   int rc = pml_ask(path, pml_slice_of(line, n), ms, ask_line, L);

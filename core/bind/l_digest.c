@@ -2,6 +2,7 @@
 
 #include "base/crc32.h"
 #include "base/digest.h"
+#include "bind/ctext.h"
 
 #include <lauxlib.h>
 
@@ -35,7 +36,7 @@ static int l_checksum(lua_State *L) {
 static int l_digest(lua_State *L) {
   uint8_t out[PML_DIGEST_MAX];
   size_t n;
-  const char *name = luaL_checkstring(L, 1);
+  const char *name = pml_lua_ctext(L, 1, "name");
   return pml_digest(name, slice_at(L, 2), out, &n) ? 0 : push_hex(L, out, n);
 }
 
@@ -43,7 +44,7 @@ static int l_digest(lua_State *L) {
 static int l_hmac(lua_State *L) {
   uint8_t out[PML_DIGEST_MAX];
   size_t n;
-  const char *name = luaL_checkstring(L, 1);
+  const char *name = pml_lua_ctext(L, 1, "name");
   pml_slice key = slice_at(L, 2), text = slice_at(L, 3);
   return pml_hmac(name, key, text, out, &n) ? 0 : push_hex(L, out, n);
 }

@@ -1,6 +1,7 @@
 #include "bind/l_limit.h"
 
 #include "bind/budget.h"
+#include "bind/ctext.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static int l_gc(lua_State *L) {
  * functions of files below the folder `spared` are not stopped half way */
 static int l_limit(lua_State *L) {
   lua_Integer ms = luaL_checkinteger(L, 1);
-  const char *spared = luaL_checkstring(L, 2);
+  const char *spared = pml_lua_ctext(L, 2, "spared");
   limit *m = lua_newuserdata(L, sizeof *m);
   memset(m, 0, sizeof *m);
   pml_log_init(&m->log, "test", PML_INFO, 0);

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "bind/call.h"
+#include "bind/ctext.h"
 #include "bind/json.h"
 #include "bind/l_watch.h"
 #include "bind/lua_node.h"
@@ -203,7 +204,7 @@ static int l_configure(lua_State *L) {
   while (lua_next(L, 2)) {
     double lo = 0, hi = 0;
     if (lua_type(L, -2) != LUA_TSTRING) return luaL_error(L, "configure: names are strings");
-    const char *name = lua_tostring(L, -2);
+    const char *name = pml_lua_ctext(L, -2, "configure: a name");
     if (lua_type(L, -1) != LUA_TNUMBER)
       return luaL_error(L, "%s must be a number, got a %s", name, luaL_typename(L, -1));
     int rc = pml_config_set(pml_node_config(lua->node), name, lua_tonumber(L, -1), &lo, &hi);
@@ -228,7 +229,7 @@ static const char *server_field(lua_State *L, int i, const char *name) {
   lua_getfield(L, -1, name);
   if (lua_type(L, -1) != LUA_TSTRING)
     luaL_error(L, "servers[%d].%s must be a string, got a %s", i, name, luaL_typename(L, -1));
-  const char *s = lua_tostring(L, -1); /* lives in the table */
+  const char *s = pml_lua_ctext_field(L, -1, name); /* lives in the table */
   lua_pop(L, 1);
   return s;
 }
@@ -276,8 +277,8 @@ static int l_listen(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_getfield(L, 2, "host");
   lua_getfield(L, 2, "port");
-  int rc = pml_node_listen(lua->node, lua_tostring(L, -2), (int)luaL_checkinteger(L, -1), &bound,
-                           err, sizeof err);
+  const char *host = lua_isnil(L, -2) ? NULL : pml_lua_ctext(L, -2, "host");
+  int rc = pml_node_listen(lua->node, host, (int)luaL_checkinteger(L, -1), &bound, err, sizeof err);
   if (rc) return pml_lua_fail(L, rc, err);
   lua_pushinteger(L, bound);
   return 1;
@@ -313,7 +314,7 @@ static int l_loaded(lua_State *L) {
 /* node:notice(lines) -> whether the program takes it: warnings of a start, one a line */
 static int l_notice(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  const char *lines = luaL_checkstring(L, 2);
+  const char *lines = pml_lua_ctext_shown(L, 2);
   if (lua->member) pml_program_notice(lua->member, lines);
   lua_pushboolean(L, lua->member != NULL);
   return 1;
@@ -322,7 +323,7 @@ static int l_notice(lua_State *L) {
 /* node:failed(text): this server cannot start; the program ends with that line */
 static int l_failed(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  const char *text = luaL_checkstring(L, 2);
+  const char *text = pml_lua_ctext_shown(L, 2);
   if (lua->member) pml_program_failed(lua->member, text);
   return 0;
 }
@@ -330,7 +331,7 @@ static int l_failed(lua_State *L) {
 /* node:listening(lines): this server is up; lines for standard output, or nil */
 static int l_listening(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  const char *lines = luaL_optstring(L, 2, "");
+  const char *lines = lua_isnoneornil(L, 2) ? "" : pml_lua_ctext_shown(L, 2);
   if (lua->member) pml_program_listening(lua->member, lines);
   return 0;
 }
@@ -354,7 +355,7 @@ static int l_patient(lua_State *L) {
 static int l_controlled(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   pml_id call = pml_lua_id(L, 2);
-  const char *text = luaL_checkstring(L, 3);
+  const char *text = pml_lua_ctext_shown(L, 3);
   if (lua->member) pml_program_answer(lua->member, call, text);
   return 0;
 }
@@ -443,7 +444,7 @@ static int l_default_route(lua_State *L) {
 /* node:setRouted(type, boolean) */
 static int l_set_routed(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  const char *type = luaL_checkstring(L, 2);
+  const char *type = pml_lua_ctext(L, 2, "type");
   pml_frontend_set_routed(lua->node, type, lua_toboolean(L, 3));
   return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "bind/call.h"
 #include "bind/crash.h"
+#include "bind/ctext.h"
 #include "bind/l_watch.h"
 #include "bind/l_control.h"
 #include "bind/lua_node.h"
@@ -108,7 +109,7 @@ static void say(const char *line, void *ud) {
 static const char *text(lua_State *L, int idx, const char *name, const char *otherwise) {
   lua_getfield(L, idx, name);
   const char *s = lua_isnil(L, -1) ? otherwise : NULL;
-  if (lua_type(L, -1) == LUA_TSTRING) s = lua_tostring(L, -1);
+  if (lua_type(L, -1) == LUA_TSTRING) s = pml_lua_ctext_field(L, -1, name);
   lua_pop(L, 1);
   if (!s) luaL_error(L, "run: %s must be a string", name);
   return s;

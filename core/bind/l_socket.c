@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "bind/ctext.h"
 #include "bind/lua_node.h"
 
 #include <arpa/inet.h>
@@ -70,7 +71,7 @@ static int dial(const struct addrinfo *a, uint64_t due, int *out) {
 
 /* core.connect(host, port, ms) -> socket | nil, message, NAME */
 static int l_connect(lua_State *L) {
-  const char *host = luaL_checkstring(L, 1);
+  const char *host = pml_lua_ctext(L, 1, "host");
   char port[16];
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
   uint64_t due = due_at(L, 3);

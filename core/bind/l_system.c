@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "bind/ctext.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +40,7 @@ static int l_now(lua_State *L) {
 /* core.stamp(path) -> text that changes when the file does | nil */
 static int l_stamp(lua_State *L) {
   struct stat st;
-  if (stat(luaL_checkstring(L, 1), &st) != 0) return 0;
+  if (stat(pml_lua_ctext(L, 1, "path"), &st) != 0) return 0;
   lua_pushfstring(L, "%f %d %f %f", (lua_Number)st.st_mtim.tv_sec, (int)st.st_mtim.tv_nsec,
                   (lua_Number)st.st_size, (lua_Number)st.st_ino);
   return 1;
@@ -48,7 +49,7 @@ static int l_stamp(lua_State *L) {
 /* core.kind(path) -> "file", "folder" or "other", text that is the same for the same one | nil */
 static int l_kind(lua_State *L) {
   struct stat st;
-  if (stat(luaL_checkstring(L, 1), &st) != 0) return 0;
+  if (stat(pml_lua_ctext(L, 1, "path"), &st) != 0) return 0;
   lua_pushstring(L, S_ISREG(st.st_mode) ? "file" : S_ISDIR(st.st_mode) ? "folder" : "other");
   lua_pushfstring(L, "%f:%f", (lua_Number)st.st_dev, (lua_Number)st.st_ino);
   return 2;
@@ -103,7 +104,7 @@ static int read_whole(int fd, pml_writer *out, lua_Number most) {
 /* core.read_file(path, most) -> text | nil, message, code: a regular file of at most that many
  * bytes; code: "NOENT", "NOTDIR", "ISDIR", "INVAL" (a pipe or a device), "FBIG", "MFILE", ... */
 static int l_read_file(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = pml_lua_ctext(L, 1, "path");
   lua_Number most = luaL_checknumber(L, 2);
   pml_writer out = {0};
   int fd = open_file(path, most);
@@ -131,7 +132,7 @@ static int l_pause(lua_State *L) {
 
 /* core.execute(command) -> exit status of a shell command; 128 + n when signal n ended it */
 static int l_execute(lua_State *L) {
-  int status = system(luaL_checkstring(L, 1));
+  int status = system(pml_lua_ctext(L, 1, "command"));
   if (status == -1) return luaL_error(L, "cannot run a shell: %s", strerror(errno));
   lua_pushinteger(L, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
   return 1;
@@ -146,7 +147,7 @@ static int l_exec(lua_State *L) {
   const char **argv = lua_newuserdata(L, ((size_t)n + 1) * sizeof *argv);
   for (int i = 0; i < n; i++) {
     lua_rawgeti(L, 1, i + 1);
-    argv[i] = luaL_checkstring(L, -1); /* lives in the table */
+    argv[i] = pml_lua_ctext_field(L, -1, "an argument of exec"); /* lives in the table */
     lua_pop(L, 1);
   }
   argv[n] = NULL;
@@ -158,7 +159,7 @@ static int l_exec(lua_State *L) {
 
 /* core.make_folder(path) -> whether it is there now; its parents are made, too */
 static int l_make_folder(lua_State *L) {
-  char *path = pml_strdup(luaL_checkstring(L, 1));
+  char *path = pml_strdup(pml_lua_ctext(L, 1, "path"));
   struct stat st;
   for (char *p = path + 1; *p; p++) {
     if (*p != '/') continue;

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "bind/ctext.h"
 #include "bind/lua_node.h"
 #include "bus/transport_record.h"
 #include "node/frontend.h"
@@ -385,7 +386,7 @@ static int l_deliver(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   lua_getfield(L, 2, "from");
-  const char *from = luaL_checkstring(L, 3);
+  const char *from = pml_lua_ctext(L, 3, "from");
   read_record(L, &e, buf);
   e.from = pml_slice_str(from);
   e.from_incarnation = pml_node_incarnation(lua->node, from);
@@ -423,7 +424,7 @@ static int l_deliver(lua_State *L) {
 /* node:peer(serverId, up): another server is there, or gone */
 static int l_peer(lua_State *L) {
   pml_lua *lua = check_virtual(L);
-  const char *id = luaL_checkstring(L, 2);
+  const char *id = pml_lua_ctext(L, 2, "id");
   lua_State *before = pml_lua_enter(lua, L);
   pml_transport_record_peer(pml_node_transport(lua->node), id, lua_toboolean(L, 3));
   pml_lua_leave(lua, before);
@@ -544,8 +545,8 @@ static int l_new(lua_State *L) {
   lua_getfield(L, 1, "type");
   lua_getfield(L, 1, "frontend");
   pml_node_options o = {
-    .id = luaL_checkstring(L, 2),
-    .type = luaL_checkstring(L, 3),
+    .id = pml_lua_ctext(L, 2, "id"),
+    .type = pml_lua_ctext(L, 3, "type"),
     .frontend = lua_toboolean(L, 4),
   };
   struct pml_virtual *v = pml_alloc0(sizeof *v);

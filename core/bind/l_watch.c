@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "bind/call.h"
+#include "bind/ctext.h"
 #include "loop/child.h"
 #include "loop/watch.h"
 
@@ -63,7 +64,7 @@ static void on_event(const char *name, void *ud) {
 /* node:watch(folder, fn) -> id | nil, message, NAME: fn(name | nil) for what happens in it */
 static int l_watch(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  const char *folder = luaL_checkstring(L, 2);
+  const char *folder = pml_lua_ctext(L, 2, "folder");
   luaL_checktype(L, 3, LUA_TFUNCTION);
   waiter *w = waiter_new(L, lua, 3);
   int rc = pml_watch_open(pml_node_loop(lua->node), folder, on_event, w, &w->watch);
@@ -105,7 +106,7 @@ static void on_end(int status, int sig, pml_slice said, void *ud) {
 static int l_check(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   size_t n;
-  const char *name = luaL_checkstring(L, 2), *text = luaL_checklstring(L, 3, &n);
+  const char *name = pml_lua_ctext(L, 2, "name"), *text = luaL_checklstring(L, 3, &n);
   luaL_checktype(L, 4, LUA_TFUNCTION);
   const char *argv[] = {"/proc/self/exe", "--check", name, NULL};
   waiter *w = waiter_new(L, lua, 4);

@@ -259,12 +259,16 @@ function client.connect(options)
   if type(options) ~= "table" or type(options.port) ~= "number" then
     error("client.connect{ port =, ... }: port is a number", 2)
   end
+  local host = options.host == nil and "127.0.0.1" or options.host
+  if type(host) ~= "string" or host:find("\0", 1, true) then
+    error(("client.connect: host is a name or an address, got %q"):format(tostring(host)), 2)
+  end
   local transport = options.transport or "ws"
   if transport ~= "ws" and transport ~= "tcp" then
     error('client.connect: transport is "ws" or "tcp"', 2)
   end
   local deadline = options.deadline or DEADLINE
-  local socket, message, name = core.connect(options.host or "127.0.0.1", options.port, deadline)
+  local socket, message, name = core.connect(host, options.port, deadline)
   if not socket then return nil, message, name end
   local self = setmetatable({
     socket = socket, ws = transport == "ws", deadline = deadline, framed = "", packed = "",

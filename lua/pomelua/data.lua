@@ -63,6 +63,10 @@ function data.of(server, path)
     error("pomelua.data(path): path must be a string, from the app's folder on, such as"
       .. ' "config/data/items.json"', 2)
   end
+  if path:find("\0", 1, true) then
+    error(("pomelua.data(path): %q holds a NUL character, as no file's name does"):format(path),
+      2)
+  end
   local entry = server.data[path]
   if entry then
     -- A spec sees what it has just written.

@@ -41,7 +41,7 @@ function digest.hmac(name, key, text)
   check("pomelua.hmac(name, key, text)", name)
   check("pomelua.hmac(name, key, text)", key)
   check("pomelua.hmac(name, key, text)", text)
-  return core.hmac(name, key, text)
+  return not name:find("\0", 1, true) and core.hmac(name, key, text)
     or error(("pomelua.hmac: there is no digest %q, only %s"):format(name, NAMES), 2)
 end
 

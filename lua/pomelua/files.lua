@@ -30,12 +30,21 @@ local files = {}
 local ENOENT, ENOTDIR = 2, 20
 local MOST = 2 ^ 24 -- bytes of a file that is read
 
+-- C would take a NUL for the end and ask for another file.
+local function refused(path)
+  if path:find("\0", 1, true) then
+    return (path:gsub("%z", "\\0")) .. ": a NUL character cannot stand in the name of a file"
+  end
+end
+
 ---The names in a folder, sorted, without those that start with a dot.
 ---@param path string
 ---@return string[]|nil names
 ---@return string|nil message
 ---@return boolean|nil gone whether there is no folder of that name; else it cannot be read now
 function files.list(path)
+  local wrong = refused(path)
+  if wrong then return nil, wrong, true end
   local dir = C.opendir(path)
   if dir == nil then
     local number = ffi.errno()
@@ -56,17 +65,18 @@ end
 
 ---@param path string
 ---@return boolean
-function files.is_folder(path) return core.kind(path) == "folder" end
+function files.is_folder(path) return not refused(path) and core.kind(path) == "folder" end
 
 ---Whether there is anything of that name: a file, a folder, a pipe, ...
 ---@param path string
 ---@return boolean
-function files.exists(path) return core.kind(path) ~= nil end
+function files.exists(path) return not refused(path) and core.kind(path) ~= nil end
 
 ---Whether there is anything of that name, a link that leads nowhere included.
 ---@param path string
 ---@return boolean
 function files.is_there(path)
+  if refused(path) then return false end
   local byte = ffi.new "char[1]"
   return files.exists(path) or C.readlink(path, byte, 1) >= 0
 end
@@ -75,6 +85,7 @@ end
 ---@param path string
 ---@return string|nil identity nil: no folder
 function files.folder(path)
+  if refused(path) then return nil end
   local kind, identity = core.kind(path)
   return kind == "folder" and identity or nil
 end
@@ -83,6 +94,8 @@ end
 ---@return string|nil absolute nil when there is nothing of that name
 ---@return string|nil message
 function files.absolute(path)
+  local wrong = refused(path)
+  if wrong then return nil, wrong end
   local resolved = C.realpath(path, nil)
   if resolved == nil then return nil, path .. ": " .. ffi.string(C.strerror(ffi.errno())) end
   local text = ffi.string(resolved)
@@ -116,12 +129,16 @@ end
 ---@return boolean done
 ---@return string|nil message
 function files.link(from, to)
+  local wrong = refused(from) or refused(to)
+  if wrong then return false, wrong end
   if C.link(from, to) == 0 then return true end
   return false, to .. ": " .. ffi.string(C.strerror(ffi.errno()))
 end
 
 ---Makes a folder for this user alone; one that is there stays as it is.
-function files.make_private(path) C.mkdir(path, 448) end -- 0700
+function files.make_private(path)
+  if not refused(path) then C.mkdir(path, 448) end -- 0700
+end
 
 ---A whole regular file.
 ---@param path string
@@ -129,7 +146,11 @@ function files.make_private(path) C.mkdir(path, 448) end -- 0700
 ---@return string|nil message names the file
 ---@return string|nil code "NOENT", "NOTDIR", "ISDIR", "INVAL" (a pipe or a device), "FBIG",
 ---"MFILE" (the limit of open files), "ACCES", "IO"
-function files.read(path) return core.read_file(path, MOST) end
+function files.read(path)
+  local wrong = refused(path)
+  if wrong then return nil, wrong, "INVAL" end
+  return core.read_file(path, MOST)
+end
 
 ---Whether an error of files.read says that there is no file of that name.
 ---@param code string|nil

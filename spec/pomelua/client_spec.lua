@@ -98,6 +98,14 @@ for _, transport in ipairs { "ws", "tcp" } do
   end)
 end
 
+it("refuses a host that is no text or holds a NUL", function()
+  for _, host in ipairs { "127.0.0.1\0x", 5, {} } do
+    local ok, message = pcall(function() client.connect { host = host, port = 1 } end)
+    assert.is_false(ok)
+    assert.matches("client_spec.lua:%d+: client.connect: host is a name", message)
+  end
+end)
+
 it("says that nobody listens", function()
   assert.is_nil((client.connect { port = core.free_ports(1)[1] }))
 end)

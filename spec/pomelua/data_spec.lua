@@ -78,10 +78,14 @@ describe("pomelua.data", function()
       return { m = function() pomelua.data("config/none.json") end,
         bad = function()
           return { select(2, pcall(pomelua.data, "/etc/hosts")), select(2, pcall(pomelua.data)) }
+        end, nul = function()
+          return { select(2, pcall(function() pomelua.data("config/items.json\0.bak") end)) }
         end }]])
     assert.same({ code = 500 }, ask())
     assert.is_true(logged "h.lua:2: pomelua.data: config/none.json: there is no such file")
     assert.matches("path must be a string, from the app's folder on", ask("bad")[1], 1, true)
+    assert.matches("h.lua:6: pomelua.data(path): ", ask("nul")[1], 1, true)
+    assert.matches("holds a NUL character", ask("nul")[1], 1, true)
     assert.has_error(function()
       start("{", nil)
     end)
