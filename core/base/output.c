@@ -20,6 +20,11 @@
 #define PIPE_END_MAX (1 << 20)
 #define FORKED_MS 1000 /* how long a forked process waits for room */
 
+typedef struct {
+  pml_buf *text;
+  uint64_t tells; /* how many lost lines it tells of; 0: a line of its own */
+} queued;
+
 struct pml_output {
   pml_output_options o;
   pid_t pid;
@@ -27,7 +32,7 @@ struct pml_output {
   pthread_t thread;
   pthread_mutex_t lock;
   pthread_cond_t more, done; /* something is queued; some of it is written */
-  pml_buf **line;            /* a ring of cap, a power of two */
+  queued *line;              /* a ring of cap, a power of two */
   size_t cap, head, count;
   size_t bytes;        /* of the lines queued, with their cost */
   uint64_t lost, told; /* lines lost; and of these, those that a line tells of */
@@ -90,29 +95,45 @@ static int write_patiently(pml_output *o, const uint8_t *p, size_t n) {
 
 static size_t cost(const pml_buf *b) { return b->len + LINE_COST; }
 
-static void append(pml_output *o, pml_buf *line) {
+static void append(pml_output *o, pml_buf *text, uint64_t tells) {
   if (o->count == o->cap) {
     size_t cap = o->cap ? 2 * o->cap : 64;
-    pml_buf **ring = pml_alloc(cap * sizeof *ring);
+    queued *ring = pml_alloc(cap * sizeof *ring);
     for (size_t i = 0; i < o->count; i++) ring[i] = o->line[(o->head + i) & (o->cap - 1)];
     pml_free(o->line);
     o->line = ring;
     o->cap = cap;
     o->head = 0;
   }
-  o->line[(o->head + o->count++) & (o->cap - 1)] = line;
-  o->bytes += cost(line);
+  o->line[(o->head + o->count++) & (o->cap - 1)] = (queued){text, tells};
+  o->bytes += cost(text);
   pthread_cond_signal(&o->more);
 }
 
-static pml_buf *first(pml_output *o) { return o->line[o->head]; }
+static pml_buf *first(pml_output *o) { return o->line[o->head].text; }
 
-static pml_buf *take(pml_output *o) {
-  pml_buf *b = first(o);
+static queued take(pml_output *o) {
+  queued q = o->line[o->head];
   o->head = (o->head + 1) & (o->cap - 1);
   o->count--;
-  o->bytes -= cost(b);
-  return b;
+  o->bytes -= cost(q.text);
+  return q;
+}
+
+/* Some lines of the queue. One that tells of lost lines is not counted as a line: when it is lost
+ * itself, those that it told of are still to be told. */
+typedef struct {
+  uint64_t lines, tells;
+} share;
+
+static void add(share *s, queued q) {
+  if (q.tells) s->tells += q.tells;
+  else s->lines++;
+}
+
+static void lose(pml_output *o, share s) {
+  o->lost += s.lines;
+  o->told -= s.tells;
 }
 
 /* The queue has room again: a line in its place says what is missing there. */
@@ -122,23 +143,24 @@ static void tell_lost(pml_output *o) {
   o->losing = 0;
   o->told = o->lost;
   pml_buf *b = o->o.lost ? o->o.lost(lines, o->o.ud) : NULL;
-  if (b) append(o, b);
+  if (b) append(o, b, lines);
 }
 
 /* Takes whole lines, as many as go out at once, or a long one. */
-static pml_buf *gather(pml_output *o, size_t *n, uint64_t *lines) {
+static pml_buf *gather(pml_output *o, size_t *n, share *what) {
   *n = 0;
-  *lines = 0;
+  *what = (share){0};
   while (o->count && first(o)->len <= o->piece - *n) {
-    pml_buf *b = take(o);
-    memcpy(o->out + *n, b->data, b->len);
-    *n += b->len;
-    ++*lines;
-    pml_buf_unref(b);
+    queued q = take(o);
+    memcpy(o->out + *n, q.text->data, q.text->len);
+    *n += q.text->len;
+    add(what, q);
+    pml_buf_unref(q.text);
   }
   if (*n || !o->count) return NULL;
-  *lines = 1;
-  return take(o);
+  queued q = take(o);
+  add(what, q);
+  return q.text;
 }
 
 static void *work(void *ud) {
@@ -147,17 +169,17 @@ static void *work(void *ud) {
   pthread_mutex_lock(&o->lock);
   for (;;) {
     size_t n;
-    uint64_t lines;
+    share what;
     while (!o->count && !o->ending) pthread_cond_wait(&o->more, &o->lock);
     if (!o->count) break;
-    pml_buf *whole = gather(o, &n, &lines);
+    pml_buf *whole = gather(o, &n, &what);
     o->busy = 1;
     pthread_mutex_unlock(&o->lock);
     int good = whole ? write_patiently(o, whole->data, whole->len) : write_patiently(o, o->out, n);
     pml_buf_unref(whole);
     pthread_mutex_lock(&o->lock);
     o->busy = 0;
-    if (!good) o->lost += lines;
+    if (!good) lose(o, what);
     else tell_lost(o);
     pthread_cond_broadcast(&o->done);
   }
@@ -170,7 +192,7 @@ static void *work(void *ud) {
 /* --- for everybody ----------------------------------------------------------------------- */
 
 static void release(pml_output *o) {
-  while (o->count) pml_buf_unref(take(o));
+  while (o->count) pml_buf_unref(take(o).text);
   pthread_cond_destroy(&o->more);
   pthread_cond_destroy(&o->done);
   pthread_mutex_destroy(&o->lock);
@@ -213,7 +235,7 @@ static void put(pml_output *o, pml_buf *line, int must) {
   tell_lost(o);
   if (o->bytes + cost(line) > o->o.limit) o->losing = 1;
   int fits = must || !o->losing;
-  if (fits) append(o, line);
+  if (fits) append(o, line, 0);
   else o->lost++;
   pthread_mutex_unlock(&o->lock);
   if (!fits) pml_buf_unref(line);
@@ -258,12 +280,16 @@ static int widen(pml_output *o) {
   if (is <= was) return 0;
   /* A page of a pipe holds one line when two are too long for it. */
   size_t room = (size_t)(is - was) / 2, have = 2 * PIECE_PIPE, keep = 0;
-  while (keep < o->count && have <= room) have += cost(o->line[(o->head + keep++) & (o->cap - 1)]);
-  for (; o->count > keep; o->lost++) {
-    pml_buf *b = o->line[(o->head + --o->count) & (o->cap - 1)];
-    o->bytes -= cost(b);
-    pml_buf_unref(b);
+  while (keep < o->count && have <= room)
+    have += cost(o->line[(o->head + keep++) & (o->cap - 1)].text);
+  share cut = {0};
+  while (o->count > keep) {
+    queued q = o->line[(o->head + --o->count) & (o->cap - 1)];
+    o->bytes -= cost(q.text);
+    add(&cut, q);
+    pml_buf_unref(q.text);
   }
+  lose(o, cut);
   o->losing = 0;
   tell_lost(o);
   return 1;

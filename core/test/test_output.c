@@ -117,6 +117,28 @@ TEST(output_outlives_who_read_it) {
   close(p.out);
 }
 
+TEST(output_tells_again_what_a_lost_line_told) {
+  char text[64] = "";
+  int in, told;
+  pipe_output p = begin(1 << 20, 0);
+  close(p.in);
+  for (int i = 0; i < 3; i++) { /* from the second on there is a line about those before, too */
+    say(p.o, i, 100);
+    CHECK_EQ(pml_output_flush(p.o, 4000), 1);
+    CHECK_EQ(pml_output_lost(p.o), i + 1);
+  }
+  snprintf(text, sizeof text, "/proc/self/fd/%d", p.out);
+  in = open(text, O_RDONLY | O_NONBLOCK); /* a new reader of the same pipe */
+  CHECK(in >= 0);
+  fcntl(in, F_SETFL, 0);
+  say(p.o, 3, 100);
+  pml_output_free(p.o, 4000);
+  close(p.out);
+  CHECK_EQ(read_all(in, 100, &told), 1);
+  CHECK_EQ(told, 3);
+  close(in);
+}
+
 TEST(output_finds_room_for_the_last_line) {
   pipe_output p = begin(8 << 10, 0);
   for (int i = 0; i < 2000; i++) say(p.o, i, 100);
