@@ -1,5 +1,6 @@
-/* conn_private: what conn, listener and peer share among themselves. Nobody
- * outside of net includes it. */
+/* conn_private: what conn, flush, feed, listener and peer share among themselves. Nobody outside
+ * of net includes it. conn knows none of the others; flush stands on conn, feed on both, and
+ * listener on all three. */
 #ifndef PML_NET_CONN_PRIVATE_H
 #define PML_NET_CONN_PRIVATE_H
 
@@ -7,6 +8,11 @@
 #include "base/refs.h"
 #include "loop/ring.h"
 #include "net/listener.h"
+#include "net/outq.h"
+#include "wire/wsframe.h"
+#include "wire/wshake.h"
+
+#include <uv.h>
 
 /* One read per connection and turn, of at most this many bytes: it bounds how
  * long one client can keep the loop, in bytes and, a package being four bytes or
@@ -16,11 +22,9 @@
 #else
 #define PML__READ_SIZE 16384u
 #endif
-#define PML__TOGETHER \
-  16384u /* small blocks of one connection are copied into one piece, up to this */
-#define PML__SCRATCH 131072u /* where they are: the pieces of one batch of the ring */
-#define PML__FLUSHES 1024u   /* connections flushed per turn; the rest on the next */
-#define PML__SPARE_QUEUES 1024u
+/* Where small blocks are copied together: the pieces of one batch of the ring. */
+#define PML__SCRATCH 131072u
+#define PML__FLUSHES 1024u /* connections flushed per turn; the rest on the next */
 /* From so many connections on the ring is cheaper than a system call for each. */
 #ifdef PML_TEST
 #define PML__RING_FROM 1u
@@ -28,22 +32,10 @@
 #define PML__RING_FROM 4u
 #endif
 
-typedef struct {
-  pml_buf *b;
-  uint32_t off, len; /* what is still to be written */
-} pml__out;
-
-/* The blocks of one connection that wait; there only while there are some. */
-typedef struct pml__queue {
-  uint32_t head, count, cap; /* a ring; cap is a power of two */
-  size_t bytes;              /* payload and bookkeeping, what the limits count */
-  struct pml__write *req;    /* the one write libuv has, NULL: none */
-  uint32_t cut;              /* 1: a part of the first block is out */
-  uint32_t held;             /* blocks, from head on, that req or the ring may still read */
-  size_t offered;            /* bytes that the ring has */
-  struct pml__queue *spare;  /* next in the listener's list of spare ones */
-  pml__out item[];
-} pml__queue;
+typedef struct pml__write {
+  uv_write_t w; /* data: the conn */
+  size_t bytes;
+} pml__write;
 
 struct pml_listener {
   uv_tcp_t tcp;
@@ -58,33 +50,113 @@ struct pml_listener {
   pml_conn *turn[PML__FLUSHES]; /* those that are flushed now */
   pml_ring *ring;               /* NULL: none */
   size_t used;                  /* of scratch, by the ring's batch */
-  pml__queue *spare;
-  uint32_t nspare;
+  pml__outqs spare;
   pml_refs refs; /* of queued blocks */
   int port;
   uint8_t bound, closing;
   pml_conn *reader; /* who has read in turn read_turn */
   uint64_t read_turn;
+  void (*conn_closed)(pml_listener *s); /* in the close callback of a conn that is freed */
   void (*on_closed)(void *ud);
   void *ud;
   uint8_t read[PML__READ_SIZE];
   uint8_t scratch[PML__SCRATCH];
 };
 
-/* Accepts one connection; 0 or a negative libuv code, then nothing is left. */
-int pml__conn_accept(pml_listener *s);
+enum { PML__WAITING, PML__UPGRADING, PML__STREAMING, PML__WEBSOCKET };
+
+/* What a send and the flush look at stands together, at the end. */
+struct pml_conn {
+  uv_tcp_t tcp;
+  pml_list node;
+  pml_timer timer; /* upgrade, then slow, then linger */
+  union {
+    pml_wshake shake;  /* PML__UPGRADING */
+    pml_wsframe frame; /* PML__WEBSOCKET */
+  } in;
+  pml_listener *s;
+  pml_conn *next_dirty;
+  pml__outq *q;
+  int fd;
+  uint32_t last_ms;
+  uint32_t since_ms; /* when the close began */
+  uint32_t unsent;   /* bytes, when the timer was started: what progress is measured by */
+  uint16_t end_code;
+  uint8_t state, why, late;
+  unsigned dirty : 1;
+  unsigned closing : 1;   /* pml_conn_close or an end was seen */
+  unsigned told : 1;      /* on_end was called */
+  unsigned dead : 1;      /* nothing more to flush or wait for */
+  unsigned gone : 1;      /* uv_close was called */
+  unsigned eof : 1;       /* the peer sends no more */
+  unsigned shut : 1;      /* we send no more */
+  unsigned deaf : 1;      /* what comes is dropped unparsed */
+  unsigned close_got : 1; /* the peer's close frame */
+  unsigned known : 1;     /* the ring remembers the socket */
+  unsigned strange : 1;   /* it cannot */
+};
+
+/* conn */
+
+/* Accepts one connection, from which nothing is read yet; 0 or a negative libuv code, then nothing
+ * is left. */
+int pml__conn_accept(pml_listener *s, pml_conn **out);
+/* The close begins: to be settled at the end of the turn. Graceful: what is queued is flushed. */
+void pml__conn_begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful);
+/* Not worth waiting for any more. */
+void pml__conn_die(pml_conn *c, pml_end why);
+/* Its end, in the counters and in the log. */
+void pml__conn_count_end(pml_conn *c);
+/* All is flushed. Says so to the peer, and waits for it to close. */
+void pml__conn_linger(pml_conn *c);
+/* Closes the socket; the conn is freed a little later. */
+void pml__conn_bury(pml_conn *c);
+/* Bytes that the peer's system has not acknowledged: queued here, at libuv, in the kernel. */
+uint32_t pml__conn_unsent(pml_conn *c);
+
+/* flush */
+
 /* The flush task of a listener. */
 void pml__conn_flush_all(pml_task *t);
 void pml__conn_retry_init(pml_listener *s);
-/* Frees spare queues. */
-void pml__conn_free_spares(pml_listener *s);
-/* Called by conn's close callback: the listener may free itself. */
-void pml__listener_conn_closed(pml_listener *s);
+/* Something was put into the queue of c: looks at the limits, and has it flushed. */
+void pml__conn_queued(pml_conn *c);
+
+/* feed */
+
+/* What comes from now on is read. */
+int pml__conn_read_start(pml_conn *c);
+
 pml_conn *pml__conn_of_node(pml_list *node);
 
 /* Inside on_open: milliseconds since the connection was accepted. */
 uint32_t pml__conn_waited(const pml_conn *c);
 /* Milliseconds since bytes last came. */
 uint32_t pml__conn_quiet(const pml_conn *c);
+
+static inline uv_stream_t *pml__conn_stream(pml_conn *c) { return (uv_stream_t *)&c->tcp; }
+
+/* c is looked at when the turn ends. */
+static inline void pml__conn_mark(pml_conn *c) {
+  pml_listener *s = c->s;
+  if (c->dirty || c->gone) return;
+  c->dirty = 1;
+  c->next_dirty = NULL;
+  if (!s->dirty) pml_loop_defer(s->loop, &s->flush);
+  *s->dirty_end = c;
+  s->dirty_end = &c->next_dirty;
+}
+
+/* Queues a part of b. Takes one reference to b. */
+static inline void pml__conn_put(pml_conn *c, pml_buf *b, pml_slice part) {
+  pml__outq_put(&c->s->spare, &c->q, b, part);
+}
+
+/* Drops the queue itself once it is empty and libuv has nothing of it. */
+static inline void pml__conn_queue_done(pml_conn *c) {
+  if (!c->q || c->q->count || c->q->req) return;
+  pml__outq_free(&c->s->spare, c->q);
+  c->q = NULL;
+}
 
 #endif

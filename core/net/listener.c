@@ -28,7 +28,7 @@ static void maybe_free(pml_listener *s) {
   pml_task_cancel(&s->flush);
   pml_timer_stop(s->loop, &s->retry);
   pml_refs_settle(&s->refs);
-  pml__conn_free_spares(s);
+  pml__outqs_free(&s->spare);
   pml_ring_free(s->ring);
   void (*on_closed)(void *ud) = s->on_closed;
   void *ud = s->ud;
@@ -36,8 +36,6 @@ static void maybe_free(pml_listener *s) {
   pml_free(s);
   if (on_closed) on_closed(ud);
 }
-
-void pml__listener_conn_closed(pml_listener *s) { maybe_free(s); }
 
 static void on_closed(uv_handle_t *h) {
   pml_listener *s = h->data;
@@ -58,8 +56,10 @@ static void refused(pml_listener *s, int why) {
 /* Without file descriptors libuv gives up its spare one to accept and close. */
 static void on_connection(uv_stream_t *h, int status) {
   pml_listener *s = h->data;
-  int r = status ? status : pml__conn_accept(s);
+  pml_conn *c;
+  int r = status ? status : pml__conn_accept(s, &c);
   if (r) refused(s, r);
+  else if (pml__conn_read_start(c)) pml__conn_die(c, PML_END_ERROR);
 }
 
 /* Set on the socket that listens: those that it accepts inherit it, at no cost. A system that
@@ -121,6 +121,7 @@ static void init_listener(pml_listener *s, pml_loop *l, const pml_listener_optio
   pml_list_init(&s->conns);
   pml_task_init(&s->flush, pml__conn_flush_all);
   s->dirty_end = &s->dirty;
+  s->conn_closed = maybe_free;
   pml__conn_retry_init(s);
 }
 

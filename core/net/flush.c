@@ -1,0 +1,279 @@
+/* flush: what goes out: queued by pml_conn_send, and written when the turn ends. */
+#include "net/conn_private.h"
+
+#include "base/mem.h"
+#include "wire/frame.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#define COPY_FROM 3u /* fewer blocks are cheaper by reference */
+#define RETRY_MS 10u /* a system without memory is asked again */
+
+static void after_write(pml_conn *c, size_t n) {
+  pml_listener *s = c->s;
+  s->counts.bytes_out += n;
+  pml__outq_pop(c->q, &s->refs, n);
+  if (!c->closing && c->q->bytes <= s->o.limits.queue_soft) {
+    pml_timer_stop(s->loop, &c->timer);
+    c->late = 0;
+  }
+}
+
+static void on_written(uv_write_t *w, int status) {
+  pml_conn *c = w->data;
+  pml__write *req = (pml__write *)w;
+  size_t n = req->bytes;
+  c->q->req = NULL; /* ours: a queue stays while a write is under way */
+  c->q->held = 0;
+  pml_free(req);
+  if (c->gone) {
+    pml__conn_queue_done(c);
+    return;
+  }
+  if (status < 0) {
+    if (status != UV_ECANCELED) pml__conn_die(c, PML_END_ERROR);
+    return;
+  }
+  after_write(c, n);
+  if (c->q->count || c->closing) pml__conn_mark(c);
+  pml__conn_queue_done(c);
+  pml_refs_settle(&c->s->refs);
+}
+
+/* What the socket did not take goes to libuv, in one request. */
+static int write_rest(pml_conn *c) {
+  uv_buf_t iov[PML__OUTQ_IOV];
+  pml__outq *q = c->q;
+  pml__write *req = pml_alloc(sizeof *req);
+  unsigned n = pml__outq_gather(q, iov, NULL, &q->held, &req->bytes);
+  req->w.data = c;
+  q->req = req;
+  c->s->counts.writes++;
+  int r = uv_write(&req->w, pml__conn_stream(c), iov, n, on_written);
+  if (r) {
+    q->req = NULL;
+    q->held = 0;
+    pml_free(req);
+  }
+  return r;
+}
+
+/* As much as the socket takes now, not through libuv, which has nothing to write: bytes or a
+ * negative errno, which is also libuv's code. */
+static ssize_t write_now(const pml_conn *c, uv_buf_t *iov, unsigned n) {
+  struct msghdr m = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n}; /* as uv.h promises */
+  ssize_t r = n == 1 ? send(c->fd, iov->base, iov->len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                     : sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return r < 0 ? -errno : r;
+}
+
+static void on_retry(pml_timer *t) {
+  pml_listener *s = PML_LIST_OBJ(t, pml_listener, retry);
+  while (s->starved) {
+    pml_conn *c = s->starved;
+    s->starved = c->next_dirty;
+    c->dirty = 0;
+    pml__conn_mark(c);
+  }
+}
+
+void pml__conn_retry_init(pml_listener *s) { pml_timer_init(&s->retry, on_retry); }
+
+/* The system has no memory for a send just now: c is flushed a little later. Until then it
+ * counts as dirty, so that nobody buries it. */
+static void starve(pml_conn *c) {
+  pml_listener *s = c->s;
+  if (c->dirty) return;
+  c->dirty = 1;
+  c->next_dirty = s->starved;
+  s->starved = c;
+  if (!pml_timer_running(&s->retry)) pml_timer_start(s->loop, &s->retry, RETRY_MS);
+}
+
+/* The socket took `done` of `total` bytes that were offered, or gave an error. */
+static void wrote(pml_conn *c, ssize_t done, size_t total) {
+  pml__outq *q = c->q;
+  if (done == -ENOBUFS || done == -ENOMEM) {
+    starve(c);
+    return;
+  }
+  if (done < 0 && done != -EAGAIN && done != -EINTR) {
+    pml__conn_die(c, PML_END_ERROR);
+    return;
+  }
+  size_t n = done < 0 ? 0 : (size_t)done;
+  after_write(c, n);
+  if (!q->count) pml__conn_queue_done(c);
+  else if (n == total) pml__conn_mark(c); /* a turn's worth; others first */
+  else if (write_rest(c)) pml__conn_die(c, PML_END_ERROR);
+}
+
+static void flush(pml_conn *c) {
+  pml_listener *s = c->s;
+  pml__outq *q = c->q;
+  uv_buf_t iov[PML__OUTQ_IOV];
+  uint32_t blocks;
+  size_t total;
+  unsigned n = pml__outq_gather(q, iov, q->count >= COPY_FROM ? s->scratch : NULL, &blocks, &total);
+  s->counts.writes++;
+  wrote(c, write_now(c, iov, n), total);
+}
+
+/* ---- a turn's writes together ---- */
+
+static void sent(void *ud, int result) {
+  pml_conn *c = ud;
+  pml__outq *q = c->q;
+  size_t total = q->offered;
+  q->held = 0;
+  wrote(c, result, total);
+}
+
+static void ring_run(pml_listener *s) {
+  pml_ring_run(s->ring, sent);
+  s->used = 0;
+}
+
+/* Adds what c has to the ring's batch. 0 when it goes the ordinary way. */
+static int ring_add(pml_conn *c) {
+  pml_listener *s = c->s;
+  pml__outq *q = c->q;
+  const uint8_t *p;
+  size_t n = 0;
+  for (uint32_t i = 0; i < q->count && n <= PML__OUTQ_TOGETHER; i++) n += pml__outq_at(q, i)->len;
+  if (n > PML__OUTQ_TOGETHER || c->strange) return 0;
+  if (!c->known && !(c->known = pml_ring_remember(s->ring, c->fd) != 0)) {
+    c->strange = 1;
+    return 0;
+  }
+  if (q->count > 1 && s->used + n > PML__SCRATCH) ring_run(s);
+  if (q->count == 1) {
+    p = pml__outq_at(q, 0)->b->data + pml__outq_at(q, 0)->off;
+  } else {
+    uint8_t *to = s->scratch + s->used;
+    p = to;
+    for (uint32_t i = 0; i < q->count; i++) {
+      pml__out *o = pml__outq_at(q, i);
+      memcpy(to, o->b->data + o->off, o->len);
+      to += o->len;
+    }
+    s->used += n;
+  }
+  q->held = q->count;
+  q->offered = n;
+  s->counts.writes++;
+  if (!pml_ring_send(s->ring, c->fd, p, n, c)) {
+    pml_ring_run(s->ring, sent); /* the scratch that is used stays so */
+    pml_ring_send(s->ring, c->fd, p, n, c);
+  }
+  return 1;
+}
+
+/* End of turn for one connection: the only place where on_end and uv_close are called. */
+static void settle(pml_conn *c) {
+  if (c->closing && !c->told) {
+    pml_listener *s = c->s;
+    c->told = 1;
+    pml__conn_count_end(c);
+    s->o.hooks.on_end(c, c->why, c->end_code);
+  }
+  if (c->closing && !c->dead && !c->q) pml__conn_linger(c);
+  /* What died meanwhile stands in the list again: it is buried from there. */
+  if (c->dead && !c->dirty) pml__conn_bury(c);
+}
+
+void pml__conn_flush_all(pml_task *t) {
+  pml_listener *s = PML_LIST_OBJ(t, pml_listener, flush);
+  pml_conn **turn = s->turn;
+  unsigned n = 0;
+  for (; s->dirty && n < PML__FLUSHES; n++) {
+    turn[n] = s->dirty;
+    s->dirty = turn[n]->next_dirty;
+    turn[n]->dirty = 0;
+  }
+  if (!s->dirty) s->dirty_end = &s->dirty;
+  int together = s->ring && n >= PML__RING_FROM;
+  for (unsigned i = 0; i < n; i++) {
+    pml_conn *c = turn[i];
+    if (i + 4 < n) __builtin_prefetch(&turn[i + 4]->s);
+    if (i + 2 < n && turn[i + 2]->q) __builtin_prefetch(turn[i + 2]->q); /* fetched just before */
+    if (c->dead || !c->q || c->q->req || !c->q->count) continue;
+    if (together && ring_add(c)) continue;
+    if (together) ring_run(s); /* the scratch is one */
+    flush(c);
+  }
+  if (together) ring_run(s);
+  for (unsigned i = 0; i < n; i++) settle(turn[i]);
+  pml_refs_settle(&s->refs);
+  /* Those left over come before those marked meanwhile. */
+  if (s->dirty) pml_loop_defer(s->loop, &s->flush);
+}
+
+/* Whether the socket would take more, although libuv has not asked it since. */
+static int takes(const pml_conn *c) {
+  struct pollfd p = {.fd = c->fd, .events = POLLOUT};
+  return poll(&p, 1, 0) == 1 && (p.revents & (POLLOUT | POLLERR | POLLHUP)) == POLLOUT;
+}
+
+/* More than queue_hard waits. A script may write much in one turn to a client that reads:
+ * the socket is offered it before the client is blamed. While libuv has a write under way
+ * nobody may write before it: a socket that would take it has the time until the next turn,
+ * and the room of another queue_hard. An error is left to the flush. */
+static int over(pml_conn *c) {
+  pml_listener *s = c->s;
+  pml__outq *q = c->q;
+  size_t hard = s->o.limits.queue_hard;
+  if (q->req) return pml__outq_behind(q) > 2 * hard || !takes(c);
+  while (!q->held && pml__outq_behind(q) > hard) {
+    uv_buf_t iov[PML__OUTQ_IOV];
+    uint32_t blocks;
+    size_t total;
+    unsigned n = pml__outq_gather(q, iov, NULL, &blocks, &total);
+    s->counts.writes++;
+    ssize_t r = write_now(c, iov, n);
+    if (r <= 0) break;
+    after_write(c, (size_t)r);
+  }
+  return pml__outq_behind(q) > hard;
+}
+
+void pml__conn_queued(pml_conn *c) {
+  const pml_conn_limits *m = &c->s->o.limits;
+  if (pml__outq_behind(c->q) > m->queue_hard && over(c)) {
+    pml_conn_close(c, PML_END_SLOW, 0);
+    return;
+  }
+  if (c->q->bytes > m->queue_soft && !pml_timer_running(&c->timer)) {
+    c->unsent = pml__conn_unsent(c);
+    pml_timer_start(pml_conn_loop(c), &c->timer, m->queue_ms);
+  }
+  pml__conn_mark(c);
+}
+
+void pml_conn_send(pml_conn *c, pml_buf *frame) {
+  if (c->closing || c->state < PML__STREAMING) return;
+  pml__conn_put(c, pml_refs_take(&c->s->refs, frame),
+                c->state == PML__WEBSOCKET ? pml_frame_ws(frame) : pml_frame_package(frame));
+  pml__conn_queued(c);
+}
+
+void pml_conn_send_ws(pml_conn *c, uint8_t op, pml_buf *payload) {
+  if (c->closing || c->state != PML__WEBSOCKET) return;
+  uint8_t head[10];
+  pml_writer w = {0};
+  pml_writer_put(&w, head, pml_wsframe_write_head(head, op, 1, payload->len));
+  pml_writer_put(&w, payload->data, payload->len);
+  pml_buf *b = pml_writer_finish(&w);
+  pml__conn_put(c, b, pml_buf_slice(b));
+  pml__conn_queued(c);
+}
+
+void pml_conn_ping(pml_conn *c) {
+  if (c->closing || c->state != PML__WEBSOCKET) return;
+  pml_buf *b = pml_wsframe_control(PML_WS_PING, NULL, 0);
+  pml__conn_put(c, b, pml_buf_slice(b));
+  c->s->counts.pings++;
+  pml__conn_queued(c);
+}

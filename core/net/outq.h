@@ -1,0 +1,102 @@
+/* outq: the blocks of one connection that wait to be written, in order. Pure: it knows no socket;
+ * what bounds it, the caller asks for (pml__outq_behind, bytes). It is there only while something
+ * waits: a set of connections keeps the smallest ones that are free (pml__outqs).
+ *
+ * A queue owns one reference to each of its blocks. The functions that each message passes
+ * through stand here, so that the compiler can put them in place. */
+#ifndef PML_NET_OUTQ_H
+#define PML_NET_OUTQ_H
+
+#include "base/buf.h"
+#include "base/refs.h"
+
+#include <uv.h>
+
+#define PML__OUTQ_FIRST 8u         /* blocks that a new one has room for */
+#define PML__OUTQ_SPARE 1024u      /* queues that are kept */
+#define PML__OUTQ_IOV 128u         /* blocks per system call, below IOV_MAX everywhere */
+#define PML__OUTQ_BYTES (1u << 20) /* per system call, but for the last block */
+/* Small blocks of one connection are copied into one piece, up to this. */
+#define PML__OUTQ_TOGETHER 16384u
+
+typedef struct {
+  pml_buf *b;
+  uint32_t off, len; /* what is still to be written */
+} pml__out;
+
+typedef struct pml__outq {
+  uint32_t head, count, cap; /* a ring; cap is a power of two */
+  size_t bytes;              /* payload and bookkeeping, what the limits count */
+  struct pml__write *req;    /* the one write libuv has, NULL: none */
+  uint32_t cut;              /* 1: a part of the first block is out */
+  uint32_t held;             /* blocks, from head on, that req or the ring may still read */
+  size_t offered;            /* bytes that the ring has */
+  struct pml__outq *spare;   /* next in the list of spare ones */
+  pml__out item[];
+} pml__outq;
+
+/* Zeroed is a valid start. */
+typedef struct {
+  pml__outq *first;
+  uint32_t n;
+} pml__outqs;
+
+/* An empty queue with room for cap blocks, a power of two; owned. */
+pml__outq *pml__outq_new(pml__outqs *spare, uint32_t cap);
+/* Takes q, which is empty. */
+void pml__outq_free(pml__outqs *spare, pml__outq *q);
+/* Frees the spare ones. */
+void pml__outqs_free(pml__outqs *spare);
+/* Takes q; returns one with twice the room that holds the same. */
+pml__outq *pml__outq_grow(pml__outqs *spare, pml__outq *q);
+/* Releases the blocks behind the first `keep`. */
+void pml__outq_cut(pml__outq *q, uint32_t keep);
+/* Fills iov, which has room for PML__OUTQ_IOV pieces, with what comes next, and returns their
+ * number; the blocks and bytes that are in them go to *blocks and *total. With scratch, of
+ * PML__OUTQ_TOGETHER bytes, small blocks beside each other are copied into one piece. */
+unsigned pml__outq_gather(pml__outq *q, uv_buf_t *iov, uint8_t *scratch, uint32_t *blocks,
+                          size_t *total);
+
+static inline pml__out *pml__outq_at(pml__outq *q, uint32_t i) {
+  return &q->item[(q->head + i) & (q->cap - 1)];
+}
+
+/* Appends a part of b. *at may be NULL, and be another one afterwards. Takes one reference to b. */
+static inline void pml__outq_put(pml__outqs *spare, pml__outq **at, pml_buf *b, pml_slice part) {
+  if (!*at) *at = pml__outq_new(spare, PML__OUTQ_FIRST);
+  else if ((*at)->count == (*at)->cap) *at = pml__outq_grow(spare, *at);
+  pml__outq *q = *at;
+  pml__out *o = pml__outq_at(q, q->count++);
+  o->b = b;
+  o->off = (uint32_t)(part.p - b->data);
+  o->len = (uint32_t)part.n;
+  q->bytes += part.n + sizeof *o;
+}
+
+/* n bytes were written. Gives back, to refs, the blocks that are done. */
+static inline void pml__outq_pop(pml__outq *q, pml_refs *refs, size_t n) {
+  while (q->count) {
+    pml__out *o = pml__outq_at(q, 0);
+    if (n < o->len) {
+      o->off += (uint32_t)n;
+      o->len -= (uint32_t)n;
+      q->bytes -= n;
+      if (n) q->cut = 1;
+      return;
+    }
+    n -= o->len;
+    q->bytes -= o->len + sizeof *o;
+    pml_refs_give(refs, o->b);
+    q->cut = 0;
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->count--;
+  }
+}
+
+/* The bytes behind the oldest block. That one may be as long as a message can be: limits are
+ * for what waits behind it. */
+static inline size_t pml__outq_behind(pml__outq *q) {
+  return q->count ? q->bytes - pml__outq_at(q, 0)->len - sizeof(pml__out) : 0;
+}
+
+#endif

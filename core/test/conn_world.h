@@ -1,0 +1,99 @@
+/* conn_world: a listener whose hooks note what they see, for the tests of conn, feed and flush. */
+#ifndef PML_TEST_CONN_WORLD_H
+#define PML_TEST_CONN_WORLD_H
+
+#include "net/listener.h"
+#include "test/net.h"
+#include "wire/frame.h"
+
+/* What the hooks saw. */
+typedef struct {
+  pml_loop *l;
+  pml_listener *s;
+  pml_conn *c; /* the last one opened */
+  int opened, ended, kind, messages, answer, in_call;
+  pml_end why;
+  int code;
+  uint8_t got[200000];
+  size_t n;
+} world;
+
+static inline void on_open(pml_conn *c) {
+  world *w = pml_conn_owner(c);
+  CHECK(*(int *)pml_conn_user(c) == 0);
+  *(int *)pml_conn_user(c) = 1;
+  w->c = c;
+  w->opened++;
+}
+static inline int on_bytes(pml_conn *c, int kind, pml_slice b, int fin) {
+  world *w = pml_conn_owner(c);
+  CHECK_EQ(*(int *)pml_conn_user(c), 1);
+  CHECK(w->n + b.n <= sizeof w->got);
+  if (b.n) memcpy(w->got + w->n, b.p, b.n);
+  w->n += b.n;
+  w->kind = kind;
+  w->messages += fin;
+  return w->answer;
+}
+static inline void on_end(pml_conn *c, pml_end why, int code) {
+  world *w = pml_conn_owner(c);
+  CHECK_EQ(w->in_call, 0);
+  CHECK(*(int *)pml_conn_user(c) != 2);
+  *(int *)pml_conn_user(c) = 2;
+  w->ended++;
+  w->why = why;
+  w->code = code;
+}
+
+static inline pml_listener_options options(world *w) {
+  pml_listener_options o = {
+    .host = "127.0.0.1",
+    .max_conns = 100,
+    .hooks = {on_open, on_bytes, on_end, sizeof(int)},
+    .owner = w,
+  };
+  return o;
+}
+static inline void start(world *w, const pml_listener_options *o) {
+  w->l = pml_loop_new();
+  CHECK_EQ(pml_listener_open(w->l, o, &w->s), 0);
+  CHECK(pml_listener_port(w->s) > 0);
+}
+static inline void begin(world *w) {
+  memset(w, 0, sizeof *w);
+  pml_listener_options o = options(w);
+  start(w, &o);
+}
+static inline net_client *dial(world *w) { return net_connect(w->l, pml_listener_port(w->s), 1); }
+static inline void closing(world *w, pml_end why, uint16_t code) {
+  w->in_call = 1;
+  pml_conn_close(w->c, why, code);
+  pml_conn_close(w->c, PML_END_SLOW, 0);
+  CHECK(pml_conn_closing(w->c));
+  w->in_call = 0;
+}
+static inline void send_of(pml_conn *c, const void *p, size_t n) {
+  pml_buf *f = pml_frame_of(4, p, n);
+  pml_conn_send(c, f);
+  pml_buf_unref(f);
+}
+static inline void finish(world *w, net_client *c) {
+  net_close(w->l, c);
+  UNTIL(w->l, pml_listener_conns(w->s) == 0);
+  CHECK_EQ(pml_listener_counts(w->s)->open, 0);
+  CHECK_EQ(pml_listener_counts(w->s)->closed, pml_listener_counts(w->s)->accepted);
+  net_finish(w->l, w->s);
+}
+
+static inline net_client *begin_with(world *w, pml_conn_limits limits, int reads) {
+  memset(w, 0, sizeof *w);
+  pml_listener_options o = options(w);
+  o.limits = limits;
+  start(w, &o);
+  net_client *c = net_connect(w->l, pml_listener_port(w->s), reads);
+  net_send(c, "\4", 1);
+  UNTIL(w->l, w->n == 1);
+  return c;
+}
+
+#endif

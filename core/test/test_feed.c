@@ -1,0 +1,169 @@
+#include "base/err.h"
+#include "test/conn_world.h"
+#include "wire/wsframe.h"
+
+static world w;
+
+TEST(feed_first_byte_of_a_package_means_stream) {
+  begin(&w);
+  net_client *c = dial(&w);
+  net_send(c, "\1", 1);
+  UNTIL(w.l, w.n == 1);
+  CHECK_EQ(w.opened, 1);
+  CHECK_EQ(w.kind, PML_STREAM);
+  CHECK_EQ(pml_conn_is_ws(w.c), 0);
+  net_send(c, "\0\0\0", 3);
+  UNTIL(w.l, w.n == 4);
+  send_of(w.c, "hi", 2);
+  UNTIL(w.l, c->n == 6);
+  CHECK(test_hex_eq(c->in, 6, "040000026869"));
+  finish(&w, c);
+  CHECK_EQ(w.ended, 1);
+  CHECK_EQ(w.why, PML_END_PEER);
+  CHECK_EQ(w.code, 0);
+}
+
+TEST(feed_other_first_byte_is_closed) {
+  const char bad[] = {0, 6, 'a', '@', '[', 0x16, (char)0xff};
+  for (size_t i = 0; i < sizeof bad; i++) {
+    begin(&w);
+    net_client *c = dial(&w);
+    net_send(c, bad + i, 1);
+    UNTIL(w.l, net_ended(c));
+    CHECK_EQ(w.opened, 0);
+    CHECK_EQ(w.ended, 1);
+    CHECK_EQ(w.why, PML_END_PROTOCOL);
+    CHECK_EQ(pml_listener_counts(w.s)->protocol, 1);
+    finish(&w, c);
+  }
+}
+
+TEST(feed_upgrades_byte_by_byte) {
+  begin(&w);
+  net_client *c = dial(&w);
+  const char *req = NET_UPGRADE;
+  for (size_t i = 0; req[i]; i++) {
+    uint64_t before = pml_listener_counts(w.s)->bytes_in;
+    net_send(c, req + i, 1);
+    UNTIL(w.l, pml_listener_counts(w.s)->bytes_in == before + 1);
+  }
+  UNTIL(w.l, c->n > 12 && w.opened);
+  CHECK(memcmp(c->in, "HTTP/1.1 101", 12) == 0);
+  CHECK(pml_conn_is_ws(w.c));
+  finish(&w, c);
+  CHECK_EQ(w.why, PML_END_PEER);
+  CHECK_EQ(w.code, PML_WS_ABNORMAL);
+}
+
+TEST(feed_frames_behind_the_upgrade_are_read) {
+  begin(&w);
+  net_client *c = dial(&w);
+  char both[512];
+  size_t n = strlen(NET_UPGRADE);
+  memcpy(both, NET_UPGRADE, n);
+  memcpy(both + n, "\x82\x82\0\0\0\0hi", 8);
+  net_send(c, both, n + 8);
+  UNTIL(w.l, w.messages == 1);
+  CHECK_BYTES(w.got, w.n, "hi");
+  CHECK_EQ(w.kind, PML_BINARY);
+  finish(&w, c);
+}
+
+TEST(feed_plain_http_is_answered_and_closed) {
+  begin(&w);
+  net_client *c = dial(&w);
+  const char *req = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+  net_send(c, req, strlen(req));
+  UNTIL(w.l, net_ended(c));
+  CHECK(c->n > 12 && memcmp(c->in, "HTTP/1.1 426", 12) == 0);
+  CHECK(c->eof);
+  CHECK_EQ(w.opened, 0);
+  UNTIL(w.l, w.ended == 1);
+  CHECK_EQ(w.why, PML_END_HANDSHAKE);
+  finish(&w, c);
+}
+
+TEST(feed_ws_messages_come_in_pieces) {
+  begin(&w);
+  net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
+  char big[60000];
+  memset(big, 'x', sizeof big);
+  net_send_frame(c, 0x01, big, sizeof big);
+  net_send_frame(c, 0x89, "ping", 4);
+  net_send_frame(c, 0x80, "end", 3);
+  UNTIL(w.l, w.messages == 1);
+  CHECK_EQ(w.n, sizeof big + 3);
+  CHECK_EQ(w.kind, PML_TEXT);
+  UNTIL(w.l, c->n == 6);
+  CHECK(test_hex_eq(c->in, 6, "8a0470696e67"));
+  net_send_frame(c, 0x82, "", 0);
+  UNTIL(w.l, w.messages == 2);
+  finish(&w, c);
+}
+
+TEST(feed_ws_close_frame_is_answered_with_its_code) {
+  begin(&w);
+  net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
+  net_send_frame(c, 0x88, "\x0f\xa1gone", 6);
+  UNTIL(w.l, c->eof);
+  CHECK(test_hex_eq(c->in, c->n, "88020fa1"));
+  CHECK_EQ(w.ended, 1);
+  CHECK_EQ(w.why, PML_END_PEER);
+  CHECK_EQ(w.code, 4001);
+  finish(&w, c);
+}
+
+TEST(feed_ws_close_frame_without_a_code_is_1005) {
+  begin(&w);
+  net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
+  net_send_frame(c, 0x88, "", 0);
+  UNTIL(w.l, c->eof);
+  CHECK(test_hex_eq(c->in, c->n, "8800"));
+  CHECK_EQ(w.code, PML_WS_NO_STATUS);
+  finish(&w, c);
+}
+
+TEST(feed_is_closed_for_what_on_bytes_returns) {
+  begin(&w);
+  net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
+  w.answer = PML_ETOOBIG;
+  net_send_frame(c, 0x82, "x", 1);
+  UNTIL(w.l, c->eof);
+  CHECK(test_hex_eq(c->in, c->n, "880203f1"));
+  CHECK_EQ(w.why, PML_END_TOOBIG);
+  net_send_frame(c, 0x82, "x", 1);
+  finish(&w, c);
+  CHECK_EQ(w.messages, 1);
+
+  begin(&w);
+  c = dial(&w);
+  w.answer = PML_EPROTO;
+  net_send(c, "\4\0", 2);
+  UNTIL(w.l, net_ended(c));
+  CHECK_EQ(w.why, PML_END_PROTOCOL);
+  finish(&w, c);
+}
+
+TEST(feed_ws_protocol_error_is_told_in_the_close_frame) {
+  begin(&w);
+  net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
+  net_send(c, "\x82\x01x", 3); /* not masked */
+  UNTIL(w.l, c->eof);
+  CHECK(test_hex_eq(c->in, c->n, "880203ea"));
+  CHECK_EQ(w.why, PML_END_PROTOCOL);
+  finish(&w, c);
+}
+
+TEST(feed_busy_client_does_not_keep_others_waiting) {
+  begin(&w);
+  net_client *busy = dial(&w), *other = dial(&w);
+  char text[4096];
+  memset(text, 4, sizeof text);
+  net_send(busy, text, sizeof text);
+  net_send(other, "\5", 1);
+  UNTIL(w.l, w.opened == 2);
+  CHECK(w.n <= 2 * 512 + 1); /* 512 per turn in test builds */
+  UNTIL(w.l, w.n == sizeof text + 1);
+  net_close(w.l, other);
+  finish(&w, busy);
+}

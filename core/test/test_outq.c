@@ -1,0 +1,162 @@
+#include "net/outq.h"
+#include "base/mem.h"
+#include "test/test.h"
+
+static pml__outqs spare;
+static pml_refs refs;
+static pml__outq *q;
+
+static pml_buf *put(const char *text, size_t from) {
+  pml_buf *b = pml_buf_from(text, strlen(text));
+  pml_slice all = pml_buf_slice(b);
+  pml__outq_put(&spare, &q, b, pml_slice_of(all.p + from, all.n - from));
+  return b;
+}
+
+static void put_long(int fill, size_t n) {
+  char *text = pml_alloc(n);
+  memset(text, fill, n);
+  pml_buf *b = pml_buf_from(text, n);
+  pml__outq_put(&spare, &q, b, pml_buf_slice(b));
+  pml_free(text);
+}
+
+static void done(void) {
+  pml__outq_cut(q, 0);
+  CHECK_EQ(q->bytes, 0);
+  pml__outq_free(&spare, q);
+  q = NULL;
+  pml_refs_settle(&refs);
+  pml__outqs_free(&spare);
+  CHECK(!spare.first && spare.n == 0);
+}
+
+/* What gather makes of it, as one text. */
+static size_t gathered(uint8_t *scratch, char *out, unsigned *pieces, uint32_t *blocks) {
+  uv_buf_t iov[PML__OUTQ_IOV];
+  size_t total, n = 0;
+  *pieces = pml__outq_gather(q, iov, scratch, blocks, &total);
+  for (unsigned i = 0; i < *pieces; i++) {
+    memcpy(out + n, iov[i].base, iov[i].len);
+    n += iov[i].len;
+  }
+  CHECK_EQ(n, total);
+  return n;
+}
+
+TEST(outq_gives_parts_of_blocks_in_order) {
+  char out[100];
+  unsigned pieces;
+  uint32_t blocks;
+  put("xxone", 2);
+  put("two", 0);
+  size_t n = gathered(NULL, out, &pieces, &blocks);
+  CHECK_BYTES(out, n, "onetwo");
+  CHECK_EQ(pieces, 2);
+  CHECK_EQ(blocks, 2);
+  CHECK_EQ(q->bytes, 6 + 2 * sizeof(pml__out));
+  CHECK_EQ(pml__outq_behind(q), 3 + sizeof(pml__out));
+  done();
+}
+
+TEST(outq_pops_what_is_written_across_blocks) {
+  char out[100];
+  unsigned pieces;
+  uint32_t blocks;
+  put("one", 0);
+  put("two", 0);
+  pml__outq_pop(q, &refs, 0);
+  CHECK_EQ(q->cut, 0);
+  pml__outq_pop(q, &refs, 4);
+  CHECK_EQ(q->count, 1);
+  CHECK_EQ(q->cut, 1);
+  CHECK_EQ(q->bytes, 2 + sizeof(pml__out));
+  size_t n = gathered(NULL, out, &pieces, &blocks);
+  CHECK_BYTES(out, n, "wo");
+  pml__outq_pop(q, &refs, 2);
+  CHECK_EQ(q->count, 0);
+  CHECK_EQ(q->cut, 0);
+  CHECK_EQ(pml__outq_behind(q), 0);
+  done();
+}
+
+TEST(outq_grows_round_its_end_and_keeps_the_order) {
+  char text[2] = "a";
+  for (int i = 0; i < 5; i++) put("-", 0);
+  pml__outq_pop(q, &refs, 5);
+  for (int i = 0; i < 20; i++, text[0]++) put(text, 0);
+  CHECK_EQ(q->count, 20);
+  CHECK_EQ(q->cap, 32);
+  for (uint32_t i = 0; i < 20; i++) CHECK_EQ(pml__outq_at(q, i)->b->data[0], 'a' + i);
+  done();
+}
+
+TEST(outq_copies_small_blocks_together_and_leaves_long_ones) {
+  static char out[60000];
+  static uint8_t scratch[PML__OUTQ_TOGETHER];
+  unsigned pieces;
+  uint32_t blocks;
+  put("a", 0);
+  put("b", 0);
+  put_long('L', 1024);
+  put("c", 0);
+  put("d", 0);
+  size_t n = gathered(scratch, out, &pieces, &blocks);
+  CHECK_EQ(pieces, 3);
+  CHECK_EQ(blocks, 5);
+  CHECK_EQ(n, 1028);
+  CHECK(memcmp(out, "abL", 3) == 0 && memcmp(out + 1025, "Lcd", 3) == 0);
+  pml__outq_cut(q, 0);
+  for (int i = 0; i < 20; i++) put_long('A' + i, 1000); /* more than fits into scratch */
+  n = gathered(scratch, out, &pieces, &blocks);
+  CHECK_EQ(n, 20000);
+  CHECK_EQ(blocks, 20);
+  for (size_t i = 0; i < n; i++) CHECK_EQ(out[i], 'A' + (int)(i / 1000));
+  done();
+}
+
+TEST(outq_gathers_no_more_than_one_system_call_takes) {
+  static char out[3u << 20];
+  unsigned pieces;
+  uint32_t blocks;
+  for (unsigned i = 0; i < PML__OUTQ_IOV + 5; i++) put("x", 0);
+  CHECK_EQ(gathered(NULL, out, &pieces, &blocks), PML__OUTQ_IOV);
+  CHECK_EQ(blocks, PML__OUTQ_IOV);
+  pml__outq_cut(q, 0);
+  for (int i = 0; i < 4; i++) put_long('y', 600000);
+  CHECK_EQ(gathered(NULL, out, &pieces, &blocks),
+           1200000); /* the block that goes over is the last */
+  CHECK_EQ(blocks, 2);
+  done();
+}
+
+TEST(outq_cut_releases_what_is_behind) {
+  pml_buf *b[3] = {put("one", 0), put("two", 0), put("three", 0)};
+  for (int i = 0; i < 3; i++) pml_buf_ref(b[i]);
+  pml__outq_cut(q, 1);
+  CHECK_EQ(q->count, 1);
+  CHECK_EQ(q->bytes, 3 + sizeof(pml__out));
+  pml__outq_cut(q, 1);
+  CHECK_EQ(q->count, 1);
+  done();
+  for (int i = 0; i < 3; i++) {
+    CHECK_EQ(atomic_load(&b[i]->refs), 1);
+    pml_buf_unref(b[i]);
+  }
+}
+
+TEST(outq_keeps_the_smallest_that_are_free) {
+  pml__outq *first = pml__outq_new(&spare, PML__OUTQ_FIRST), *big = pml__outq_new(&spare, 16);
+  pml__outq_free(&spare, big);
+  CHECK_EQ(spare.n, 0);
+  pml__outq_free(&spare, first);
+  CHECK_EQ(spare.n, 1);
+  CHECK(pml__outq_new(&spare, PML__OUTQ_FIRST) == first);
+  CHECK_EQ(spare.n, 0);
+  pml__outq *many[PML__OUTQ_SPARE + 1];
+  many[0] = first;
+  for (unsigned i = 1; i <= PML__OUTQ_SPARE; i++) many[i] = pml__outq_new(&spare, PML__OUTQ_FIRST);
+  for (unsigned i = 0; i <= PML__OUTQ_SPARE; i++) pml__outq_free(&spare, many[i]);
+  CHECK_EQ(spare.n, PML__OUTQ_SPARE);
+  pml__outqs_free(&spare);
+}
