@@ -60,14 +60,14 @@ test:
 asan:
 	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="-O1 -g" SAN="$(ASAN)" test
 
-# The C tests with threads, under ThreadSanitizer. It keeps signals back until the thread
-# calls into libc, so of the tests of budgets only those take part whose scripts do.
+# The C tests under ThreadSanitizer. It keeps signals back until the thread calls into libc, so
+# of the tests that stop a script only those take part whose scripts do.
 tsan:
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan CFLAGS="-O1 -g" SAN=-fsanitize=thread \
 	  build/tsan/test/run
-	@for t in mailbox transport_local rpc budget_stops_coroutines budget_stops_work budget_stops_a_sort; \
-	  do build/tsan/test/run $$t || exit 1; done
+	@build/tsan/test/run budget_stops_coroutines budget_stops_work budget_stops_a_sort \
+	  $$(sed 's/T(\(.*\))/\1/' build/tsan/test/tests.inc | grep -v -e ^budget_ -e ^limit_stops_)
 
 # One fuzzer, core/fuzz/fuzz_NAME.c: make fuzz-NAME SECONDS=60
 fuzz-%: build/fuzz/fuzz_%
@@ -91,7 +91,7 @@ soak:
 # luacheck, both compilers with -Werror, and the layout of the C files.
 lint: $(BUILD)/test/tests.inc
 	@tools/deps.sh test
-	luacheck -q lua spec examples $(wildcard bench)
+	luacheck -q lua spec examples tools $(wildcard bench)
 	@tools/lint.sh $(INCS) $(WARN)
 
 # Lays out the C files as .clang-format says.

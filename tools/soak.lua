@@ -5,8 +5,8 @@
 --   make soak MINUTES=20        SEED=N repeats the order of things, EVERY=seconds between restarts
 --
 -- Prints a line a minute and one at the end; the status is 1 when anything was doubled,
--- misdirected, or lost in silence. An answer {"code":500}, or a connection that closes, is allowed while a
--- server is restarted (GRACE seconds); at other times it counts as a failure.
+-- misdirected, or lost in silence. An answer {"code":500}, or a connection that closes, is allowed
+-- while a server is restarted (GRACE seconds); at other times it counts as a failure.
 local root = (arg[0]:match("^(.*)/tools/[^/]*$") or ".")
 package.path = root .. "/?.lua;" .. package.path
 
@@ -53,7 +53,8 @@ return function(app)
     return { n = msg.n, id = session.id, mark = session:get("mark") }
   end
   function Chat:push(msg, session)
-    app:get("channelService"):pushMessageByUids("onN", { uid = session.uid, sid = session.id, k = msg.k },
+    local marked = { uid = session.uid, sid = session.id, k = msg.k }
+    app:get("channelService"):pushMessageByUids("onN", marked,
       { { uid = session.uid, sid = session.frontendId } })
     return { n = msg.n, id = session.id }
   end
@@ -259,7 +260,9 @@ local function serve_all()
       c.kick_by = nil
     end
     if not alive then
-      if err ~= "kicked" and not disturbed() then fault("failed", "a connection was closed: %s", tostring(err)) end
+      if err ~= "kicked" and not disturbed() then
+        fault("failed", "a connection was closed: %s", tostring(err))
+      end
       c:close()
       table.remove(clients, i)
       done.closed = done.closed + 1

@@ -161,7 +161,7 @@ static void say(const char *line, void *ud) {
 /* Runs servers of these boot texts, named s0 s1 …; their stderr goes to out. */
 static int run(char *out, size_t nout, int n, const char *const *boots) {
   pml_program_server v[8];
-  char ids[8][8], name[] = "/tmp/pomelua-test-program-XXXXXX";
+  char ids[8][16], name[] = "/tmp/pomelua-test-program-XXXXXX";
   pml_program_options o = {.servers = v, .count = (size_t)n, .level = PML_ERROR};
   o.load = load;
   o.unload = unload;

@@ -76,7 +76,7 @@ TEST(push_sends_one_record_for_each_frontend_and_shares_its_blocks) {
   setup x;
   virtual_record r[3], none;
   pml_id push;
-  char uid[8], sid[8];
+  char uid[16], sid[16];
   open_at(&x, 0);
   pml_channel *c = pml_channels_create(pml_node_channels(x.v.node), pml_slice_str("hall"));
   for (int i = 0; i < 30; i++) {
