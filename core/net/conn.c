@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -97,6 +98,11 @@ void pml__conn_die(pml_conn *c, pml_end why) {
   }
   c->dead = 1;
   pml__conn_mark(c);
+}
+
+void pml__conn_fail(pml_conn *c, int err) {
+  if (err == ETIMEDOUT && !c->dead) c->s->counts.vanished++;
+  pml__conn_die(c, PML_END_ERROR);
 }
 
 void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {

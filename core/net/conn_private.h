@@ -24,6 +24,7 @@
 #endif
 /* Where small blocks are copied together: the pieces of one batch of the ring. */
 #define PML__SCRATCH 131072u
+#define PML__RETRY_MS 10u  /* a system without memory is asked again */
 #define PML__FLUSHES 1024u /* connections flushed per turn; the rest on the next */
 /* From so many connections on the ring is cheaper than a system call for each. */
 #ifdef PML_TEST
@@ -54,8 +55,7 @@ struct pml_listener {
   pml_refs refs; /* of queued blocks */
   int port;
   uint8_t bound, closing;
-  pml_conn *reader; /* who has read in turn read_turn */
-  uint64_t read_turn;
+  pml_timer reread;                     /* for connections that are unread */
   void (*conn_closed)(pml_listener *s); /* in the close callback of a conn that is freed */
   void (*on_closed)(void *ud);
   void *ud;
@@ -88,6 +88,7 @@ struct pml_conn {
   unsigned told : 1;      /* on_end was called */
   unsigned dead : 1;      /* nothing more to flush or wait for */
   unsigned gone : 1;      /* uv_close was called */
+  unsigned unread : 1;    /* the system had no memory: it waits for reread */
   unsigned eof : 1;       /* the peer sends no more */
   unsigned shut : 1;      /* we send no more */
   unsigned deaf : 1;      /* what comes is dropped unparsed */
@@ -105,6 +106,8 @@ int pml__conn_accept(pml_listener *s, pml_conn **out);
 void pml__conn_begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful);
 /* Not worth waiting for any more. */
 void pml__conn_die(pml_conn *c, pml_end why);
+/* The system ended it: err, an errno. */
+void pml__conn_fail(pml_conn *c, int err);
 /* Its end, in the counters and in the log. */
 void pml__conn_count_end(pml_conn *c);
 /* All is flushed. Says so to the peer, and waits for it to close. */
@@ -124,6 +127,7 @@ void pml__conn_queued(pml_conn *c);
 
 /* feed */
 
+void pml__conn_reread_init(pml_listener *s);
 /* What comes from now on is read. */
 int pml__conn_read_start(pml_conn *c);
 

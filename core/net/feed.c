@@ -3,7 +3,9 @@
 
 #include "base/err.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static void deliver(pml_conn *c, int kind, pml_slice bytes, int fin) {
   int r = c->s->o.hooks.on_bytes(c, kind, bytes, fin);
@@ -103,18 +105,6 @@ static void feed(pml_conn *c, uint8_t *p, size_t n) {
   }
 }
 
-static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *out) {
-  pml_conn *c = (pml_conn *)h;
-  pml_listener *s = c->s;
-  uint64_t turn = pml_loop_turn(s->loop);
-  (void)hint;
-  /* libuv would read up to 32 times from one socket; no buffer ends that for this turn. */
-  int again = s->reader == c && s->read_turn == turn;
-  s->reader = c;
-  s->read_turn = turn;
-  *out = uv_buf_init((char *)s->read, again ? 0 : PML__READ_SIZE);
-}
-
 static void on_eof(pml_conn *c) {
   c->eof = 1;
   if (c->closing) {
@@ -126,22 +116,54 @@ static void on_eof(pml_conn *c) {
                         c->q != NULL);
 }
 
-static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
-  pml_conn *c = (pml_conn *)h;
-  if (n == 0 || n == UV_ENOBUFS || c->gone) return;
-  if (n == UV_EOF) {
-    on_eof(c);
-  } else if (n < 0) {
-    if (n == UV_ETIMEDOUT) c->s->counts.vanished++;
-    pml__conn_die(c, PML_END_ERROR);
-  } else {
-    pml_listener *s = c->s;
-    c->last_ms = (uint32_t)pml_loop_now(s->loop);
-    s->counts.bytes_in += (size_t)n;
-    if (!c->dead) feed(c, (uint8_t *)buf->base, (size_t)n);
+/* A system without memory for a read keeps what came: it is asked again a little later. */
+static void starve(pml_conn *c) {
+  pml_listener *s = c->s;
+  c->unread = 1;
+  if (!pml_timer_running(&s->reread)) pml_timer_start(s->loop, &s->reread, PML__RETRY_MS);
+}
+
+static void on_reread(pml_timer *t) {
+  pml_listener *s = PML_LIST_OBJ(t, pml_listener, reread);
+  for (pml_list *n = s->conns.next; n != &s->conns; n = n->next) {
+    pml_conn *c = pml__conn_of_node(n);
+    if (!c->unread) continue;
+    c->unread = 0;
+    if (!c->gone && pml__conn_read_start(c)) pml__conn_die(c, PML_END_ERROR);
   }
 }
 
+void pml__conn_reread_init(pml_listener *s) { pml_timer_init(&s->reread, on_reread); }
+
+static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *out) {
+  (void)h;
+  (void)hint;
+  *out = uv_buf_init(NULL, 0);
+}
+
+/* libuv says that there is something, with UV_ENOBUFS, as it got no buffer: it would read up to 32
+ * times from one socket, and after any error never again. */
+static void on_readable(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
+  pml_conn *c = (pml_conn *)h;
+  pml_listener *s = c->s;
+  (void)n;
+  (void)buf;
+  if (c->gone) return;
+  ssize_t got = recv(c->fd, s->read, sizeof s->read, MSG_DONTWAIT);
+  if (got > 0) {
+    c->last_ms = (uint32_t)pml_loop_now(s->loop);
+    s->counts.bytes_in += (size_t)got;
+    if (!c->dead) feed(c, s->read, (size_t)got);
+    return;
+  }
+  int err = got < 0 ? errno : 0;
+  if (err == EAGAIN || err == EINTR) return;
+  uv_read_stop(h);
+  if (!err) on_eof(c);
+  else if (err == ENOMEM || err == ENOBUFS) starve(c);
+  else pml__conn_fail(c, err);
+}
+
 int pml__conn_read_start(pml_conn *c) {
-  return uv_read_start(pml__conn_stream(c), on_alloc, on_read);
+  return uv_read_start(pml__conn_stream(c), on_alloc, on_readable);
 }

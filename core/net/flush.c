@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #define COPY_FROM 3u /* fewer blocks are cheaper by reference */
-#define RETRY_MS 10u /* a system without memory is asked again */
 
 static void after_write(pml_conn *c, size_t n) {
   pml_listener *s = c->s;
@@ -33,7 +32,7 @@ static void on_written(uv_write_t *w, int status) {
     return;
   }
   if (status < 0) {
-    if (status != UV_ECANCELED) pml__conn_die(c, PML_END_ERROR);
+    if (status != UV_ECANCELED) pml__conn_fail(c, -status);
     return;
   }
   after_write(c, n);
@@ -89,7 +88,7 @@ static void starve(pml_conn *c) {
   c->dirty = 1;
   c->next_dirty = s->starved;
   s->starved = c;
-  if (!pml_timer_running(&s->retry)) pml_timer_start(s->loop, &s->retry, RETRY_MS);
+  if (!pml_timer_running(&s->retry)) pml_timer_start(s->loop, &s->retry, PML__RETRY_MS);
 }
 
 /* The socket took `done` of `total` bytes that were offered, or gave an error. */
@@ -100,7 +99,7 @@ static void wrote(pml_conn *c, ssize_t done, size_t total) {
     return;
   }
   if (done < 0 && done != -EAGAIN && done != -EINTR) {
-    pml__conn_die(c, PML_END_ERROR);
+    pml__conn_fail(c, (int)-done);
     return;
   }
   size_t n = done < 0 ? 0 : (size_t)done;

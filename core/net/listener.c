@@ -27,6 +27,7 @@ static void maybe_free(pml_listener *s) {
   if (!s->closing || s->bound || s->counts.open) return;
   pml_task_cancel(&s->flush);
   pml_timer_stop(s->loop, &s->retry);
+  pml_timer_stop(s->loop, &s->reread);
   pml_refs_settle(&s->refs);
   pml__outqs_free(&s->spare);
   pml_ring_free(s->ring);
@@ -123,6 +124,7 @@ static void init_listener(pml_listener *s, pml_loop *l, const pml_listener_optio
   s->dirty_end = &s->dirty;
   s->conn_closed = maybe_free;
   pml__conn_retry_init(s);
+  pml__conn_reread_init(s);
 }
 
 int pml_listener_open(pml_loop *l, const pml_listener_options *o, pml_listener **out) {

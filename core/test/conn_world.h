@@ -6,6 +6,12 @@
 #include "test/net.h"
 #include "wire/frame.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 /* What the hooks saw. */
 typedef struct {
   pml_loop *l;
@@ -94,6 +100,19 @@ static inline net_client *begin_with(world *w, pml_conn_limits limits, int reads
   net_send(c, "\4", 1);
   UNTIL(w->l, w->n == 1);
   return c;
+}
+
+/* From here on every system call of that number fails with err in this thread. */
+static inline void forbid(int call, int err) {
+  struct sock_filter code[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog filter = {sizeof code / sizeof *code, code};
+  CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
 }
 
 #endif

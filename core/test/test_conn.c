@@ -1,7 +1,10 @@
 #include "base/err.h"
+#include "net/conn_private.h"
 #include "test/conn_world.h"
 #include "wire/wsframe.h"
 
+#include <linux/filter.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -194,6 +197,59 @@ TEST(conn_reset_is_an_error) {
   UNTIL(w.l, c->closed && pml_listener_conns(w.s) == 0);
   CHECK_EQ(w.ended, 1);
   CHECK_EQ(w.why, PML_END_ERROR);
+  pml_free(c->in);
+  pml_free(c);
+  net_finish(w.l, w.s);
+}
+
+/* A client that is there no more: its system gets nothing and answers nothing. What its server
+ * waits for an answer is made short. */
+static net_client *vanished(void) {
+  net_client *c = begin_with(&w, (pml_conn_limits){.no_ring = 1}, 1);
+  struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+  struct sock_fprog filter = {1, &nothing};
+  unsigned ms = 100;
+  uv_os_fd_t fd;
+  uv_fileno((uv_handle_t *)&c->tcp, &fd);
+  CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter), 0);
+  CHECK_EQ(setsockopt(w.c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms), 0);
+  send_of(w.c, "x", 1);
+  return c;
+}
+
+TEST(conn_vanished_peer_is_counted) {
+  net_client *c = vanished();
+  UNTIL(w.l, w.ended);
+  CHECK_EQ(w.why, PML_END_ERROR);
+  CHECK_EQ(pml_listener_counts(w.s)->vanished, 1);
+  finish(&w, c);
+}
+
+TEST(conn_vanished_peer_is_counted_when_a_write_finds_it) {
+  net_client *c = vanished();
+  uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT); /* flushed */
+  struct tcp_info info;
+  socklen_t n = sizeof info;
+  do {
+    usleep(1000);
+    CHECK_EQ(getsockopt(w.c->fd, IPPROTO_TCP, TCP_INFO, &info, &n), 0);
+  } while (info.tcpi_state != TCP_CLOSE);
+  send_of(w.c, "y", 1);
+  pml_task_cancel(&w.s->flush);
+  pml__conn_flush_all(&w.s->flush); /* before the loop has looked at the socket */
+  CHECK_EQ(pml_listener_counts(w.s)->vanished, 1);
+  UNTIL(w.l, pml_listener_conns(w.s) == 0);
+  CHECK_EQ(pml_listener_counts(w.s)->vanished, 1);
+  CHECK_EQ(w.why, PML_END_ERROR);
+  finish(&w, c);
+}
+
+TEST(conn_reset_by_its_peer_has_not_vanished) {
+  net_client *c = begin_with(&w, (pml_conn_limits){.no_ring = 1}, 1);
+  uv_tcp_close_reset(&c->tcp, net_on_close);
+  UNTIL(w.l, c->closed && pml_listener_conns(w.s) == 0);
+  CHECK_EQ(w.why, PML_END_ERROR);
+  CHECK_EQ(pml_listener_counts(w.s)->vanished, 0);
   pml_free(c->in);
   pml_free(c);
   net_finish(w.l, w.s);

@@ -2,6 +2,10 @@
 #include "test/conn_world.h"
 #include "wire/wsframe.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
 static world w;
 
 TEST(feed_first_byte_of_a_package_means_stream) {
@@ -166,4 +170,73 @@ TEST(feed_busy_client_does_not_keep_others_waiting) {
   UNTIL(w.l, w.n == sizeof text + 1);
   net_close(w.l, other);
   finish(&w, busy);
+}
+
+/* Runs the loop in a thread of its own, which alone is forbidden to read from a socket. */
+static void *without_memory(void *ud) {
+  uint64_t from = uv_hrtime();
+  forbid(__NR_recvfrom, *(int *)ud);
+  while ((uv_hrtime() - from) / 1000000 < 40) {
+    uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+    usleep(1000);
+  }
+  return NULL;
+}
+
+static void is_read_later(int err) {
+  begin(&w);
+  net_client *one = dial(&w), *two = dial(&w);
+  net_send(one, "\4", 1);
+  net_send(two, "\4", 1);
+  UNTIL(w.l, w.n == 2);
+  net_send(one, "one", 3);
+  net_send(two, "two", 3);
+  pthread_t t;
+  CHECK_EQ(pthread_create(&t, NULL, without_memory, &err), 0);
+  CHECK_EQ(pthread_join(t, NULL), 0);
+  CHECK_EQ(w.n, 2);
+  CHECK_EQ(w.ended, 0);
+  UNTIL(w.l, w.n == 8);
+  CHECK(memcmp(w.got + 2, "onetwo", 6) == 0 || memcmp(w.got + 2, "twoone", 6) == 0);
+  net_send(one, "!", 1); /* and it goes on so */
+  UNTIL(w.l, w.n == 9);
+  CHECK_EQ(w.ended, 0);
+  net_close(w.l, two);
+  finish(&w, one);
+}
+
+TEST(feed_without_memory_reads_later) { is_read_later(ENOMEM); }
+TEST(feed_without_buffers_reads_later) { is_read_later(ENOBUFS); }
+
+TEST(feed_is_closed_while_it_waits_for_memory) {
+  int err = ENOMEM;
+  net_client *c = begin_with(&w, (pml_conn_limits){.linger_ms = 50}, 1);
+  net_send(c, "x", 1);
+  pthread_t t;
+  CHECK_EQ(pthread_create(&t, NULL, without_memory, &err), 0);
+  CHECK_EQ(pthread_join(t, NULL), 0);
+  pml_conn_close(w.c, PML_END_ERROR, 0);
+  UNTIL(w.l, pml_listener_conns(w.s) == 0);
+  CHECK_EQ(w.ended, 1);
+  finish(&w, c);
+}
+
+TEST(feed_that_cannot_read_ends_that_client_alone) {
+  int err = EIO;
+  begin(&w);
+  net_client *bad = dial(&w), *good = dial(&w);
+  net_send(bad, "\4", 1);
+  net_send(good, "\4", 1);
+  UNTIL(w.l, w.n == 2);
+  net_send(bad, "x", 1);
+  pthread_t t;
+  CHECK_EQ(pthread_create(&t, NULL, without_memory, &err), 0);
+  CHECK_EQ(pthread_join(t, NULL), 0);
+  CHECK_EQ(w.ended, 1);
+  CHECK_EQ(w.why, PML_END_ERROR);
+  net_send(good, "y", 1);
+  UNTIL(w.l, w.n == 3);
+  CHECK_EQ(w.got[2], 'y');
+  net_close(w.l, bad);
+  finish(&w, good);
 }

@@ -1,10 +1,6 @@
 #include "test/conn_world.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -112,22 +108,10 @@ TEST(flush_is_offered_what_one_turn_has_before_it_is_slow) {
   finish(&w, c);
 }
 
-/* From here on every send() of this process fails with err; sendmsg() does not. */
-static void forbid_send(int err) {
-  struct sock_filter code[] = {
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_sendto, 0, 1),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  struct sock_fprog filter = {sizeof code / sizeof *code, code};
-  CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-  CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
-}
-
+/* send() is sendto(); sendmsg() is another call. */
 static void is_tried_again(int err) {
   net_client *c = begin_with(&w, (pml_conn_limits){.no_ring = 1}, 1);
-  forbid_send(err);
+  forbid(__NR_sendto, err);
   uint64_t writes = pml_listener_counts(w.s)->writes;
   send_of(w.c, "one", 3);
   UNTIL(w.l, pml_listener_counts(w.s)->writes >= writes + 3);
@@ -143,7 +127,7 @@ TEST(flush_send_without_memory_is_tried_again) { is_tried_again(ENOMEM); }
 
 TEST(flush_may_be_closed_while_it_waits_for_memory) {
   net_client *c = begin_with(&w, (pml_conn_limits){.no_ring = 1, .linger_ms = 50}, 1);
-  forbid_send(ENOBUFS);
+  forbid(__NR_sendto, ENOBUFS);
   send_of(w.c, "one", 3);
   pml_loop *l = w.l;
   uv_run(pml_loop_uv(l), UV_RUN_NOWAIT);
