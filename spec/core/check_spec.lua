@@ -2,6 +2,7 @@
 -- bind/l_watch.c there is without a loop; spec/live has the rest.
 local core = require "pomelua.core"
 local net = require "spec.support.net"
+local uv = require "luv"
 
 describe("pomelua --check", function()
   after_each(net.closeAll)
@@ -30,9 +31,14 @@ describe("pomelua --check", function()
     assert.matches("attempt to load chunk with wrong mode", message)
   end)
 
-  it("ends instead of the server when the parser crashes", function()
-    local code, signal = check "local x = nil\nfor k in (nil):m() do end"
-    assert.is_true(code ~= 0 or signal ~= 0)
+  -- Which texts a parser does not survive differs between LuaJITs: here it has too small a stack.
+  it("ends instead of the server when the parser crashes, and says no more than that", function()
+    local p = net.spawn("prlimit",
+      { "--stack=147456", net.built "pomelua", "--check", "app/a.lua" })
+    p:write("return " .. ("function() return "):rep(90) .. "1" .. (" end"):rep(90))
+    p:write(nil)
+    local _, signal = p:waitExit()
+    assert.same({ uv.constants.SIGSEGV, "" }, { signal, p.err })
   end)
 end)
 

@@ -121,11 +121,25 @@ describe("reload of a running program", function()
     assert.equal(1, n)
   end)
 
-  it("survives a text that LuaJIT's parser does not", function()
+  -- LuaJIT as Debian 12 has it crashes when it parses this; later ones run it into an error.
+  it("refuses a text that some parsers do not survive, and goes on", function()
     start()
     write("app/number.lua", "local x = nil\nfor k in (nil):m() do end\nreturn 2\n")
-    logged "app/number.lua: LuaJIT's parser does not survive it"
+    logged "connector-1 reload: refused, generation 1 stays: app/number.lua:"
     assert.same({ a = 1, b = 1, c = 1 }, ask())
+  end)
+
+  it("survives a parser that crashes", function()
+    start()
+    -- The process that parses begins with the stack that the program may have by now: too
+    -- little for this text.
+    local limit = net.spawn("prlimit", { "--pid", tostring(server.process.pid), "--stack=147456:" })
+    assert.equal(0, (limit:waitExit()))
+    write("app/number.lua", "return " .. ("function() return "):rep(90) .. "1" .. (" end"):rep(90))
+    logged "app/number.lua: LuaJIT's parser does not survive it (signal 11)"
+    assert.same({ a = 1, b = 1, c = 1 }, ask())
+    write("app/number.lua", "return 2\n")
+    becomes(2)
   end)
 
   it("sees new files and folders, removed ones, and folders that are made again", function()
