@@ -7,13 +7,15 @@ cd "$(dirname "$0")/.."
 
 targets=${1:-test}
 root=${2:-/tmp/fresh}
-suite=${3:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
+here=$(. /etc/os-release && echo "$VERSION_CODENAME")
+suite=${3:-$here}
 
 if [ ! -e "$root/.ready" ]; then
   debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" >/dev/null
-  # Debian's packages are reached the way this machine reaches them.
+  # Debian's packages are reached the way this machine reaches them, be it for another suite.
   for file in apt/sources.list apt/sources.list.d/debian.sources; do
-    if [ -e "/etc/$file" ]; then cp "/etc/$file" "$root/etc/$file"; else rm -f "$root/etc/$file"; fi
+    rm -f "$root/etc/$file"
+    [ ! -e "/etc/$file" ] || sed "s/\\b$here\\b/$suite/g" "/etc/$file" >"$root/etc/$file"
   done
   cp -r /usr/share/keyrings/. "$root/usr/share/keyrings/"
   cp -r /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"

@@ -7,6 +7,6 @@ const char *pml_err_name(int err) {
     "OK",     "AGAIN",   "PROTO", "TOOBIG", "FULL",  "NOENT", "EXIST",
     "CLOSED", "TIMEOUT", "INVAL", "NOMEM",  "BOUND", "IO",
   };
-  size_t i = (size_t) - (long)err;
+  size_t i = (size_t)(-(long)err);
   return err <= 0 && i < sizeof names / sizeof *names ? names[i] : "UNKNOWN";
 }

@@ -9,7 +9,7 @@ typedef struct pml_list {
   struct pml_list *next, *prev; /* private */
 } pml_list;
 
-#define PML_LIST_OBJ(node, type, field) ((type *)(void *)((char *)(node)-offsetof(type, field)))
+#define PML_LIST_OBJ(node, type, field) ((type *)(void *)(((char *)(node)) - offsetof(type, field)))
 
 static inline void pml_list_init(pml_list *l) { l->next = l->prev = l; }
 static inline int pml_list_empty(const pml_list *l) { return l->next == l; }
