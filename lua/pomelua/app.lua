@@ -4,6 +4,7 @@ local generation = require "pomelua.generation"
 local json_file = require "pomelua.json_file"
 local lifecycle = require "pomelua.lifecycle"
 local missing = require "pomelua.missing"
+local near = require "pomelua.near"
 local settings = require "pomelua.settings"
 local timers = require "pomelua.timers"
 
@@ -85,6 +86,12 @@ function methods:set(key, ...)
   local server = self._server
   if settings.is_group(key) and server.state ~= "new" and server.state ~= "starting" then
     server:warn(("app:set(%q): it does nothing now, it is read when the server starts"):format(key))
+  elseif settings.is_group(key) then
+    local lost = settings.lost(self.settings[key], value)
+    if lost then
+      server:notice(("app:set(%q) again: it takes the place of the whole group, so that these "
+        .. "have their defaults again: %s"):format(key, lost))
+    end
   end
   self.settings[key] = value
   if attach then rawset(self, key, value) end
@@ -130,6 +137,36 @@ local function has(list, word)
   return false
 end
 
+local ENVIRONMENTS = { "development", "production" }
+
+-- A word that is nearly an environment or a type, or stands in the other's place.
+local function warn_words(server, env, stype)
+  local types = server.by_type
+  local function warn(word, text)
+    server:notice(("app:configure: %q %s"):format(word, text))
+  end
+  for word in (env or ""):gmatch("[^|]+") do
+    word = word:match("^%s*(.-)%s*$")
+    local meant = word ~= "all" and word ~= server.env
+      and (near.to(word, ENVIRONMENTS, 2) or near.to(word, { server.env }, 2))
+    if word:find("[,%s]") then
+      warn(word, "is no environment: | stands between several")
+    elseif types[word] and word ~= server.env then
+      warn(word, "is a server type; the environment stands before it")
+    elseif meant and word ~= "development" and word ~= "production" then
+      warn(word, ("is not an environment of this app; did you mean %s?"):format(meant))
+    end
+  end
+  for word in (stype or ""):gmatch("[^|]+") do
+    word = word:match("^%s*(.-)%s*$")
+    if word:find("[,%s]") then
+      warn(word, "is no server type: | stands between several")
+    elseif word ~= "all" and not types[word] and near.to(word, types) then
+      warn(word, "is no server type" .. near.hint(word, types))
+    end
+  end
+end
+
 ---Calls fn(app) for these environments and server types, at once. Both may be left
 ---out; "|" stands between several, "all" is every one.
 ---@param env string|nil
@@ -146,6 +183,7 @@ function methods:configure(env, stype, fn)
     or stype ~= nil and type(stype) ~= "string" then
     error("app:configure([env], [type], fn): env and type are strings, fn is a function", 2)
   end
+  if not generation.prepared() then warn_words(self._server, env, stype) end
   if has(env, self._server.env) and has(stype, self._server.type) then fn(self) end
   return self
 end
@@ -184,7 +222,12 @@ function methods:route(stype, fn)
     error("app:route(type, fn): type must be a string and fn a function, got "
       .. type(stype) .. " and " .. type(fn), 2)
   end
-  self._server.router:set(stype, fn)
+  local server = self._server
+  if stype ~= "default" and not server.by_type[stype] and near.to(stype, server.by_type) then
+    server:notice(("app:route: %q is no server type%s")
+      :format(stype, near.hint(stype, server.by_type)))
+  end
+  server.router:set(stype, fn)
   return self
 end
 
@@ -203,6 +246,7 @@ function methods:loadConfig(key, path)
   local value, message = json_file.read(inside:sub(1, 1) == "/" and "" or base,
     (inside:gsub("^/", "")))
   if value == nil then
+    if message and inside:sub(1, 1) == "/" then message = "/" .. message end
     error("app:loadConfig: " .. (message or path .. ": there is no such file"), 2)
   end
   if type(value) == "table" and value[self.env] ~= nil then value = value[self.env] end

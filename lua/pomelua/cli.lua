@@ -9,6 +9,7 @@ local files = require "pomelua.files"
 local init = require "pomelua.cli.init"
 local json_file = require "pomelua.json_file"
 local library = require "pomelua.cli.library"
+local misplaced = require "pomelua.misplaced"
 local missing = require "pomelua.missing"
 local run_script = require "pomelua.cli.run"
 local run_test = require "pomelua.cli.test"
@@ -180,7 +181,9 @@ function cli.prepare(options)
   if told then return nil, told end
   local servers, message, warnings = config.servers(base, env)
   if not servers then return nil, message end
-  for _, text in ipairs(missing.config(base)) do warnings[#warnings + 1] = text end
+  for _, look in ipairs { missing.config, misplaced.look } do
+    for _, text in ipairs(look(base)) do warnings[#warnings + 1] = text end
+  end
   local web
   web, message = config.web(base, env)
   if message then return nil, message end

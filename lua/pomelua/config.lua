@@ -51,6 +51,11 @@ local function choose_env(name, whole, env, has_env)
     fail(name, nil, "must be an object")
   end
   if not has_env(whole) then return whole, "" end
+  for _, key in ipairs(sorted(whole)) do
+    if is_array(whole[key]) and next(whole[key]) ~= nil then
+      fail(name, key, "stands beside environments; it belongs into each of them")
+    end
+  end
   local part = whole[env]
   if part == nil then
     fail(name, nil, ("no environment %q (there are: %s%s)")
@@ -74,7 +79,19 @@ local function flag_of(name, key, value)
   fail(name, key, "must be true or false, got " .. shown(value))
 end
 
+-- The key that an entry has in the place of a missing one, as the end of a sentence.
+local function instead(entry, field)
+  for _, key in ipairs(sorted(entry)) do
+    if near.to(key, { field }) then return (" (there is %q)"):format(key) end
+  end
+  return ""
+end
+
 local function warn_fields(name, key, entry, warnings)
+  if entry.clientPort ~= nil and entry.frontend == nil then
+    warnings[#warnings + 1] = ("%s: %s.clientPort: nobody listens on it: only a server with "
+      .. "\"frontend\": true takes clients"):format(name, key)
+  end
   for _, field in ipairs(sorted(entry)) do
     local meant = near.to(field, FIELDS)
     for _, known in ipairs(FIELDS) do
@@ -89,7 +106,8 @@ end
 
 local function check_entry(name, key, entry)
   if type(entry.id) ~= "string" or entry.id == "" or entry.id:find("[%c%s]") then
-    fail(name, key .. ".id", "must be a name without spaces, got " .. shown(entry.id))
+    fail(name, key .. ".id", "must be a name without spaces, got " .. shown(entry.id)
+      .. (entry.id == nil and instead(entry, "id") or ""))
   end
   if #entry.id > ID then
     fail(name, key .. ".id", ("must be at most %d letters long, has %d"):format(ID, #entry.id))
@@ -106,7 +124,8 @@ local function check_entry(name, key, entry)
   if entry.clientPort ~= nil then
     entry.clientPort = port_of(name, key .. ".clientPort", entry.clientPort)
   elseif entry.frontend then
-    fail(name, key .. ".clientPort", "missing; a frontend needs the port for its clients")
+    fail(name, key .. ".clientPort", "missing; a frontend needs the port for its clients"
+      .. instead(entry, "clientPort"))
   end
   local most = entry["max-connections"]
   if most ~= nil then
@@ -150,11 +169,16 @@ local function expand(name, key, stype, entry, counters)
   return copies
 end
 
+-- The values of environments are lists of servers; a server's own are not.
 local function servers_have_env(whole)
+  local found = false
   for _, value in pairs(whole) do
-    if type(value) == "table" and not is_array(value) then return true end
+    if type(value) == "table" and not is_array(value) then
+      found = true
+      if type(value.id) == "string" then return false end
+    end
   end
-  return false
+  return found
 end
 
 local function check_servers(name, whole, env, warnings)
@@ -165,7 +189,9 @@ local function check_servers(name, whole, env, warnings)
     if not stype:match("^[%w_%-]+$") then
       fail(name, prefix .. stype, "a server type is made of letters, digits, _ and -")
     end
-    if not is_array(entries) then fail(name, prefix .. stype, "must be a list of servers") end
+    if not is_array(entries) then
+      fail(name, prefix .. stype, "must be a list of servers, [ { ... }, ... ]")
+    end
     for i, written in ipairs(entries) do
       local key = ("%s%s[%d]"):format(prefix, stype, i - 1)
       if type(written) ~= "table" then fail(name, key, "must be an object") end
@@ -194,7 +220,7 @@ local function check_servers(name, whole, env, warnings)
   return list
 end
 
--- A type whose servers have nothing to run, and a folder whose servers are not there.
+-- A type whose servers have nothing to run.
 local function warn_folders(base, name, list, warnings)
   local types, folders = {}, {}
   for _, folder in ipairs(files.list(base .. "/app/servers") or {}) do
@@ -222,13 +248,18 @@ end
 ---@return string[]|nil warnings
 function config.servers(base, env)
   local name = SERVERS
-  local whole, message = json_file.read(base, name)
+  local whole, message = json_file.read(base, name, true)
   if whole == nil and not message then
     name = "config/" .. env .. "/servers.json"
-    whole, message = json_file.read(base, name)
+    whole, message = json_file.read(base, name, true)
   end
   if message then return nil, message end
-  if whole == nil then return nil, SERVERS .. ": there is no such file in " .. base end
+  if whole == nil then
+    local there = {}
+    for _, one in ipairs(files.list(base .. "/config") or {}) do there[one] = true end
+    return nil, SERVERS .. ": there is no such file in " .. base
+      .. near.hint("servers.json", there):gsub("mean ", "mean config/")
+  end
   local warnings = {}
   local list
   list, message = checked(check_servers, name, whole, env, warnings)
@@ -257,7 +288,10 @@ end
 local WEB = { "port", "host", "root" }
 
 local function web_has_env(whole)
-  return whole.port == nil and whole.root == nil and whole.host == nil
+  for _, value in pairs(whole) do
+    if type(value) ~= "table" then return false end
+  end
+  return next(whole) ~= nil
 end
 
 local function check_web(base, name, whole, env)
@@ -304,7 +338,7 @@ end
 ---@return string|nil message
 function config.web(base, env)
   local name = "config/web.json"
-  local whole, message = json_file.read(base, name)
+  local whole, message = json_file.read(base, name, true)
   if whole == nil then return nil, message end
   return checked(check_web, base, name, whole, env)
 end

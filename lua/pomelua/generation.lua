@@ -12,6 +12,7 @@ local dropped = require "pomelua.dropped"
 local environment = require "pomelua.environment"
 local errors = require "pomelua.errors"
 local sources = require "pomelua.sources"
+local syntax = require "pomelua.syntax"
 
 ---@class pomelua.Unit
 ---@field path string
@@ -231,7 +232,7 @@ function load_unit(gen, path, name)
   rawset(unit.env, UNIT, unit)
   -- Named as inside of the app: Lua cuts long names, which full paths are.
   local chunk, message = load(text, "@" .. unit.name, "t", unit.env)
-  if not chunk then error(message, 0) end
+  if not chunk then error(syntax.explain(message, text), 0) end
   gen.units[path] = unit
   if gen.state == "prepared" then gen.fresh[#gen.fresh + 1] = unit end
   local ok, value = generation.within(gen, unit, chunk, name, path)

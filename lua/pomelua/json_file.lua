@@ -54,17 +54,50 @@ local function habit(text, at)
   end
 end
 
+-- The name that stands twice in one object of a JSON text, and where: the reader keeps the last.
+-- Names that begin with "_", "/", "#" or "$" are comments.
+local function twice(text)
+  local seen, at = {}, 1
+  while true do
+    local from, _, mark = text:find('(["{}%[%]])', at)
+    if not from then return nil end
+    at = from + 1
+    if mark == "{" or mark == "[" then
+      seen[#seen + 1] = {}
+    elseif mark ~= '"' then
+      seen[#seen] = nil
+    else
+      local stop = text:find('"', at, true)
+      while text:sub(at, stop - 1):match("\\*$"):len() % 2 == 1 do
+        stop = text:find('"', stop + 1, true)
+      end
+      local name, names = text:sub(at, stop - 1), seen[#seen]
+      at = stop + 1
+      if names and text:find("^%s*:", at) and not name:find("^[_/#$]") then
+        if names[name] then return name, from end
+        names[name] = true
+      end
+    end
+  end
+end
+
 ---@param name string of the file, for messages
 ---@param text string
+---@param once boolean|nil whether a name that stands twice in an object is an error
 ---@return any|nil value
 ---@return string|nil message one line with file and, where it is known, line
-function json_file.decode(name, text)
+function json_file.decode(name, text, once)
   if text:sub(1, 3) == BOM then text = text:sub(4) end
   local wrong = encoding(name, text)
   if wrong then return nil, wrong end
   if not text:find("%S") then return nil, name .. ": the file is empty" end
   local value, message = json.decode(text)
-  if value ~= nil then return value end
+  if value ~= nil then
+    local again, place
+    if once then again, place = twice(text) end
+    if not again then return value end
+    return nil, at_line(name, text, place, ("%q stands twice in this object"):format(again))
+  end
   message = tostring(message or "not JSON")
   local at = tonumber(message:match("character (%d+)"))
   if not at then return nil, name .. ": " .. message end
@@ -74,13 +107,14 @@ end
 ---Reads base/name.
 ---@param base string
 ---@param name string path inside base
+---@param once boolean|nil as of json_file.decode
 ---@return any|nil value nil without a message: there is no such file
 ---@return string|nil message
-function json_file.read(base, name)
+function json_file.read(base, name, once)
   local text, message, code = files.read(base .. "/" .. name)
   if not text and files.is_gone(code) then return nil end
   if not text then return nil, name .. message:sub(#base + #name + 2) end
-  return json_file.decode(name, text)
+  return json_file.decode(name, text, once)
 end
 
 return json_file

@@ -8,6 +8,8 @@
 --                   (app, state) for the table that is meant
 --   read(text, path) -> value | nil, message   for a file that is not Lua; left out: Lua
 --   put(set, server, unit) -> true | nil, message   adds unit.value
+local near = require "pomelua.near"
+
 local kinds = {}
 
 local steps = {
@@ -104,7 +106,11 @@ local function callable(kind, put)
           .. "that name to what makes an object"):format(path, method)
       end
     end
-    for method, fn in next, kinds.reachable(module) do
+    local map = kinds.reachable(module)
+    if next(map) == nil then
+      set.warnings[#set.warnings + 1] = path .. ": it has no function that can be called"
+    end
+    for method, fn in next, map do
       put(set, server, name, method, { owner = module, fn = fn })
     end
     return true
@@ -124,6 +130,9 @@ local function put_hooks(set, _, unit)
   for name, fn in pairs(unit.value or {}) do
     if steps[name] and type(fn) ~= "function" then
       return nil, ("%s: %s must be a function, got a %s"):format(unit.name, name, type(fn))
+    elseif type(fn) == "function" and not steps[name] and near.to(name, steps) then
+      set.warnings[#set.warnings + 1] = ("%s: %s is never called%s")
+        :format(unit.name, name, near.hint(name, steps))
     end
   end
   set.hooks = unit.value or {}

@@ -182,6 +182,47 @@ local function raw(given)
   return own
 end
 
+-- Where a setting that its group does not have is known, as the end of a sentence.
+local function elsewhere(key, rules)
+  for group, others in pairs(known) do
+    if others ~= rules and others[key] and others[key].kind ~= "any" then
+      return ("; it belongs to %s"):format(group)
+    end
+  end
+  return near.hint(key, rules)
+end
+
+-- Each pair has an order; {group, key, default, other key, its default, text}.
+local PAIRS = {
+  { "connectorConfig", "queueSoft", 2 ^ 20, "queueHard", 2 ^ 23, "so that it is never reached" },
+  { "serverConfig", "memorySoft", 1024, "memoryHard", 3072,
+    "so that the process ends before requests are refused" },
+  { "serverConfig", "stopGrace", 2000, "stopTimeout", 10000, "which is the whole of a stop" },
+}
+
+-- Values that are right alone and not together.
+local function warn_together(values, warnings)
+  local function warn(text) warnings[#warnings + 1] = text end
+  for _, row in ipairs(PAIRS) do
+    local group, low, low_default, high, high_default, text = unpack(row)
+    local given = values[group] or {}
+    local least, most = rawget(given, low) or low_default, rawget(given, high) or high_default
+    if least > most then
+      warn(("%s.%s (%.0f) is larger than %s (%.0f), %s")
+        :format(group, low, least, high, most, text))
+    end
+  end
+  local connector = values.connectorConfig or {}
+  local heartbeat = rawget(connector, "heartbeat") or 0
+  local timeout = rawget(connector, "timeout") or 0
+  if timeout > 0 and heartbeat < 1 then
+    warn("connectorConfig.timeout: it does nothing without connectorConfig.heartbeat")
+  elseif timeout > 0 and timeout <= heartbeat then
+    warn(("connectorConfig.timeout (%s s) is not longer than heartbeat (%s s): clients that are "
+      .. "silent between two heartbeats are closed"):format(timeout, heartbeat))
+  end
+end
+
 local function read_group(group, given, numbers, warnings)
   local rules = known[group]
   if type(given) ~= "table" then
@@ -191,7 +232,8 @@ local function read_group(group, given, numbers, warnings)
     local value, rule = given[key], rules[key]
     if not rule then
       warnings[#warnings + 1] = ("%s.%s: no such setting, it does nothing%s")
-        :format(group, errors.tostring(key), near.hint(key, rules))
+        :format(group, type(key) == "table" and "(a table)" or errors.tostring(key),
+          elsewhere(key, rules))
     else
       local wrong = check[rule.kind](rule, value)
       if wrong then return nil, ("%s.%s: %s"):format(group, key, wrong) end
@@ -210,6 +252,19 @@ end
 ---@param key string
 ---@return boolean
 function settings.is_group(key) return known[key] ~= nil end
+
+---What a group had before it was set again, and has not any more.
+---@param before any
+---@param now any
+---@return string|nil keys
+function settings.lost(before, now)
+  if type(before) ~= "table" or type(now) ~= "table" then return nil end
+  local keys = {}
+  for _, key in ipairs(sorted(before)) do
+    if rawget(now, key) == nil then keys[#keys + 1] = errors.tostring(key) end
+  end
+  return keys[1] and table.concat(keys, ", ") or nil
+end
 
 -- What is set beside the groups is the app's own, unless it is Pomelo's or nearly a group.
 local function read_others(values, warnings)
@@ -239,6 +294,7 @@ function settings.read(values, entry)
     end
   end
   read_others(values, warnings)
+  warn_together(values, warnings)
   local connector, server = raw(values.connectorConfig), raw(values.serverConfig)
   local proxy, channel = raw(values.proxyConfig), raw(values.channelConfig)
   numbers.maxConnections = entry["max-connections"]

@@ -85,6 +85,18 @@ describe("servers.json", function()
     ["bad JSON"] = { '{\n"chat": [\n{]\n}', "config/servers.json:3: " },
     ["no list of servers"] = { { development = { chat = { id = "x" } } },
       "config/servers.json: development.chat: must be a list of servers" },
+    ["a list beside environments"] = {
+      { development = { chat = { { id = "x" } } }, chat = { { id = "y" } } },
+      "config/servers.json: chat: stands beside environments" },
+    ["a server in the place of a list"] = { { chat = { id = "x" } },
+      "config/servers.json: chat: must be a list of servers" },
+    ["a type twice"] = { '{"chat": [{"id": "x"}],\n"chat": [{"id": "y"}]}',
+      'config/servers.json:2: "chat" stands twice in this object' },
+    ["a key twice"] = { '{"chat": [{"id": "x", "n\\"": 1, "port": 1,\n"port": 2}]}',
+      'config/servers.json:2: "port" stands twice in this object' },
+    ["an id in capitals"] = { { chat = { { ID = "x" } } }, 'got nil (there is "ID")' },
+    ["a client port in another case"] = { { c = { { id = "x", frontend = true, clientport = 1 } } },
+      'needs the port for its clients (there is "clientport")' },
     ["no id"] = { { chat = { { host = "h" } } }, "chat[0].id: must be a name" },
     ["one id twice"] = { { chat = { { id = "x" } }, gate = { { id = "x" } } },
       'config/servers.json: gate[0].id: "x" is also chat[0].id' },
@@ -136,6 +148,25 @@ describe("servers.json", function()
       { id = "a", frontent = true, region = "east", level = 3, args = "x", cpu = 1 },
       { id = "b", clientport = 3010, maxConnections = 5 },
     } }))
+  end)
+
+  it("may have the same text in two objects, and comments", function()
+    assert.equal(2, #assert(read('{"chat": [{"_": 1, "_": 2, "id": "x", "a": "id"},'
+      .. ' {"id": "y", "port": 1, "id2": {"id": 3, "port": 4}}]}')))
+  end)
+
+  it("warns of a client port on which nobody listens", function()
+    local handler = { ["app/servers/chat/handler/a.lua"] = "" }
+    assert.same({ 'config/servers.json: chat[0].clientPort: nobody listens on it: only a server '
+      .. 'with "frontend": true takes clients' }, warned(handler, { chat = {
+      { id = "a", clientPort = 3010 }, { id = "b", clientPort = 3011, frontend = false },
+    } }))
+  end)
+
+  it("is missed by a name that is nearly it", function()
+    base = tree.new { ["config/server.json"] = "{}" }
+    local _, message = config.servers(base, "development")
+    assert.truthy(message:find("did you mean config/server.json?", 1, true), message)
   end)
 
   it("warns of a type without a folder", function()
@@ -194,6 +225,20 @@ describe("web.json", function()
     assert.equal("config/web.json: rot: no such key; there are port, host and root; "
       .. "did you mean root?", message)
   end)
+
+  for text, meant in pairs {
+    ["{}"] = "config/web.json: port: missing", ['{"port":null}'] = "config/web.json: port: missing",
+    ['{"prot":1}'] = "config/web.json: prot: no such key; there are port, host and root; did you",
+    ['{"port":1,"port":2}'] = 'config/web.json:1: "port" stands twice in this object',
+    ['{"production":{"port":1}}'] = 'no environment "development" (there are: production)',
+  } do
+    it("is refused when it is " .. text, function()
+      base = tree.new { ["config/web.json"] = text, ["web/index.html"] = "" }
+      local web, message = config.web(base, "development")
+      assert.is_nil(web)
+      assert.truthy(message:find(meant, 1, true), message)
+    end)
+  end
 
   it("is refused without a port or a folder", function()
     base = tree.new { ["config/web.json"] = '{"root":"nowhere","port":1}' }
@@ -261,6 +306,34 @@ describe("settings", function()
       assert.matches(row[2], warnings[1], 1, true)
     end)
   end
+
+  for text, group in pairs {
+    ["connectorConfig.maxInFlight: no such setting, it does nothing; it belongs to "
+      .. "serverConfig"] = { connectorConfig = { maxInFlight = 5 } },
+    ["serverConfig.(a table): no such setting, it does nothing"] = { serverConfig = { [{}] = 5 } },
+    ["connectorConfig.queueSoft (9000000) is larger than queueHard (8388608), so that it is never "
+      .. "reached"] = { connectorConfig = { queueSoft = 9000000 } },
+    ["serverConfig.memorySoft (1024) is larger than memoryHard (100), so that the process ends "
+      .. "before requests are refused"] = { serverConfig = { memoryHard = 100 } },
+    ["serverConfig.stopGrace (2000) is larger than stopTimeout (500), which is the whole of a stop"]
+      = { serverConfig = { stopTimeout = 500 } },
+    ["connectorConfig.timeout: it does nothing without connectorConfig.heartbeat"] =
+      { connectorConfig = { timeout = 5 } },
+    ["connectorConfig.timeout (5 s) is not longer than heartbeat (5 s): clients that are silent "
+      .. "between two heartbeats are closed"] =
+      { connectorConfig = { heartbeat = 5, timeout = 5 } },
+  } do
+    it("are warned of: " .. text, function()
+      assert.same({ text }, assert(settings.read(group, {})).warnings)
+    end)
+  end
+
+  it("are told when a group that is set again loses keys", function()
+    assert.equal("budget, timeout", settings.lost({ timeout = 1, budget = 2, console = true },
+      { console = false }))
+    assert.is_nil(settings.lost({ timeout = 1 }, { timeout = 2, budget = 1 }))
+    assert.is_nil(settings.lost(nil, {}))
+  end)
 
   it("may stand beside values that are the app's own", function()
     assert.same({}, assert(settings.read({ env = "x", roomConfig = {}, gameConfig = {}, db = 1,

@@ -240,6 +240,29 @@ describe("app", function()
     assert.same({ "all", "env", "both", "words" }, seen)
   end)
 
+  it("is told of words of configure and route that are nearly right", function()
+    local function nothing() end
+    app:configure("developement", "all", nothing)
+    app:configure("production,development", nothing)
+    app:configure("chat", "all", nothing)
+    app:configure("all", "conector|chat", nothing)
+    app:configure("staging|test", "area|master", nothing)
+    app:route("chatt", nothing)
+    app:route("area", nothing)
+    app:route("default", nothing)
+    local seen = {}
+    for _, line in ipairs(w.servers["connector-1"].node:lines()) do
+      if line.text:find("^app:[cr]o") then seen[#seen + 1] = line.text end
+    end
+    assert.same({
+      'app:configure: "developement" is not an environment of this app; did you mean development?',
+      'app:configure: "production,development" is no environment: | stands between several',
+      'app:configure: "chat" is a server type; the environment stands before it',
+      'app:configure: "conector" is no server type; did you mean connector?',
+      'app:route: "chatt" is no server type; did you mean chat?',
+    }, seen)
+  end)
+
   it("knows the servers", function()
     assert.same({ "connector-1", "connector" }, { app:getServerId(), app:getServerType() })
     assert.equal(2, #app:getServersByType("chat"))
