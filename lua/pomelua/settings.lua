@@ -197,7 +197,7 @@ local PAIRS = {
   { "connectorConfig", "queueSoft", 2 ^ 20, "queueHard", 2 ^ 23, "so that it is never reached" },
   { "serverConfig", "memorySoft", 1024, "memoryHard", 3072,
     "so that the process ends before requests are refused" },
-  { "serverConfig", "stopGrace", 2000, "stopTimeout", 10000, "which is the whole of a stop" },
+  { "serverConfig", "stopGrace", 0, "stopTimeout", 10000, "which is the whole of a stop" },
 }
 
 -- Values that are right alone and not together.

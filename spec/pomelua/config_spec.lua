@@ -316,7 +316,7 @@ describe("settings", function()
     ["serverConfig.memorySoft (1024) is larger than memoryHard (100), so that the process ends "
       .. "before requests are refused"] = { serverConfig = { memoryHard = 100 } },
     ["serverConfig.stopGrace (2000) is larger than stopTimeout (500), which is the whole of a stop"]
-      = { serverConfig = { stopTimeout = 500 } },
+      = { serverConfig = { stopTimeout = 500, stopGrace = 2000 } },
     ["connectorConfig.timeout: it does nothing without connectorConfig.heartbeat"] =
       { connectorConfig = { timeout = 5 } },
     ["connectorConfig.timeout (5 s) is not longer than heartbeat (5 s): clients that are silent "
