@@ -14,6 +14,22 @@ function backend_session_service.new(server)
   return setmetatable({ _server = server }, mt)
 end
 
+local KINDS = { sid = { number = true }, uid = { string = true, number = true } }
+
+-- What names a session: raises where the game calls.
+local function check_names(what, frontend_id, name, whom)
+  local text
+  if type(frontend_id) ~= "string" then
+    text = "frontendId must be a string, got " .. type(frontend_id)
+  elseif not KINDS[name][type(whom)] then
+    text = ("%s must be %s, got %s"):format(name, name == "sid" and "a number"
+      or "a string or a number", type(whom))
+  end
+  if text then
+    errors.raise(("backendSessionService:%s(frontendId, %s, ...): %s"):format(what, name, text))
+  end
+end
+
 -- Asks a frontend; found(value) makes what the callback gets of its answer, nil when there
 -- is no such session: an error for who waits, nil as second value for a callback.
 local function find(self, what, frontend_id, method, whom, cb, found)
@@ -38,6 +54,7 @@ end
 ---@return pomelua.Error|nil err "NOENT" when there is none
 function methods:get(frontendId, sid, cb)
   cb = session.check_callback("backendSessionService:get(frontendId, sid, cb)", cb)
+  check_names("get", frontendId, "sid", sid)
   local server = self._server
   return find(self, "get", frontendId, "getBackendSessionBySid", sid, cb, function(one)
     return backend_session.from(server, one)
@@ -51,6 +68,7 @@ end
 ---@return pomelua.Error|nil err "NOENT" when there is none
 function methods:getByUid(frontendId, uid, cb)
   cb = session.check_callback("backendSessionService:getByUid(frontendId, uid, cb)", cb)
+  check_names("getByUid", frontendId, "uid", uid)
   local server = self._server
   return find(self, "getByUid", frontendId, "getBackendSessionsByUid", uid, cb, function(some)
     local list = {}
@@ -60,6 +78,7 @@ function methods:getByUid(frontendId, uid, cb)
 end
 
 local function kick(self, method, frontend_id, whom, reason, cb)
+  check_names(method, frontend_id, method == "kickBySid" and "sid" or "uid", whom)
   local server = self._server
   reason, cb = session.kick_arguments(reason, cb)
   return session.ask(server, "backendSessionService:" .. method, cb, function(done)

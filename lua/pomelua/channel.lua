@@ -4,6 +4,7 @@ local core = require "pomelua.core"
 local current = require "pomelua.current"
 local errors = require "pomelua.errors"
 local json = require "pomelua.json"
+local near = require "pomelua.near"
 local session = require "pomelua.session"
 local task = require "pomelua.task"
 
@@ -76,8 +77,23 @@ local function wrong(what, route, msg, opts)
   end
 end
 
+local OPTIONS = { "except", "binded", "filterParam" }
+
+-- An option that is nearly one of these: without `except` people get what is not for them.
+local function look_at_options(server, what, opts)
+  for key in next, opts do
+    local meant = key ~= "except" and key ~= "binded" and key ~= "filterParam"
+      and near.to(key, OPTIONS)
+    if meant then
+      server:warn(("%s: opts.%s does nothing; did you mean %s?"):format(what, key, meant),
+        "options of pushes")
+    end
+  end
+end
+
 local function check(server, what, route, msg, opts, cb)
   local err = wrong(what, route, msg, opts)
+  if not err and opts then look_at_options(server, what, opts) end
   if not err then return true end
   refuse(server, what, task.owner() or server:context("callback of " .. what), cb, err)
 end
@@ -233,6 +249,8 @@ function service:broadcast(stype, route, msg, opts, cb)
     if server.by_type[stype] then
       return sent(server, what, cb, nil, "broadcast fails", "NOENT")
     end
+    server:warn(("%s: there are no servers of the type %s%s"):format(what, errors.tostring(stype),
+      near.hint(stype, server.by_type)), "broadcasts to no type")
     return sent(server, what, cb, true)
   end
   local param, message = filter_param(server, opts)

@@ -67,6 +67,7 @@ function data.of(server, path)
     error(("pomelua.data(path): %q holds a NUL character, as no file's name does"):format(path),
       2)
   end
+  path = ("/" .. path .. "/"):gsub("/%./", "/"):gsub("/%./", "/"):gsub("//+", "/"):sub(2, -2)
   local entry = server.data[path]
   if entry then
     -- A spec sees what it has just written.

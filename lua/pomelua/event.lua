@@ -59,6 +59,10 @@ function methods:once(name, fn) return add(self, name, fn, true) end
 ---@param fn function|nil
 ---@return pomelua.Event self
 function methods:off(name, fn)
+  if type(name) ~= "string" or fn ~= nil and type(fn) ~= "function" then
+    errors.raise(("event:off(name, fn): name must be a string and fn a function, got %s and %s")
+      :format(type(name), type(fn)))
+  end
   for _, listener in ipairs((generation.loading() or {}).listeners or {}) do
     if listener.name == name and (fn == nil or listener.fn == fn) then listener.gone = true end
   end

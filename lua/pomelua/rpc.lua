@@ -173,6 +173,10 @@ local function call(server, method, ...)
 end
 
 local function call_to(server, method, to, ...)
+  if type(to) == "function" then
+    errors.raise(("app.rpc.%s.%s.toServer(id, ..., cb): id must be that of a server, or \"*\","
+      .. " got a function"):format(method._type, method._name))
+  end
   local cb, n = callback_of(1, ...)
   check_count(method._name, n)
   if to == "*" then return all_of(server, method._type, method._name, cb, n, ...) end
@@ -226,6 +230,15 @@ local function wait_for(sent, server, name, ...)
   sent(unpack(args, 1, n + 1))
 end
 
+-- The first argument of toServer: without it the callback would be taken for the server.
+local function check_to(name, ...)
+  local to = ...
+  if type(to) ~= "string" then
+    errors.raise(("app.call.%s.toServer(id, ...): id must be that of a server, or \"*\", got %s")
+      :format(name, select("#", ...) == 0 and "nothing" or type(to)))
+  end
+end
+
 local function call_method(server, rpcs, service, stype, service_name, method)
   local sent = rpcs[stype][service_name][method]
   local name = stype .. "." .. service_name .. "." .. method
@@ -233,8 +246,10 @@ local function call_method(server, rpcs, service, stype, service_name, method)
   -- No tail calls: errors name the line of who called.
   function made.toServer(...)
     if rawequal((...), made) then
+      check_to(name, select(2, ...))
       return same(wait_for(sent.toServer, server, name .. ".toServer", select(2, ...)))
     end
+    check_to(name, ...)
     return same(wait_for(sent.toServer, server, name .. ".toServer", ...))
   end
   return setmetatable(made, { __call = function(_, ...)

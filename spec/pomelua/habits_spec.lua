@@ -43,6 +43,25 @@ describe("a mistake in a script", function()
       "msg.args must be a list, got a number",
     ["pcall(app.rpcInvoke, app, 'x') error(select(2, pcall(app.rpcInvoke, app, 'x')), 0)"] =
       "msg must have service, method and args",
+    ["app.rpc.chat.r.go.toServer(print)"] =
+      "app.rpc.chat.r.go.toServer(id, ..., cb): id must be that of a server, or \"*\", got a",
+    ["app.call.chat.r.go.toServer()"] =
+      'app.call.chat.r.go.toServer(id, ...): id must be that of a server, or "*", got nothing',
+    ["app.call.chat.r.go.toServer(5)"] = "got number",
+    ["app.call.chat.r.go:toServer()"] = "got nothing",
+    ["app.event:off()"] = "event:off(name, fn): name must be a string and fn a function, got nil",
+    ["app.event:off('x', 5)"] = "got string and number",
+    ["app.event:removeAllListeners()"] = "event:off(name, fn): name must be a string",
+    ["app:get('backendSessionService'):get('connector-1')"] =
+      "backendSessionService:get(frontendId, sid, ...): sid must be a number, got nil",
+    ["app:get('backendSessionService'):get('connector-1', 'x')"] =
+      "sid must be a number, got string",
+    ["app:get('backendSessionService'):get(nil, 1)"] = "frontendId must be a string, got nil",
+    ["app:get('backendSessionService'):getByUid('connector-1', {})"] =
+      "getByUid(frontendId, uid, ...): uid must be a string or a number, got table",
+    ["app:get('backendSessionService'):kickBySid('connector-1')"] = "sid must be a number, got nil",
+    ["app:get('backendSessionService'):kickByUid(1, 'ann')"] =
+      "kickByUid(frontendId, uid, ...): frontendId must be a string, got number",
     ["app:filter(1)"] = "app:filter is not in this version of Pomelua",
     ["app:addCrons({})"] = "app:addCrons is not in this version",
     ["pomelua.timeout()"] = "pomelua.timeout is not in this version",
@@ -56,6 +75,26 @@ describe("a mistake in a script", function()
       assert.matches(meant, message, 1, true)
     end)
   end
+
+  it("is a warning where a push is asked for what there is not", function()
+    local service = one.app:get("channelService")
+    local list = { { uid = "ann", sid = "connector-1" } }
+    service:createChannel("c"):pushMessage("on", { a = 1 }, { exept = { "ann" } })
+    service:pushMessageByUids("on", { a = 1 }, list, { Except = {} })
+    service:broadcast("connector", "on", { a = 1 }, { filterParm = 1, own = 2, binded = true })
+    service:broadcast("conector", "on", { a = 1 })
+    local seen = {}
+    for _, line in ipairs(one.node:lines()) do
+      if line.level == "warn" then seen[#seen + 1] = line.text end
+    end
+    assert.same({
+      "channel:pushMessage: opts.exept does nothing; did you mean except?",
+      "channelService:pushMessageByUids: opts.Except does nothing; did you mean except?",
+      "channelService:broadcast: opts.filterParm does nothing; did you mean filterParam?",
+      "channelService:broadcast: there are no servers of the type conector; "
+        .. "did you mean connector?",
+    }, seen)
+  end)
 
   it("is none in the short names of what the server is", function()
     one.app:set("own", 1)
