@@ -280,6 +280,17 @@ size_t pml_rpc_waiting_for(const pml_rpc *r, const char *id) {
   return n;
 }
 
+void pml_rpc_expire(pml_rpc *r, pml_rpc_on_answer_fn on_answer, void (*fn)(void *call, void *ud),
+                    void *ud) {
+  uint32_t at = 0;
+  pml_id id;
+  for (call *c; (c = pml_slots_next(r->slots, &at, &id));) {
+    if (c->on_answer != on_answer) continue;
+    fn(c->ud, ud);
+    on_deadline(&c->deadline);
+  }
+}
+
 void pml_rpc_each_peer(pml_rpc *r, void (*fn)(const char *id, void *ud), void *ud) {
   peer *p, *next;
   HASH_ITER (hh, r->peers, p, next) fn(p->id, ud);

@@ -67,6 +67,10 @@ int pml_rpc_alive(const pml_rpc *r, const char *id);
 uint64_t pml_rpc_incarnation(const pml_rpc *r, const char *id);
 size_t pml_rpc_waiting(const pml_rpc *r);
 size_t pml_rpc_waiting_for(const pml_rpc *r, const char *id); /* the server of that id */
+/* Ends the waiting calls whose answers go to on_answer as their deadline would, now; fn comes
+ * before with the ud of each. */
+void pml_rpc_expire(pml_rpc *r, pml_rpc_on_answer_fn on_answer, void (*fn)(void *call, void *ud),
+                    void *ud);
 /* Calls fn with the id of every server that is there now, oneself included; fn may call. */
 void pml_rpc_each_peer(pml_rpc *r, void (*fn)(const char *id, void *ud), void *ud);
 const pml_rpc_counts *pml_rpc_counters(const pml_rpc *r);

@@ -186,6 +186,22 @@ static void forward_end(int status, pml_buf *body, void *ud) {
   forward_free(f);
 }
 
+typedef struct {
+  void (*fn)(const char *route, void *ud);
+  void *ud;
+} route_fn;
+
+static void tell_route(void *call, void *ud) {
+  const forward *f = call;
+  const route_fn *to = ud;
+  to->fn(f->text + f->nto + 1, to->ud);
+}
+
+void pml_forwards_expire(pml_node *n, void (*fn)(const char *route, void *ud), void *ud) {
+  route_fn to = {fn, ud};
+  if (n->rpc) pml_rpc_expire(n->rpc, forward_end, tell_route, &to);
+}
+
 /* Sends a message on; its body is not looked at. */
 static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, const char *to) {
   pml_envelope env = {

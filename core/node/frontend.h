@@ -21,6 +21,8 @@ void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *wh
 /* Answers on_route: to NULL (or one that is not there): the client gets {"code":500}.
  * 0; PML_ECLOSED: no such pending message; PML_ENOENT: no such server. */
 int pml_frontend_forward(pml_node *n, pml_id pending, const char *to);
+/* Answers 500 to what is at other servers; fn comes before with the route of each. */
+void pml_forwards_expire(pml_node *n, void (*fn)(const char *route, void *ud), void *ud);
 /* Whether messages for a server type ask the scripts; "default": for every type. */
 void pml_frontend_set_routed(pml_node *n, const char *type, int on);
 /* Answers on_handshake. PML_ENOENT: the session is gone. */

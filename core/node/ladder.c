@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #define NAMES 64     /* different things that are named when they are cut */
-#define LEAST_MS 200 /* for the last look */
+#define LEAST_MS 200 /* for a look */
 
 enum { ALL, OTHERS };
 
@@ -37,7 +37,7 @@ struct pml_ladder {
   pml_ladder_options o;
   pml_program_member *only;
   uint32_t timeout, grace;
-  uint64_t began, end; /* times of the loop */
+  uint64_t began, end, asked; /* times of the loop */
   int stage, look, waiting;
   pml_id number; /* of the phase that is asked for */
   pml_timer deadline, pause;
@@ -119,7 +119,8 @@ static uint64_t left_until(const pml_ladder *l, uint64_t when) {
 /* Milliseconds that go with a phase to the servers. */
 static uint64_t measure(const pml_ladder *l, pml_phase phase) {
   switch (phase) {
-  case PML_PHASE_CLOSING: return l->only != NULL;
+  case PML_PHASE_CLOSING:
+  case PML_PHASE_EXPIRE: return l->only != NULL;
   case PML_PHASE_GRACE: return l->grace;
   case PML_PHASE_PARTING: return left_until(l, l->began + l->timeout / 10 * 6);
   default: return 0;
@@ -132,6 +133,7 @@ static void ask(pml_ladder *l, pml_phase phase) {
   pml_note k = {.what = PML_PHASE, .a = phase, .b = measure(l, phase)};
   k.call = l->number = l->o.number(l->o.ud);
   l->waiting = 1;
+  l->asked = pml_loop_now(l->o.loop);
   for (size_t i = 0; i < n; i++) {
     pml_step *s = &m[i]->step;
     s->asked = is_asked(l, m[i], phase);
@@ -273,10 +275,14 @@ static void late(pml_timer *t) {
   pml_ladder *l = PML_LIST_OBJ(t, pml_ladder, deadline);
   size_t n;
   int last = l->stage == STAGES - 1;
+  /* A look comes many times; nobody is silent who has answered all but the newest. */
+  int just_asked =
+    stages[l->stage].phase == PML_PHASE_COUNT && pml_loop_now(l->o.loop) < l->asked + LEAST_MS;
   pml_program_member **m = l->o.members(l->o.ud, &n);
   for (size_t i = 0; i < n; i++) {
     pml_step *s = &m[i]->step;
     if (!m[i]->running || !s->asked) continue;
+    if (just_asked && !s->named) s->done = 1; /* its last answer counts */
     if (last) cut_open(l, m[i]);
     if (s->done || (s->patient && stages[l->stage].phase == PML_PHASE_SHUTDOWN)) continue;
     if (!last) name_silent(l, m[i]);

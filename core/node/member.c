@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "bus/rpc.h"
 #include "node/backend.h"
+#include "node/frontend.h"
 #include "node/inside.h"
 #include "node/requests.h"
 
@@ -109,9 +110,12 @@ static void count(pml_program_member *m, pml_id number, const char *leaving) {
   pml_writer_drop(&w);
 }
 
-static void expire(pml_program_member *m, pml_id number) {
+/* What other servers do for clients of this one is ended where they do it, when they stop as well;
+ * otherwise it is given up here, and they go on with it. */
+static void expire(pml_program_member *m, pml_id number, int alone) {
   pml_writer w = {0};
   pml_requests_expire(m->node, add_line, &w);
+  if (alone) pml_forwards_expire(m->node, add_line, &w);
   pml_writer_put(&w, "", 1);
   done_with(m, number, 0, 0, (const char *)pml_writer_at(&w, 0));
   pml_writer_drop(&w);
@@ -139,7 +143,7 @@ static void phase(pml_program_member *m, const pml_note *k) {
     m->poll_end = pml_loop_now(m->loop) + k->b;
     poll_requests(&m->poll);
     break;
-  case PML_PHASE_EXPIRE: expire(m, k->call); break;
+  case PML_PHASE_EXPIRE: expire(m, k->call, k->b != 0); break;
   case PML_PHASE_TELLING: ask_script(m, PML_STOP_TELLING, k->call); break;
   case PML_PHASE_FLUSH:
     m->flushing = k->call;

@@ -484,6 +484,33 @@ static void *server_run(void *arg) {
   return NULL;
 }
 
+static void note_call(void *call, void *ud) {
+  CHECK(call != NULL);
+  ++*(int *)ud;
+}
+static void other_answer(int status, pml_buf *body, void *ud) {
+  (void)body;
+  *(int *)ud = status;
+}
+
+TEST(rpc_expires_the_calls_of_one_owner) {
+  desk d;
+  int noted = 0, other = 7;
+  pml_envelope env = {.kind = PML_ENV_CALL, .route = pml_slice_str("room.add")};
+  desk_open(&d, 100);
+  CHECK_EQ(call_chat(&d, 1000, NULL), 0);
+  CHECK_EQ(pml_rpc_call(d.r, "other", &env, NULL, NULL, 1000, other_answer, &other, NULL), 0);
+  CHECK_EQ(call_chat(&d, 1000, NULL), 0);
+  pml_rpc_expire(d.r, on_answer, note_call, &noted);
+  CHECK_EQ(noted, 2);
+  CHECK_EQ(d.ended, 2);
+  CHECK_EQ(d.status, PML_ETIMEOUT);
+  CHECK_EQ(other, 7);
+  CHECK_EQ(pml_rpc_waiting(d.r), 1);
+  desk_close(&d);
+  CHECK_EQ(other, PML_ECLOSED);
+}
+
 TEST(rpc_between_threads_ends_every_call_exactly_once) {
   static office o;
   o.hub = pml_hub_new();

@@ -35,7 +35,7 @@ describe("a session", function()
   local app, client
 
   setup(function() app = probe.start(SETTINGS) end)
-  teardown(function() app:finish() end)
+  teardown(function() app:finish { "had to be cut" } end)
   before_each(function() client = app:client() end)
   after_each(function() app:clear() end)
 

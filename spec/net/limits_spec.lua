@@ -40,7 +40,7 @@ describe("limits:", function()
 
   describe("with nothing configured,", function()
     setup(function() start() end)
-    teardown(function() server:stop() end)
+    teardown(function() server:stop { "had to be cut" } end)
 
     for _, transport in ipairs(pomelo.transports) do
       it("a package of 4 KiB is taken before the handshake is done, no more, over " .. transport,
@@ -148,7 +148,7 @@ describe("limits:", function()
         proxy = "maxCalls = 5, timeout = 60000",
       }
     end)
-    teardown(function() server:stop { "chat.chatHandler.echo: FULL" } end)
+    teardown(function() server:stop { "chat.chatHandler.echo: FULL", "had to be cut" } end)
 
     it("packages are as long as they may be, and no longer", function()
       for _, transport in ipairs(pomelo.transports) do

@@ -195,11 +195,22 @@ for _, transport in ipairs(pomelo.transports) do
         local before = count "badBodies"
         local bad = {
           "", "x", "{", '{"a":1', '{"a":1}x', '{"a":NaN}', '{"a":Infinity}', "'a'",
-          '{"a":"\255"}', '{"a":"\192\128"}', '{"a":"\237\160\189"}', "\0", "\31\139\8\0",
+          "\0", "\31\139\8\0", '{"a":"x}', '{"a":"\255}', "\255", '{\255:1}',
           '"\1"', ("["):rep(100), ("["):rep(20000),
         }
         for _, body in ipairs(bad) do assert.are.equal("{}", told(body), body) end
         assert.are.equal(before + #bad, count "badBodies")
+      end)
+
+      it("that holds ill-formed text has U+FFFD in its place, and is fine", function()
+        local before = count "badBodies"
+        for bad, good in pairs {
+          ["\255"] = "\239\191\189", ["\237\160\189"] = "\239\191\189",
+          ["x\226\130y"] = "x\239\191\189y",
+        } do
+          assert.are.same({ a = good }, cjson.decode(told('{"a":"' .. bad .. '"}')), bad)
+        end
+        assert.are.equal(before, count "badBodies")
       end)
 
       it("that is null is an empty object, and fine", function()

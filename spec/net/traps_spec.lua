@@ -146,10 +146,16 @@ describe("towards old clients", function()
     end)
   end
 
-  it("the handshake names no part of a dictionary or of protos (0.6, 0.7)", function()
+  it("the handshake names all of a dictionary and of protos, or nothing (0.6, 0.7)", function()
     local client = assert(pomelo.open(server.port, "ws"))
     assert.are.equal('{"code":200,"sys":{"heartbeat":30}}', assert(client:handshake(
-      '{"sys":{"type":"lua","version":"0.3.5","dictVersion":"a","protoVersion":"b"}}')))
+      '{"sys":{"type":"lua","version":"0.3.5"}}')))
+    -- Empty ones, for a client that has those of another server.
+    client = assert(pomelo.open(server.port, "ws"))
+    assert.are.equal('{"code":200,"sys":{"heartbeat":30,"dict":{},"routeToCode":{},'
+      .. '"codeToRoute":{},"dictVersion":0,"protos":{"server":{},"client":{},"version":0}}}',
+      assert(client:handshake(
+        '{"sys":{"type":"lua","version":"0.3.5","dictVersion":"a","protoVersion":"b"}}')))
   end)
 
   it("a client that answers heartbeats at once makes no ping-pong (0.15)", function()
