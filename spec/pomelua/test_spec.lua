@@ -226,6 +226,32 @@ app:start()
     end)
   end)
 
+  it("says what is wrong with what a spec gives it", function()
+    local s = server()
+    for text, call in pairs {
+      ["there is no option idd; did you mean id?"] = function()
+        test.server { base = ".", type = "chat", idd = "chat-1" }
+      end,
+      ["server:tick(ms): ms must be a number of milliseconds from 0 to 2^31, got nil"] = function()
+        s:tick()
+      end,
+      ["ms must be a number of milliseconds from 0 to 2^31, got -5"] = function() s:tick(-5) end,
+      ["ms must be a number of milliseconds from 0 to 2^31, got inf"] = function()
+        s:tick(1 / 0)
+      end,
+      ["fn a function or nil, got string and number"] = function() s:stub("r.m", 5) end,
+      ["{ to =, msg =, everyone = }): there is no too"] = function()
+        assert.pushed(s, "onChat", { too = { "ann" } })
+      end,
+    } do
+      local ok, err = pcall(call)
+      assert.is_false(ok)
+      err = tostring(type(err) == "table" and err.message or err)
+      assert.matches(text, err, 1, true)
+      assert.matches("test_spec%.lua:%d+: ", err)
+    end
+  end)
+
   it("runs 500 tests of a handler in under 5 s", function()
     local begun = core.clock()
     for i = 1, 500 do

@@ -46,6 +46,7 @@ local function parse(args)
     elseif files.is_folder(word) and not options.dir then
       options.dir = word
     elseif files.exists(word) and not files.is_folder(word) then
+      if not word:find("%.lua$") then return nil, word .. " is no Lua file" end
       options.files[#options.files + 1] = word
     elseif options.dir then
       return nil, ("one folder, please, not %s as well"):format(word)

@@ -65,11 +65,22 @@ local function pushes_of(who)
   error("assert.pushed(server, route, { to =, msg = }): the first is a server or a client", 4)
 end
 
+-- A field with a typing mistake would expect nothing.
+local function check_expected(expected)
+  for key in pairs(type(expected) == "table" and expected or {}) do
+    if key ~= "to" and key ~= "msg" and key ~= "everyone" then
+      error(("assert.pushed(server, route, { to =, msg =, everyone = }): there is no %s")
+        :format(tostring(key)), 4)
+    end
+  end
+end
+
 -- assert.pushed(server, route, { to =, msg =, everyone = })
 local function pushed()
   return function(state, arguments)
     local who, route, expected = arguments[1], arguments[2], arguments[3] or {}
     local list = pushes_of(who)
+    check_expected(expected)
     local found = false
     for _, push in ipairs(list) do found = found or fits(push, route, expected) end
     local wanted = shown {

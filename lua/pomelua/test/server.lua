@@ -11,6 +11,7 @@ local json = require "pomelua.json"
 local leftovers = require "pomelua.test.leftovers"
 local lifecycle = require "pomelua.lifecycle"
 local loader = require "pomelua.loader"
+local near = require "pomelua.near"
 local server_half = require "pomelua.server"
 local sessions = require "pomelua.test.sessions"
 local task = require "pomelua.task"
@@ -73,6 +74,12 @@ function kit.new(options)
   if type(options) ~= "table" or type(options.base) ~= "string"
     or type(options.type) ~= "string" then
     error("test.server{ base =, type =, id = }: base and type are strings", 3)
+  end
+  for key in pairs(options) do
+    if key ~= "base" and key ~= "type" and key ~= "id" and key ~= "env" then
+      error(("test.server: there is no option %s%s"):format(tostring(key),
+        near.hint(key, { "base", "type", "id", "env" })), 3)
+    end
   end
   local base = files.absolute(options.base)
   if not base then error("test.server: there is no folder " .. options.base, 3) end
@@ -340,6 +347,10 @@ end
 ---@param name string "chatRemote.add"
 ---@param fn function|nil nil takes it away
 function methods:stub(name, fn)
+  if type(name) ~= "string" or fn ~= nil and type(fn) ~= "function" then
+    error(("server:stub(name, fn): name must be a string and fn a function or nil, got %s and %s")
+      :format(type(name), type(fn)), 2)
+  end
   self.stubs[name] = fn
 end
 
@@ -383,6 +394,10 @@ end
 ---Moves this server's time on; timers and deadlines fire in order.
 ---@param ms number
 function methods:tick(ms)
+  if type(ms) ~= "number" or not (ms >= 0 and ms < 2 ^ 31) then
+    error("server:tick(ms): ms must be a number of milliseconds from 0 to 2^31, got "
+      .. tostring(ms), 2)
+  end
   local due = self.node:now() + ms
   while self.node:now() < due do
     -- In small steps, so that an answer of a stub comes before the next deadline.
