@@ -6,7 +6,9 @@
 
 #include <stdio.h>
 
+/* NULL: no session has this id; what is no number is nobody's id. */
 static pml_session *session_at(lua_State *L, pml_lua *lua, int idx) {
+  if (lua_type(L, idx) != LUA_TNUMBER) return NULL;
   return pml_sessions_get(pml_node_sessions(lua->node), pml_lua_id(L, idx));
 }
 

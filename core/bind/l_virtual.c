@@ -51,6 +51,8 @@ typedef struct {
   pml_lua *lua;
   pml_session *session;
   pml_buf *reason; /* owned; NULL: none */
+  pml_close_kind kind;
+  int code;
   int closing;
 } client;
 
@@ -74,6 +76,7 @@ static void client_send(pml_sink *sink, pml_buf *frame) {
 static void client_gone(client *c, pml_slice reason, int kicked) {
   if (c->closing) return;
   c->closing = 1;
+  c->kind = reason.p ? PML_CLOSE_TEXT : PML_CLOSE_NIL;
   c->reason = reason.p ? pml_buf_from(reason.p, reason.n) : NULL;
   if (kicked) keep(c->lua, c->session->id, "kick", c->reason);
   else keep(c->lua, c->session->id, "close", NULL);
@@ -106,8 +109,7 @@ static void client_free(client *c) {
 
 static void client_end(pml_task *t) {
   client *c = PML_LIST_OBJ(t, client, end);
-  pml_close_reason why = {.kind = c->reason ? PML_CLOSE_TEXT : PML_CLOSE_NIL,
-                          .text = pml_buf_slice(c->reason)};
+  pml_close_reason why = {.kind = c->kind, .code = c->code, .text = pml_buf_slice(c->reason)};
   pml_frontend_closed(c->lua->node, c->session, &why);
   client_free(c);
 }
@@ -139,18 +141,39 @@ static int l_open_session(lua_State *L) {
   return 1;
 }
 
+/* Why a client went, from the value at idx: a text, a WebSocket close code, whether a socket
+ * had an error. */
+static void read_reason(lua_State *L, int idx, client *c) {
+  size_t n = 0;
+  const char *text;
+  switch (lua_type(L, idx)) {
+  case LUA_TNUMBER:
+    c->kind = PML_CLOSE_CODE;
+    c->code = (int)lua_tointeger(L, idx);
+    return;
+  case LUA_TBOOLEAN:
+    c->kind = PML_CLOSE_FLAG;
+    c->code = lua_toboolean(L, idx);
+    return;
+  default:
+    text = luaL_optlstring(L, idx, NULL, &n);
+    c->kind = text ? PML_CLOSE_TEXT : PML_CLOSE_NIL;
+    c->reason = text ? pml_buf_from(text, n) : NULL;
+  }
+}
+
 /* node:closeSession(sid, reason | nil) -> boolean: the client goes */
 static int l_close_session(lua_State *L) {
   pml_lua *lua = check_virtual(L);
   pml_session *s = pml_sessions_get(pml_node_sessions(lua->node), pml_lua_id(L, 2));
-  size_t n = 0;
-  const char *reason = luaL_optlstring(L, 3, NULL, &n);
+  lua_settop(L, 3);
+  if (!lua_isboolean(L, 3) && lua_type(L, 3) != LUA_TNUMBER) luaL_optstring(L, 3, NULL);
   lua_pushboolean(L, s != NULL);
   if (!s || !s->sink) return 1;
   client *c = (client *)(void *)s->sink;
   if (c->closing) return 1;
+  read_reason(L, 3, c);
   c->closing = 1;
-  c->reason = reason ? pml_buf_from(reason, n) : NULL;
   if (lua->filtering) { /* somebody walks the sessions: later */
     pml_loop_defer(lua->virt->loop, &c->end);
     return 1;

@@ -1,7 +1,9 @@
 #include "net/web.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/throttle.h"
 #include "net/web_file.h"
 #include "wire/http_fields.h"
 
@@ -23,8 +25,9 @@
 
 struct pml_web {
   struct MHD_Daemon *daemon;
-  char *root; /* absolute, without links, no slash at its end */
-  const pml_log *log;
+  char *root;         /* absolute, without links, no slash at its end */
+  const pml_log *log; /* own, or NULL */
+  pml_log own;        /* the opener's, with a limit on lines: clients cause them */
   int port;
 };
 
@@ -146,7 +149,7 @@ static enum MHD_Result answer_path(pml_web *w, struct MHD_Connection *c, const c
     return answer_file(w, c, fd, &st, real);
   }
   if (fd >= 0) close(fd);
-  if (w->log) pml_log_write(w->log, PML_DEBUG, "web: no file for %s", path);
+  if (w->log) pml_log_some(w->log, PML_DEBUG, "web: no file", "web: no file for %s", path);
   return answer_page(c, 404, "Not Found");
 }
 
@@ -181,7 +184,7 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *ud, const char *f
   if (n < 0 || !w->log) return;
   size_t k = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
   while (k && line[k - 1] == '\n') k--;
-  pml_log_text(w->log, PML_DEBUG, line, k);
+  pml_log_some(w->log, PML_DEBUG, "web: what clients sent", "web: %.*s", (int)k, line);
 }
 
 static int fail(pml_web *w, int e, char *err, size_t nerr, const char *what, const char *why) {
@@ -211,12 +214,24 @@ static int find_root(pml_web *w, const char *root, char *err, size_t nerr) {
   return 0;
 }
 
+static uint64_t log_now(void *ud) {
+  (void)ud;
+  return pml_clock_ms();
+}
+
+static void limit_log(pml_web *w, const pml_log *log) {
+  pml_throttle_hooks hooks = {.now = log_now};
+  w->own = *log;
+  w->own.throttle = pml_throttle_new(&hooks);
+  w->log = &w->own;
+}
+
 int pml_web_open(const char *host, int port, const char *root, const pml_log *log, pml_web **out,
                  char *err, size_t nerr) {
   pml_web *w = pml_alloc0(sizeof *w);
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
   char service[16];
-  w->log = log;
+  if (log) limit_log(w, log);
   if (!host || !*host) host = "127.0.0.1";
   int r = find_root(w, root, err, nerr);
   if (r) return r;
@@ -241,6 +256,8 @@ int pml_web_port(const pml_web *w) { return w->port; }
 void pml_web_close(pml_web *w) {
   if (!w) return;
   if (w->daemon) MHD_stop_daemon(w->daemon);
+  if (w->log) pml_log_left_out(w->log, 1);
+  pml_throttle_free(w->own.throttle);
   free(w->root); /* realpath's */
   pml_free(w);
 }

@@ -1,4 +1,6 @@
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "test/web.h"
 
 TEST(web_serves_files_and_indexes) {
@@ -24,6 +26,29 @@ TEST(web_serves_files_and_indexes) {
   CHECK_EQ(status(), 301);
   CHECK_STR(header("Location"), "/sub/");
   finish();
+}
+
+static void count_line(pml_level level, const char *text, void *ud) {
+  (void)level;
+  if (strstr(text, "web: no file for")) __atomic_add_fetch(&((int *)ud)[0], 1, __ATOMIC_RELAXED);
+  if (strstr(text, "more: web: no file")) __atomic_add_fetch(&((int *)ud)[1], 1, __ATOMIC_RELAXED);
+}
+
+TEST(web_clients_cannot_fill_the_log) {
+  static int lines[2]; /* those of files, those that tell how many were left out */
+  pml_log log;
+  pml_log_init(&log, "web", PML_DEBUG, 0);
+  log.on_line = count_line;
+  log.ud = lines;
+  log_of_web = &log;
+  uint64_t before = pml_clock_ms();
+  begin();
+  for (int i = 0; i < 50; i++) get("/missing");
+  finish();
+  uint64_t seconds = (pml_clock_ms() - before) / 1000 + 1;
+  CHECK(lines[0] >= PML_LOG_LINES);
+  CHECK(lines[0] <= (int)seconds * PML_LOG_LINES);
+  CHECK(seconds > 4 || lines[1] >= 1);
 }
 
 TEST(web_head_has_no_body) {

@@ -35,6 +35,8 @@ static inline void link_to(const char *name, const char *to) {
   snprintf(path, sizeof path, "%s/%s", top, name);
   CHECK_EQ(symlink(to, path), 0);
 }
+static const pml_log *log_of_web; /* NULL: none */
+
 static inline void begin(void) {
   strcpy(top, "/tmp/pml-web-XXXXXX");
   CHECK(mkdtemp(top) != NULL);
@@ -58,7 +60,7 @@ static inline void begin(void) {
   link_to("web/git", ".git");
   snprintf(root, sizeof root, "%s/web", top);
   char err[200] = "";
-  CHECK_EQ(pml_web_open(NULL, 0, root, NULL, &web, err, sizeof err), 0);
+  CHECK_EQ(pml_web_open(NULL, 0, root, log_of_web, &web, err, sizeof err), 0);
   CHECK(pml_web_port(web) > 0);
 }
 static inline void finish(void) {

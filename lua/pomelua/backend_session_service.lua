@@ -39,8 +39,9 @@ local function find(self, what, frontend_id, method, whom, cb, found)
       local made
       if not err and type(value) == "table" then made = found(value) end
       if not err and made == nil and not cb then
-        err = errors.new(("there is no session of %s on %s"):format(session.text_of(whom),
-          tostring(frontend_id)), "NOENT")
+        local name = type(whom) == "table" and "a table" or session.text_of(whom)
+        err = errors.new(("there is no session of %s on %s"):format(name, tostring(frontend_id)),
+          "NOENT")
       end
       done(err, made)
     end, 1, whom)

@@ -8,6 +8,11 @@ local sys_remote = {}
 
 sys_remote.SERVICE = "_sessionRemote"
 
+---Whether a call is one of these.
+---@param name string "service.method"
+---@return boolean
+function sys_remote.is(name) return name:match("^[^.]*") == sys_remote.SERVICE end
+
 local function plain(value)
   if value == core.null then return nil end
   return value

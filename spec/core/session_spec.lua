@@ -240,13 +240,25 @@ describe("the sessions of a node", function()
     assert.equal(0, other:counts().sessions)
   end)
 
-  it("raise on ids of other types", function()
+  it("are nobody's under ids of other types", function()
+    for _, id in ipairs { "x", "1", {}, true, print } do
+      assert.is_false((select(3, node:session(id))))
+      assert.equal("NOENT", (select(3, node:bind(id, "x"))))
+      assert.equal("NOENT", (select(3, node:unbind(id, "x"))))
+      assert.equal("NOENT", (select(3, node:setSettings(id, "{}"))))
+      assert.is_false(node:kick(id, "x"))
+      assert.is_nil(node:address(id))
+      assert.is_false(node:watchClosed(id))
+    end
+    assert.is_false((select(3, node:session())))
+    for _, method in ipairs { "clientData", "closeSession" } do -- a spec's, which is wrong
+      assert.error(function() node[method](node, {}, "x") end)
+      assert.error(function() node[method](node) end)
+    end
     for _, method in ipairs {
       "session", "bind", "unbind", "setSettings", "kick", "address", "watchClosed", "clientData",
       "closeSession",
     } do
-      assert.error(function() node[method](node, {}, "x") end)
-      assert.error(function() node[method](node) end)
       assert.error(function() node[method]({}, 1, "x") end)
       assert.error(function() node[method]() end)
     end

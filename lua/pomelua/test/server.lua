@@ -14,6 +14,7 @@ local loader = require "pomelua.loader"
 local near = require "pomelua.near"
 local server_half = require "pomelua.server"
 local sessions = require "pomelua.test.sessions"
+local sys_remote = require "pomelua.sys_remote"
 local task = require "pomelua.task"
 
 local REQUEST, NOTIFY = 0, 1
@@ -124,7 +125,10 @@ local function decode(bytes)
 end
 
 local function answered(self, record)
-  if self.answers[record.call] then
+  if record.to == self.half.id then -- it asked itself
+    record.from = record.to
+    self.node:deliver(record)
+  elseif self.answers[record.call] then
     local message = record.body and core.read_message(record.body)
     self.answers[record.call].value = message and decode(message.body) or { code = 500 }
     self.answers[record.call].done = true
@@ -167,7 +171,15 @@ local function acknowledge(self, record)
   self.node:deliver { from = record.to, kind = "answer", call = record.call, status = 0, body = "" }
 end
 
-local function run_stub(self, record, stub)
+local function refuse(self, record, text)
+  if not record.call then return end
+  self.node:deliver {
+    from = record.to, kind = "answer", call = record.call, status = 1, body = text,
+  }
+end
+
+-- own: the code of a frontend, whose error is its answer; that of a stub is the spec's.
+local function run_stub(self, record, stub, own)
   local values = decode(record.body) or {}
   local n = #values
   for i = 1, n do
@@ -186,19 +198,25 @@ local function run_stub(self, record, stub)
       body = assert(core.encode(json.array(list))),
     }
   end
-  stub(unpack(values, 1, n + 1))
+  if not own then return stub(unpack(values, 1, n + 1)) end
+  local ok, message = pcall(stub, unpack(values, 1, n + 1))
+  if not ok then refuse(self, record, errors.text(message)) end
 end
 
 local function called(self, record)
-  local stub = self.stubs[record.route] or self.sessions:remote(record)
+  local stub = self.stubs[record.route]
   if stub then return run_stub(self, record, stub) end
+  if record.to == self.half.id and sys_remote.is(record.route) then
+    record.from, record.ms = record.to, CALL_MS
+    self.node:deliver(record)
+    return
+  end
+  local own, missing = self.sessions:remote(record)
+  if own then return run_stub(self, record, own, true) end
+  if missing then return refuse(self, record, missing) end
   self.kept[#self.kept + 1] = { to = record.to, name = record.route, args = decode(record.body) }
-  if not record.call then return end
-  self.node:deliver {
-    from = record.to, kind = "answer", call = record.call, status = 1,
-    body = ("no stub for the remote %s of server %s: use server:stub(name, fn)"):format(
-      record.route, record.to),
-  }
+  refuse(self, record, ("no stub for the remote %s of server %s: use server:stub(name, fn)")
+    :format(record.route, record.to))
 end
 
 local kinds = {
@@ -421,9 +439,9 @@ function methods:reload(options)
   return result, err
 end
 
----A client goes (frontends).
+---A client goes.
 ---@param session table the table given to request
----@param reason string|nil
+---@param reason string|number|boolean|nil what a listener of "closed" gets (frontends)
 function methods:disconnect(session, reason)
   self.sessions:disconnect(session, reason)
   self:settle()

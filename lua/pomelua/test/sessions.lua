@@ -1,10 +1,10 @@
 -- test.sessions: the clients of a virtual server. On a frontend they are real
--- sessions of its node. On a backend the spec's tables are the frontend's truth,
--- and what handlers ask of it (bind, push, kick) is done to them.
+-- sessions of its node. On a backend the spec's tables are the frontend's truth
+-- (test.frontends), and what handlers ask of it (bind, push, kick) is done to them.
 local core = require "pomelua.core"
+local frontends = require "pomelua.test.frontends"
 local json = require "pomelua.json"
 local session_half = require "pomelua.session"
-local sys_remote = require "pomelua.sys_remote"
 
 local methods = {}
 local mt = { __index = methods }
@@ -12,9 +12,10 @@ local mt = { __index = methods }
 local sessions = {}
 
 function sessions.new(server)
+  local gone = setmetatable({}, { __mode = "k" })
   return setmetatable({
     server = server, last_id = 0, by_table = setmetatable({}, { __mode = "k" }), by_sid = {},
-    waiting = {}, last_msg = 0, kicked = setmetatable({}, { __mode = "k" }),
+    waiting = {}, last_msg = 0, gone = gone, frontends = frontends.new(server, gone),
   }, mt)
 end
 
@@ -38,8 +39,9 @@ end
 ---A backend's view: the table, made whole.
 function methods:given(session)
   session = check(session)
-  if self.kicked[session] then
-    error("this session has been kicked: its client comes back with another table", 5)
+  if self.gone[session] then
+    error(("this session %s: its client comes back with another table")
+      :format(self.gone[session]), 5)
   end
   if not session.id then
     self.last_id = self.last_id + 1
@@ -47,98 +49,13 @@ function methods:given(session)
   end
   session.frontendId = session.frontendId or some_frontend(self.server.half)
   session.settings = session_half.with_text_keys(session.settings or {})
-  self.by_sid[session.frontendId .. " " .. session.id] = session
+  self.frontends:node(session.frontendId):add(session)
   self.server.node:peer(session.frontendId, true)
   return session
 end
 
-local function same_uid(a, b)
-  return a ~= nil and b ~= nil and tostring(a) == tostring(b)
-end
-
--- The frontend's system remotes, done to the spec's tables.
-local remotes = {}
-
-function remotes.bind(session, uid, cb)
-  if session.uid ~= nil and not same_uid(session.uid, uid) then
-    return cb({ message = "session has already bind with " .. tostring(session.uid) })
-  end
-  session.uid = uid
-  cb(nil)
-end
-
-function remotes.unbind(session, uid, cb)
-  if not same_uid(session.uid, uid) then
-    return cb({ message = "session has not bind with " .. tostring(session.uid) })
-  end
-  session.uid = nil
-  cb(nil)
-end
-
-function remotes.push(session, key, value, cb)
-  session.settings[key] = value
-  cb(nil)
-end
-
-function remotes.pushAll(session, settings, removed, cb)
-  if type(removed) == "table" then
-    for _, key in ipairs(removed) do session.settings[key] = nil end
-  end
-  for key, value in pairs(settings or {}) do session.settings[key] = value end
-  cb(nil)
-end
-
-local function exported(session)
-  return {
-    id = session.id, frontendId = session.frontendId,
-    uid = session.uid, settings = session.settings,
-  }
-end
-
-function remotes.getBackendSessionBySid(session, cb) cb(nil, exported(session)) end
-
--- Gone at once, as on a frontend: nobody finds it any more.
-local function kick(self, session, reason)
-  self.by_sid[session.frontendId .. " " .. session.id] = nil
-  self.kicked[session] = true
-  table.insert(self.server.kicks, { uid = session.uid, sid = session.id, reason = reason })
-end
-
----What answers a call to a frontend's sessions, or nil when the call is another.
-function methods:remote(record)
-  local service, method = record.route:match("^([^.]+)%.(.+)$")
-  if service ~= sys_remote.SERVICE then return nil end
-  if method == "getBackendSessionsByUid" or method == "kickByUid" then
-    return function(uid, ...)
-      local args = { ... }
-      local cb, list = args[#args], {}
-      for _, session in pairs(self.by_sid) do
-        if same_uid(session.uid, uid) and session.frontendId == record.to then
-          list[#list + 1] = exported(session)
-          if method == "kickByUid" then
-            kick(self, session, args[1] ~= cb and args[1] or nil)
-          end
-        end
-      end
-      cb(nil, method ~= "kickByUid" and #list > 0 and list or nil)
-    end
-  end
-  return function(sid, ...)
-    local args = { ... }
-    local n = select("#", ...)
-    local cb = args[n]
-    local session = self.by_sid[record.to .. " " .. tostring(sid)]
-    if not session then
-      if method == "kickBySid" or method == "getBackendSessionBySid" then return cb(nil) end
-      return cb({ message = "session does not exist, sid: " .. tostring(sid), code = "NOENT" })
-    end
-    if method == "kickBySid" then
-      kick(self, session, n > 1 and args[1] or nil)
-      return cb(nil)
-    end
-    remotes[method](session, ...)
-  end
-end
+---What answers a call to a frontend's sessions, or nil and, when nothing can, why.
+function methods:remote(record) return self.frontends:remote(record) end
 
 -- Frontends -----------------------------------------------------------------------
 
@@ -195,7 +112,15 @@ function methods:answered(sid, id)
   return waiting
 end
 
+---A client goes.
+---@param reason string|number|boolean|nil as a listener of "closed" gets it
 function methods:disconnect(session, reason)
+  if not self.server.half.frontend then
+    if not session.id or self.gone[session] then
+      error("this session is not connected", 3)
+    end
+    return self.frontends:node(session.frontendId):forget(session, "has been disconnected")
+  end
   local sid = self.by_table[session]
   if not sid then error("this session is not connected", 3) end
   self.server.node:closeSession(sid, reason)
