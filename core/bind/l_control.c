@@ -97,7 +97,10 @@ static int l_start_server(lua_State *L) {
     .frontend = lua_toboolean(L, 6),
   };
   int rc = pml_program_start_server(p, &s);
-  return result(L, rc, rc == PML_EEXIST ? "a server of that id is running" : "no thread for it");
+  return result(L, rc,
+                rc == PML_EEXIST    ? "a server of that id is running"
+                : rc == PML_ECLOSED ? "the program is stopping"
+                                    : "no thread for it");
 }
 
 static const luaL_Reg methods[] = {

@@ -191,7 +191,8 @@ static int envelope_send(pml_rpc *r, const peer *to, pml_envelope *env, pml_buf 
   env->from = pml_slice_of(r->self, r->n);
   pml_envelope_put(&r->head, env);
   pml_slice head = pml_slice_of(pml_writer_at(&r->head, 0), r->head.len);
-  int rc = pml_transport_send(r->t, to->id, head, body, extra);
+  int rc = env->kind == PML_ENV_ANSWER ? pml_transport_answer(r->t, to->id, head, body)
+                                       : pml_transport_send(r->t, to->id, head, body, extra);
   if (head.n > HEAD_KEPT) pml_writer_drop(&r->head);
   else pml_writer_cut(&r->head, 0);
   return rc;

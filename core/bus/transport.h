@@ -6,7 +6,8 @@
  *   no re-entry   nothing is delivered inside send(); it arrives on a later turn
  *                 of the receiver's loop, on its thread
  *   limits     a record above PML_RECORD_MAX is PML_ETOOBIG; a receiver whose
- *              queue is full is PML_EFULL at once
+ *              queue is full is PML_EFULL at once, but for an answer: who asked waits
+ *              for it, and how many are owed is bounded by how many calls it may open
  *   gone       a server that is unknown or gone is PML_ENOENT at once; one that
  *              goes later is told by on_peer(id, 0), after its last record; what was
  *              sent to it and not delivered is lost, silently
@@ -36,15 +37,22 @@ typedef struct {
 typedef struct pml_transport pml_transport;
 struct pml_transport {
   uint64_t incarnation; /* read-only: of this server's life; never 0 */
-  /* Copies head, shares the blocks; body and extra may be NULL. Sending to oneself is allowed. */
-  int (*send)(pml_transport *t, const char *to, pml_slice head, pml_buf *body, pml_buf *extra);
+  /* Copies head, shares the blocks; body and extra may be NULL. Sending to oneself is allowed.
+   * owed: the record is an answer, never PML_EFULL. */
+  int (*send)(pml_transport *t, const char *to, pml_slice head, pml_buf *body, pml_buf *extra,
+              int owed);
   /* Leaves and frees t: the others are told that this server is gone. */
   void (*close)(pml_transport *t);
 };
 
 static inline int pml_transport_send(pml_transport *t, const char *to, pml_slice head,
                                      pml_buf *body, pml_buf *extra) {
-  return t->send(t, to, head, body, extra);
+  return t->send(t, to, head, body, extra, 0);
+}
+/* The same for an answer. */
+static inline int pml_transport_answer(pml_transport *t, const char *to, pml_slice head,
+                                       pml_buf *body) {
+  return t->send(t, to, head, body, NULL, 1);
 }
 static inline void pml_transport_close(pml_transport *t) { t->close(t); }
 

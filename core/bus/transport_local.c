@@ -185,18 +185,19 @@ static void flush_run(pml_task *task) {
 }
 
 static int local_send(pml_transport *base, const char *to, pml_slice head, pml_buf *body,
-                      pml_buf *extra) {
+                      pml_buf *extra, int owed) {
   local *t = of(base);
   if (t->closed) return PML_ECLOSED;
   size_t n = head.n + pml_buf_slice(body).n + pml_buf_slice(extra).n;
   if (n > PML_RECORD_MAX) return PML_ETOOBIG;
   peer *p = peer_find(t, to);
   if (!p) return PML_ENOENT;
-  int rc = pml_mailbox_reserve(p->who->box, n + sizeof(record));
+  size_t weight = owed ? 0 : n + sizeof(record);
+  int rc = pml_mailbox_reserve(p->who->box, weight);
   if (rc) return rc == PML_ECLOSED ? PML_ENOENT : rc;
   record *r = pml_alloc(sizeof *r + head.n);
   r->mail.next = NULL;
-  r->mail.bytes = n + sizeof *r;
+  r->mail.bytes = weight;
   r->kind = RECORD;
   r->who = t->self;
   r->nhead = head.n;

@@ -18,7 +18,7 @@ void pml_hub_unref(pml_hub *h); /* any thread; transports hold references of the
  * ev is copied. The transport may be closed from inside its events; on_peer may
  * be NULL. A server can be sent to from the turn on_peer told of it, oneself at
  * once. PML_EFULL: 64 MB wait for the server; blocks count in full wherever
- * they are sent. */
+ * they are sent, answers do not count. */
 pml_transport *pml_transport_local_join(pml_hub *h, pml_loop *l, const char *id,
                                         const pml_transport_events *ev);
 

@@ -159,12 +159,16 @@ TEST(transport_local_refuses_at_once_what_cannot_be_delivered) {
   while (n < 100 && (rc = pml_transport_send(a.t, "b", pml_buf_slice(x), big, NULL)) == 0) n++;
   CHECK_EQ(rc, PML_EFULL);
   CHECK(n < 10);
+  for (n = 0; n < 10; n++) CHECK_EQ(pml_transport_answer(a.t, "b", pml_buf_slice(x), big), 0);
+  CHECK_EQ(pml_transport_answer(a.t, "b", pml_buf_slice(big), x), 0);
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), big, NULL), PML_EFULL);
   CHECK_EQ(pml_transport_send(a.t, "a", pml_buf_slice(x), NULL, NULL),
            0); /* another's queue is another's */
   b.log[0] = '\0';
   pml_transport_close(b.t);
   CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), NULL, NULL),
            PML_ENOENT); /* not told yet */
+  CHECK_EQ(pml_transport_answer(a.t, "b", pml_buf_slice(x), NULL), PML_ENOENT);
   pml_transport_close(a.t);
   pml_loop_free(l);
   pml_hub_unref(h);
