@@ -53,15 +53,22 @@ local function ended(self)
     session.text_of(self.id), self.frontendId, now and "was restarted since" or "is gone"), "NOENT")
 end
 
--- Calls the frontend's sys remote; after() comes before the callback.
+-- What cannot be sent is named as the game has it, and as on a frontend.
+local function in_settings(err, argument, name)
+  if not (err and err.code == "ENCODE") then return err end
+  local rest = errors.text(err):match("^argument " .. argument .. "(.*)$")
+  return rest and errors.new(name .. rest, "ENCODE") or err
+end
+
+-- Calls the frontend's sys remote; after(err) comes before the callback and may give another
+-- error.
 local function ask(self, method, cb, after, n, a, b, c)
   local server, what = self._server, "session:" .. method
   return session.ask(server, what, cb, function(done)
     local gone = ended(self)
     if gone then return server.rpc.refuse(what, done, gone) end
     server.rpc.system(self.frontendId, method, function(err)
-      if after and not err then after() end
-      done(err)
+      done(after and after(err) or err)
     end, n, a, b, c)
   end)
 end
@@ -72,7 +79,9 @@ end
 ---@return pomelua.Error|nil err
 function methods:bind(uid, cb)
   cb = session.check_callback("session:bind(uid, cb)", cb)
-  return ask(self, "bind", cb, function() self.uid = uid end, 2, self.id, uid)
+  return ask(self, "bind", cb, function(err)
+    if not err then self.uid = uid end
+  end, 2, self.id, uid)
 end
 
 ---@param uid string|number
@@ -81,7 +90,9 @@ end
 ---@return pomelua.Error|nil err
 function methods:unbind(uid, cb)
   cb = session.check_callback("session:unbind(uid, cb)", cb)
-  return ask(self, "unbind", cb, function() self.uid = nil end, 2, self.id, uid)
+  return ask(self, "unbind", cb, function(err)
+    if not err then self.uid = nil end
+  end, 2, self.id, uid)
 end
 
 ---@param key string
@@ -91,7 +102,8 @@ end
 function methods:push(key, cb)
   cb = session.check_callback("session:push(key, cb)", cb)
   key = session.check_key("session:push(key, cb)", key)
-  return ask(self, "push", cb, nil, 3, self.id, key, self.settings[key])
+  return ask(self, "push", cb, function(err) return in_settings(err, 3, "settings." .. key) end, 3,
+    self.id, key, self.settings[key])
 end
 
 ---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
@@ -99,7 +111,9 @@ end
 ---@return pomelua.Error|nil err
 function methods:pushAll(cb)
   cb = session.check_callback("session:pushAll(cb)", cb)
-  return ask(self, "pushAll", cb, nil, 3, self.id, self.settings, session.removed(self))
+  return ask(self, "pushAll", cb, function(err)
+    return in_settings(err, 2, "settings")
+  end, 3, self.id, self.settings, session.removed(self))
 end
 
 ---@param reason string|function|nil

@@ -117,7 +117,8 @@ function generation.find(gen, name)
   if path == nil then
     path = false
     if name ~= "pomelua" and name:sub(1, 8) ~= "pomelua." then
-      local stem = gen.server.base .. "/" .. name:gsub("%.", "/")
+      -- "./app/util" is the same file, and the same module.
+      local stem = gen.server.base .. ("/" .. name:gsub("%.", "/")):gsub("//+", "/")
       for _, one in ipairs { stem .. ".lua", stem .. "/init.lua" } do
         if not path and text_of(gen, one) then path = one end
       end

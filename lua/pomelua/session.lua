@@ -136,7 +136,8 @@ end
 ---@return pomelua.Error|nil
 function session.bind(server, sid, uid)
   if not valid_uid(uid) then
-    return errors.new("bind: a uid is a string or a number, got " .. type(uid), "INVAL")
+    return errors.new("bind: a uid is a string or a number, got "
+      .. (uid == "" and "an empty string" or type(uid)), "INVAL")
   end
   local node = server.node
   local bound, _, found = node:session(sid)

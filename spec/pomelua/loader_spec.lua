@@ -89,6 +89,15 @@ describe("load", function()
     assert.same({ "chat.other.m" }, names(set.handlers))
   end)
 
+  it("loads a file once, however require writes its name", function()
+    local set = assert(load {
+      ["app/servers/chat/handler/a.lua"] = "local a, b = require 'app.u', require 'app/u'\n"
+        .. "return { m = function() return a == b and b == require './app/u' end }",
+      ["app/u.lua"] = "return {}",
+    })
+    assert.is_true(set.handlers["chat.a.m"].fn())
+  end)
+
   it("skips a file that gives false, and warns of an empty one", function()
     local set = assert(load {
       ["app/servers/chat/handler/a.lua"] = "return false",

@@ -27,6 +27,19 @@ for _, place in ipairs { "frontend", "backend" } do
     end)
     after_each(function() w:close() end)
 
+    it("push, pushAll and bind name what cannot be sent, wherever it is", function()
+      assert.same({ "settings.hp: NaN", "settings.rid.f: a function", "settings.hp: NaN",
+        "bind: a uid is a string or a number, got an empty string" }, ask(function(s)
+        s:set("hp", 0 / 0)
+        local _, first = s:push("hp")
+        local _, all = s:pushAll()
+        s:set("rid", { f = print })
+        local _, second = s:push("rid")
+        local _, third = s:bind("")
+        return first.message, second.message, all.message, third.message
+      end))
+    end)
+
     it("bind, push, pushAll and unbind return true when they are done", function()
       assert.same({ true, "ann", true, true, true }, ask(function(s)
         local bound = s:bind("ann")
