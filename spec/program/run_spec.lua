@@ -10,7 +10,7 @@ local BOT = [[
   for _, transport in ipairs { "tcp", "ws" } do
     local bot = assert(client.connect { port = tonumber(port), transport = transport })
     local answer = assert(bot:request("connector.h.echo", { text = words.hello .. name }))
-    client.wait(20)
+    require("pomelua").sleep(20)
     print(answer.text, arg[0] ~= nil)
     bot:close()
   end
@@ -30,7 +30,8 @@ describe("pomelua run", function()
 
   before_each(function() dir = tree.new { ["bot.lua"] = BOT,
     ["words.lua"] = 'return { hello = "hello " }', ["bad.lua"] = 'error("no")',
-    ["exit.lua"] = "os.exit(3)", ["not.lua"] = "return return" } end)
+    ["exit.lua"] = "os.exit(3)", ["not.lua"] = "return return",
+    ["sleep.lua"] = 'require("pomelua").sleep("1")' } end)
   after_each(function()
     net.closeAll()
     tree.remove(dir)
@@ -62,6 +63,9 @@ describe("pomelua run", function()
     code, _, err = run(dir .. "/not.lua")
     assert.equal(1, code)
     assert.matches("not.lua:1:", err, 1, true)
+    code, _, err = run(dir .. "/sleep.lua")
+    assert.equal(1, code)
+    assert.matches("sleep.lua:1: pomelua.sleep(ms): ms must be a number", err, 1, true)
     code, _, err = run(dir .. "/none.lua")
     assert.equal(1, code)
     assert.matches("there is no script", err, 1, true)
