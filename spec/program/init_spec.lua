@@ -175,9 +175,10 @@ describe("pomelua init", function()
   it("takes the folder after -d as well, and names an option that it does not know", function()
     local folder = tree.new {}
     assert.equal(0, (run(program, { "init", "-d", folder .. "/game" })))
-    local status, out = run(program, { "test", folder .. "/game/spec/table_spec.lua" })
+    local status, out = run(program, { "test", folder .. "/game/spec/table_spec.lua" },
+      { preload = true })
     assert.equal(0, status, out)
-    status, out = run(program, { "test", "-d", folder .. "/game" })
+    status, out = run(program, { "test", "-d", folder .. "/game" }, { preload = true })
     assert.equal(0, status, out)
     for _, args in ipairs { { "init", "--x" }, { "test", "--x" }, { "start", "--x" } } do
       local code, _, err = run(program, args)
