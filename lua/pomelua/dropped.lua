@@ -22,18 +22,25 @@ local function is_data(gen, unit, t)
   return t ~= server.globals.base and t ~= server.globals.values and t ~= package.loaded
 end
 
--- found: list of {name, table, copy}, and numbers {name, fn, index, value}.
+-- What is remembered keeps nothing alive that the game has let go.
+local weak = { __mode = "kv" }
+
+-- found: list of {name, ref = {table}, copy, count}, and numbers {name, fn, index, value}. count:
+-- keys whose value is no function.
 local function note(gen, unit, found, name, t)
   if found.seen[t] or #found >= TABLES or not is_data(gen, unit, t) then return end
   found.seen[t] = true
-  local copy, count = {}, 0
+  local copy, count, keys = setmetatable({}, weak), 0, 0
   for key, value in next, t do
-    count = count + 1
-    if count > KEYS then return end
+    keys = keys + 1
+    if keys > KEYS then return end
     copy[key] = value
+    if type(value) ~= "function" then count = count + 1 end
   end
-  found[#found + 1] = { name = name, table = t, copy = copy }
-  for key, value in next, copy do
+  found[#found + 1] = {
+    name = name, ref = setmetatable({ t }, weak), copy = copy, count = count,
+  }
+  for key, value in next, t do
     if type(value) == "table" then
       note(gen, unit, found, type(key) == "string" and name .. "." .. key or name, value)
     end
@@ -77,13 +84,15 @@ end
 
 -- Functions do not count: a module that replaces one of its own is not data.
 local function has_changed(one)
-  for key, value in next, one.table do
-    if type(value) ~= "function" and not rawequal(one.copy[key], value) then return true end
+  local t, count = one.ref[1], 0
+  if t == nil then return true end -- another one has its place
+  for key, value in next, t do
+    if type(value) ~= "function" then
+      if not rawequal(one.copy[key], value) then return true end
+      count = count + 1
+    end
   end
-  for key, value in next, one.copy do
-    if type(value) ~= "function" and rawget(one.table, key) == nil then return true end
-  end
-  return false
+  return count ~= one.count
 end
 
 ---What is lost with a unit: a sentence, or nil.
