@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FLUSH_MS 200  /* for the log, before it is said that all is up */
 #define LEAVE_MS 6000 /* for the threads, when their servers have stopped; connections linger */
 #define SIGNALS 5     /* that are taken, see signals */
 
@@ -206,6 +207,8 @@ static int open_web(pml_program *p) {
 static void all_up(pml_program *p) {
   if (open_web(p) != 0) return;
   p->up = 1;
+  /* Whoever reads that it is ready finds what the start had to say, unless nobody reads that. */
+  if (p->o->output) pml_output_flush(p->o->output, FLUSH_MS);
   p->o->say("ready", p->o->ud);
   tell_all(p, PML_ALL_UP);
 }
