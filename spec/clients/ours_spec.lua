@@ -10,7 +10,7 @@ describe("the page's client", function()
     if missing then return end
     local run = support.script "ours-alone.js"
     assert(run:expect("done", nil, support.patience))
-    for _, event in ipairs(run.events) do seen[event.what] = event end
+    seen = run:looked()
     run:finish()
   end)
   teardown(net.closeAll)
@@ -29,8 +29,7 @@ describe("the page's client", function()
   } do
     it("is such that " .. what, function()
       if missing then pending(missing) end
-      local event = assert(seen[what], "was not looked at")
-      assert.equal("ok", event.event, event.body)
+      support.assert_seen(seen, what)
     end)
   end
 end)

@@ -16,7 +16,7 @@ describe("the page of the chat", function()
       table.concat(chat.connectors, ","), net.built("screenshots"))
     -- The visit has deadlines of its own for each thing it waits for.
     assert(visit:expect("done", nil, 100000))
-    for _, event in ipairs(visit.events) do seen[event.what] = event end
+    seen = visit:looked()
   end)
   teardown(function()
     if visit then visit:finish() end
@@ -44,8 +44,7 @@ describe("the page of the chat", function()
   } do
     it("is such that " .. what, function()
       if missing then pending(missing) end
-      local event = assert(seen[what], "was not looked at")
-      assert.equal("ok", event.event, event.body)
+      support.assert_seen(seen, what)
     end)
   end
 end)

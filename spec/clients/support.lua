@@ -183,6 +183,19 @@ function Client:expect(name, fields, ms)
     cjson.encode(self.events), self.process.err:sub(-2000))
 end
 
+-- What a script that looks at things has seen, its events by what each is about.
+function Client:looked()
+  local seen = {}
+  for _, event in ipairs(self.events) do seen[event.what] = event end
+  return seen
+end
+
+-- That it looked at a thing, and found it so.
+function support.assert_seen(seen, what)
+  local event = assert(seen[what], "was not looked at")
+  assert(event.event == "ok", event.body)
+end
+
 -- Whether such an event has come; does not wait.
 function Client:has(name)
   self:listen()
