@@ -90,8 +90,8 @@ describe("a script over its budget", function()
 
   it("leaves its traceback in the log", function()
     assert.equal(500, answer("chat.chatHandler.insist").code)
-    assert.matches("error chat%-1 chat%.chatHandler%.insist: [^\n]*chatHandler%.lua:%d+: "
-      .. KILLED .. "\n  stack traceback:\n[^\n]*chatHandler%.lua:", server.process.err)
+    assert(server.process:waitErr("error chat%-1 chat%.chatHandler%.insist: [^\n]*"
+      .. "chatHandler%.lua:%d+: " .. KILLED .. "\n  stack traceback:\n[^\n]*chatHandler%.lua:"))
   end)
 end)
 

@@ -85,7 +85,7 @@ describe("a server whose scripts hold too much memory", function()
     assert.same({ code = 200 }, ask("take", { mib = 100 }))
     local refused = net.wait(function() return ask("noop").code == 500 end)
     assert.is_true(refused)
-    assert.matches("over memorySoft of 60: new requests get code 500", server.process.err, 1, true)
+    assert(server.process:waitErr("over memorySoft of 60: new requests get code 500"))
     -- One request a second is let through.
     local given = net.wait(function() return ask("give").code == 200 end, app.patience)
     assert.is_true(given)

@@ -193,12 +193,11 @@ describe("what an operator asks for", function()
     pomelua("stop", "nobody")
     pomelua("reload")
     pomelua("stop", "chat-1")
-    local log = server.process.err
     for _, line in ipairs {
       "restart chat%-1, asked for by user %d+, process %d+\n", "restart chat%-1: restarted\n",
       "reload, asked for by user %d+, process %d+\n", "stop chat%-1: stopped\n",
     } do
-      assert.matches(" info  pomelua " .. line, log)
+      assert(server.process:waitErr(" info  pomelua " .. line))
     end
   end)
 

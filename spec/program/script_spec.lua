@@ -84,7 +84,8 @@ describe("a script that recurses through C", function()
     it("gets an error and everybody else goes on: " .. name, function()
       assert.equal(500, assert(client:request("connector.entryHandler." .. name, {})).code)
       assert.same({ code = 200, n = 7 }, client:request("connector.entryHandler.echo", { n = 7 }))
-      local said = server.process.err:match("connector%.entryHandler%." .. name .. ": ([^\n]*)")
+      local said = assert(server.process:waitErr("connector%.entryHandler%." .. name
+        .. ": ([^\n]*)\n"))
       assert.matches("^app/servers/connector/handler/entryHandler%.lua:%d+: ", said)
     end)
   end
@@ -115,9 +116,9 @@ describe("a program", function()
     end]], "budget = 100"))
     assert.equal(200, assert(client:request("connector.entryHandler.wait", {})).code)
     assert.equal(200, assert(client:request("connector.entryHandler.echo", {})).code)
-    assert.matches("warn  connector%-1 message connector%.entryHandler%.wait is blocked in C"
-      .. "[^\n]*generation 1", process.err)
-    assert.matches("message connector%.entryHandler%.wait is no longer blocked\n", process.err)
+    assert(process:waitErr("warn  connector%-1 message connector%.entryHandler%.wait is blocked"
+      .. " in C[^\n]*generation 1"))
+    assert(process:waitErr("message connector%.entryHandler%.wait is no longer blocked\n"))
   end)
 
   it("that a fault ends says where", function()

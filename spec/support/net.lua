@@ -130,6 +130,22 @@ function Process:waitLine(pattern, ms, field)
   return nil, ("no line %q; printed: %s%s"):format(pattern, self.out, self.err)
 end
 
+-- Waits until its standard error matches; returns the captures, or the match. A running
+-- program writes its log by a thread: what it said before an answer may be read after it.
+---@param pattern string of one or several lines
+---@param ms integer?
+---@return string? capture
+---@return string? message what it printed instead
+function Process:waitErr(pattern, ms)
+  local found = net.wait(function()
+    local caps = { self.err:match(pattern) }
+    if caps[1] then return caps end
+    if self.code and self.reading == 0 then return { nil } end
+  end, ms)
+  if found and found[1] then return unpack(found) end
+  return nil, ("nothing that matches %q; printed: %s"):format(pattern, self.err)
+end
+
 ---@param name string "sigterm", "sigint", …
 function Process:kill(name)
   if not self.code then self.handle:kill(name) end
