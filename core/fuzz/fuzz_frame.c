@@ -3,7 +3,7 @@
 #include "fuzz/chunks.h"
 #include "wire/frame.h"
 #include "wire/package.h"
-#include "wire/wsframe.h"
+#include "wire/ws_frame.h"
 
 typedef struct {
   tape heard;

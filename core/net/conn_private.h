@@ -9,8 +9,8 @@
 #include "loop/ring.h"
 #include "net/listener.h"
 #include "net/outq.h"
-#include "wire/wsframe.h"
-#include "wire/wshake.h"
+#include "wire/ws_frame.h"
+#include "wire/ws_handshake.h"
 
 #include <uv.h>
 

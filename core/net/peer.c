@@ -6,7 +6,7 @@
 #include "wire/frame.h"
 #include "wire/package.h"
 #include "wire/utf8.h"
-#include "wire/wsframe.h"
+#include "wire/ws_frame.h"
 
 #define BEAT_EVERY_MS 1000u
 /* A client's beat may come early by this much: timers and networks are not exact. */

@@ -1,7 +1,7 @@
 #include "base/err.h"
 #include "net/conn_private.h"
 #include "test/conn_world.h"
-#include "wire/wsframe.h"
+#include "wire/ws_frame.h"
 
 #include <linux/filter.h>
 #include <netinet/tcp.h>

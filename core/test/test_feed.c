@@ -1,6 +1,6 @@
 #include "base/err.h"
 #include "test/conn_world.h"
-#include "wire/wsframe.h"
+#include "wire/ws_frame.h"
 
 #include <errno.h>
 #include <pthread.h>

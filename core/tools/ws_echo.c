@@ -4,7 +4,7 @@
  *   ws-echo [PORT]     on 127.0.0.1; a free port without one. The port is printed. */
 #include "base/err.h"
 #include "net/listener.h"
-#include "wire/wsframe.h"
+#include "wire/ws_frame.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "wire/frame.h"
 
 #include "wire/package.h"
-#include "wire/wsframe.h"
+#include "wire/ws_frame.h"
 
 #include <assert.h>
 

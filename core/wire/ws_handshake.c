@@ -1,4 +1,4 @@
-#include "wire/wshake.h"
+#include "wire/ws_handshake.h"
 
 #include "base/err.h"
 #include "base/mem.h"

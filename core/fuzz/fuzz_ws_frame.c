@@ -3,7 +3,7 @@
  * may differ by what of a text had been reported, so only its start counts. */
 #include "base/err.h"
 #include "fuzz/chunks.h"
-#include "wire/wsframe.h"
+#include "wire/ws_frame.h"
 
 #define LIMIT 300u
 

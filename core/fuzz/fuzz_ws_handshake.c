@@ -2,7 +2,7 @@
  * always one whole HTTP head, and 101 only for a request that says websocket. */
 #include "base/err.h"
 #include "fuzz/chunks.h"
-#include "wire/wshake.h"
+#include "wire/ws_handshake.h"
 
 #include <strings.h>
 

@@ -1,4 +1,4 @@
-#include "wire/wsframe.h"
+#include "wire/ws_frame.h"
 
 #include "base/err.h"
 #include "test/test.h"
