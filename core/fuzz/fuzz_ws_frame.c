@@ -10,7 +10,7 @@
 typedef struct {
   tape data, control;
   int open;
-  pml_wsframe *ends; /* on CLOSE */
+  pml_ws_frame *ends; /* on CLOSE */
 } run;
 
 static int on_data(uint8_t op, pml_slice piece, int fin, void *ud) {
@@ -31,11 +31,11 @@ static int on_control(uint8_t op, pml_slice payload, void *ud) {
   tape_put(&r->control, &r->data.n, sizeof r->data.n);
   tape_put(&r->control, payload.p, payload.n);
   if (op != PML_WS_CLOSE) return 0;
-  if (r->ends) pml_wsframe_fini(r->ends);
+  if (r->ends) pml_ws_frame_fini(r->ends);
   return PML_ECLOSED;
 }
 
-static const pml_wsframe_hooks hooks = {on_data, on_control};
+static const pml_ws_frame_hooks hooks = {on_data, on_control};
 
 static int code_ok(unsigned c) {
   return (c >= 1000 && c <= 1003) || (c >= 1007 && c <= 1014) || (c >= 3000 && c <= 4999);
@@ -119,14 +119,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
   if (n < 1) return 0;
   chunks c = chunks_of(d[0]);
   d++, n--;
-  pml_wsframe p = {0}, q = {0};
+  pml_ws_frame p = {0}, q = {0};
   run truth = {0}, whole = {.ends = &p}, pieces = {.ends = &q};
   uint16_t code = 0;
   int want = plain(d, n, &truth, &code);
 
   uint8_t *copy = malloc(n ? n : 1);
   memcpy(copy, d, n);
-  MUST(pml_wsframe_feed(&p, copy, n, LIMIT, &hooks, &whole) == want);
+  MUST(pml_ws_frame_feed(&p, copy, n, LIMIT, &hooks, &whole) == want);
   MUST(p.code == code);
   compare(&truth, &whole, want);
   free(copy);
@@ -136,15 +136,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
     k = chunks_next(&c, n - i);
     copy = malloc(k);
     memcpy(copy, d + i, k);
-    rc = pml_wsframe_feed(&q, copy, k, LIMIT, &hooks, &pieces);
+    rc = pml_ws_frame_feed(&q, copy, k, LIMIT, &hooks, &pieces);
     free(copy);
   }
   MUST(rc == want);
   MUST(q.code == code);
   compare(&truth, &pieces, want);
 
-  pml_wsframe_fini(&p);
-  pml_wsframe_fini(&q);
+  pml_ws_frame_fini(&p);
+  pml_ws_frame_fini(&q);
   free(truth.data.p), free(truth.control.p);
   free(whole.data.p), free(whole.control.p);
   free(pieces.data.p), free(pieces.control.p);

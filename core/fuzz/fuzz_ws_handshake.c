@@ -6,7 +6,7 @@
 
 #include <strings.h>
 
-static void check_answer(const pml_wshake_result *r, const uint8_t *d, size_t n) {
+static void check_answer(const pml_ws_handshake_result *r, const uint8_t *d, size_t n) {
   const pml_buf *a = r->answer;
   char line[16];
   snprintf(line, sizeof line, "HTTP/1.1 %d ", r->status);
@@ -28,15 +28,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
   if (n < 1) return 0;
   chunks c = chunks_of(d[0]);
   d++, n--;
-  pml_wshake h = {0};
-  pml_wshake_result whole = {0}, pieces = {0};
+  pml_ws_handshake h = {0};
+  pml_ws_handshake_result whole = {0}, pieces = {0};
   uint8_t *copy = malloc(n ? n : 1);
   memcpy(copy, d, n);
-  int want = pml_wshake_feed(&h, copy, n, &whole);
+  int want = pml_ws_handshake_feed(&h, copy, n, &whole);
   free(copy);
   MUST(want == 0 || want == PML_EAGAIN);
   if (want == 0) check_answer(&whole, d, n);
-  pml_wshake_fini(&h);
+  pml_ws_handshake_fini(&h);
 
   int rc = PML_EAGAIN;
   size_t used = 0;
@@ -44,9 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
     k = chunks_next(&c, n - i);
     copy = malloc(k);
     memcpy(copy, d + i, k);
-    rc = pml_wshake_feed(&h, copy, k, &pieces);
+    rc = pml_ws_handshake_feed(&h, copy, k, &pieces);
     free(copy);
-    MUST(h.cap <= PML_WSHAKE_HEAD_MAX * 2);
+    MUST(h.cap <= PML_WS_HANDSHAKE_HEAD_MAX * 2);
     used = i + pieces.used;
   }
   MUST(rc == want);
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
     MUST(pml_slice_eq(pml_buf_slice(whole.answer), pml_buf_slice(pieces.answer)));
     if (whole.status == 101) MUST(used == whole.used);
   }
-  pml_wshake_fini(&h);
+  pml_ws_handshake_fini(&h);
   pml_buf_unref(whole.answer);
   pml_buf_unref(pieces.answer);
   return 0;

@@ -121,7 +121,7 @@ void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {
   }
   if (c->state == PML__WAITING || (c->state == PML__UPGRADING && !c->q)) graceful = 0;
   if (graceful && ws) {
-    pml_buf *b = pml_wsframe_close(ws_code ? ws_code : PML_WS_NORMAL, NULL);
+    pml_buf *b = pml_ws_frame_close(ws_code ? ws_code : PML_WS_NORMAL, NULL);
     pml__conn_put(c, b, pml_buf_slice(b));
   }
   pml__conn_begin_close(c, why, 0, graceful);
@@ -172,8 +172,8 @@ void pml__conn_bury(pml_conn *c) {
     shutdown(c->fd, SHUT_RDWR);
   }
   pml_timer_stop(c->s->loop, &c->timer);
-  if (c->state == PML__UPGRADING) pml_wshake_fini(&c->in.shake);
-  if (c->state == PML__WEBSOCKET) pml_wsframe_fini(&c->in.frame);
+  if (c->state == PML__UPGRADING) pml_ws_handshake_fini(&c->in.shake);
+  if (c->state == PML__WEBSOCKET) pml_ws_frame_fini(&c->in.frame);
   uv_close((uv_handle_t *)&c->tcp, on_closed);
   /* From here libuv reads nothing of a write that is under way. */
   if (c->q) pml__outq_cut(c->q, 0);

@@ -71,8 +71,8 @@ struct pml_conn {
   pml_list node;
   pml_timer timer; /* upgrade, then slow, then linger */
   union {
-    pml_wshake shake;  /* PML__UPGRADING */
-    pml_wsframe frame; /* PML__WEBSOCKET */
+    pml_ws_handshake shake; /* PML__UPGRADING */
+    pml_ws_frame frame;     /* PML__WEBSOCKET */
   } in;
   pml_listener *s;
   pml_conn *next_dirty;

@@ -22,7 +22,7 @@ static int on_ws_data(uint8_t op, pml_slice piece, int fin, void *ud) {
 static int on_ws_control(uint8_t op, pml_slice payload, void *ud) {
   pml_conn *c = ud;
   if (op == PML_WS_PING && !c->closing) {
-    pml_buf *b = pml_wsframe_control(PML_WS_PONG, payload.p, payload.n);
+    pml_buf *b = pml_ws_frame_control(PML_WS_PONG, payload.p, payload.n);
     pml__conn_put(c, b, pml_buf_slice(b));
     pml__conn_queued(c);
     return 0;
@@ -35,15 +35,15 @@ static int on_ws_control(uint8_t op, pml_slice payload, void *ud) {
     return PML_ECLOSED;
   }
   uint16_t code = payload.n < 2 ? PML_WS_NO_STATUS : (uint16_t)(payload.p[0] << 8 | payload.p[1]);
-  pml_buf *b = pml_wsframe_control(PML_WS_CLOSE, payload.p, payload.n < 2 ? 0 : 2);
+  pml_buf *b = pml_ws_frame_control(PML_WS_CLOSE, payload.p, payload.n < 2 ? 0 : 2);
   pml__conn_put(c, b, pml_buf_slice(b));
   pml__conn_begin_close(c, PML_END_PEER, code, 1);
   return PML_ECLOSED;
 }
 
 static void feed_ws(pml_conn *c, uint8_t *p, size_t n) {
-  static const pml_wsframe_hooks hooks = {on_ws_data, on_ws_control};
-  int r = pml_wsframe_feed(&c->in.frame, p, n, c->s->o.limits.ws_frame_max, &hooks, c);
+  static const pml_ws_frame_hooks hooks = {on_ws_data, on_ws_control};
+  int r = pml_ws_frame_feed(&c->in.frame, p, n, c->s->o.limits.ws_frame_max, &hooks, c);
   if (!r || r == PML_ECLOSED) return;
   uint16_t code = c->in.frame.code;
   if (c->closing) {
@@ -65,8 +65,8 @@ static void opened(pml_conn *c, uint8_t state) {
 }
 
 static void feed_http(pml_conn *c, uint8_t *p, size_t n) {
-  pml_wshake_result r;
-  int e = pml_wshake_feed(&c->in.shake, p, n, &r);
+  pml_ws_handshake_result r;
+  int e = pml_ws_handshake_feed(&c->in.shake, p, n, &r);
   if (e == PML_EAGAIN) return;
   if (e) {
     pml_conn_close(c, PML_END_PROTOCOL, 0);
@@ -77,7 +77,7 @@ static void feed_http(pml_conn *c, uint8_t *p, size_t n) {
     pml_conn_close(c, PML_END_HANDSHAKE, 0);
     return;
   }
-  pml_wshake_fini(&c->in.shake);
+  pml_ws_handshake_fini(&c->in.shake);
   memset(&c->in.frame, 0, sizeof c->in.frame);
   pml__conn_mark(c);
   opened(c, PML__WEBSOCKET);

@@ -262,7 +262,7 @@ void pml_conn_send_ws(pml_conn *c, uint8_t op, pml_buf *payload) {
   if (c->closing || c->state != PML__WEBSOCKET) return;
   uint8_t head[10];
   pml_writer w = {0};
-  pml_writer_put(&w, head, pml_wsframe_write_head(head, op, 1, payload->len));
+  pml_writer_put(&w, head, pml_ws_frame_write_head(head, op, 1, payload->len));
   pml_writer_put(&w, payload->data, payload->len);
   pml_buf *b = pml_writer_finish(&w);
   pml__conn_put(c, b, pml_buf_slice(b));
@@ -271,7 +271,7 @@ void pml_conn_send_ws(pml_conn *c, uint8_t op, pml_buf *payload) {
 
 void pml_conn_ping(pml_conn *c) {
   if (c->closing || c->state != PML__WEBSOCKET) return;
-  pml_buf *b = pml_wsframe_control(PML_WS_PING, NULL, 0);
+  pml_buf *b = pml_ws_frame_control(PML_WS_PING, NULL, 0);
   pml__conn_put(c, b, pml_buf_slice(b));
   c->s->counts.pings++;
   pml__conn_queued(c);

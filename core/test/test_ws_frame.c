@@ -11,7 +11,7 @@ typedef struct {
   int messages;
   uint8_t open; /* op of the message in the middle */
   int stop;
-  pml_wsframe *ends;
+  pml_ws_frame *ends;
 } heard;
 
 static void say(heard *h, const char *format, const void *p, size_t n) {
@@ -28,7 +28,7 @@ static int on_data(uint8_t op, pml_slice piece, int fin, void *ud) {
   h->bytes += piece.n;
   if (piece.n < 100) say(h, "%.*s", piece.p, piece.n);
   if (fin) say(h, "%.*s. ", "", 0), h->messages++;
-  if (h->ends) pml_wsframe_fini(h->ends);
+  if (h->ends) pml_ws_frame_fini(h->ends);
   return h->stop;
 }
 
@@ -39,17 +39,17 @@ static int on_control(uint8_t op, pml_slice payload, void *ud) {
       : op == PML_WS_PONG ? "<pong %.*s>"
                           : "<close %.*s>",
       payload.p, payload.n);
-  if (h->ends) pml_wsframe_fini(h->ends);
+  if (h->ends) pml_ws_frame_fini(h->ends);
   return h->stop;
 }
 
-static const pml_wsframe_hooks hooks = {on_data, on_control};
+static const pml_ws_frame_hooks hooks = {on_data, on_control};
 
 /* Appends a client's frame, masked, to out; returns the new length. */
 static size_t client(uint8_t *out, size_t at, uint8_t first, const void *payload, size_t n) {
   static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
   uint8_t head[10];
-  size_t k = pml_wsframe_write_head(head, 0, 0, n);
+  size_t k = pml_ws_frame_write_head(head, 0, 0, n);
   head[0] = first;
   head[1] |= 0x80;
   memcpy(out + at, head, k);
@@ -58,34 +58,34 @@ static size_t client(uint8_t *out, size_t at, uint8_t first, const void *payload
   return at + k + 4 + n;
 }
 
-static int feed(pml_wsframe *p, const uint8_t *bytes, size_t n, size_t step, heard *h) {
+static int feed(pml_ws_frame *p, const uint8_t *bytes, size_t n, size_t step, heard *h) {
   static uint8_t copy[200000]; /* a feed unmasks in place */
   memcpy(copy, bytes, n);
   int rc = 0;
   for (size_t i = 0; i < n && !rc; i += step)
-    rc = pml_wsframe_feed(p, copy + i, n - i < step ? n - i : step, LIMIT, &hooks, h);
+    rc = pml_ws_frame_feed(p, copy + i, n - i < step ? n - i : step, LIMIT, &hooks, h);
   return rc;
 }
 
 /* Feeds bytes in pieces of every size, and checks what is heard. */
 static void check_text(const uint8_t *bytes, size_t n, const char *want) {
   for (size_t step = 1; step <= n; step++) {
-    pml_wsframe p = {0};
+    pml_ws_frame p = {0};
     heard h = {0};
     CHECK_EQ(feed(&p, bytes, n, step, &h), 0);
     CHECK_BYTES(h.text, h.n, want);
     CHECK(p.ctl == NULL);
-    pml_wsframe_fini(&p);
+    pml_ws_frame_fini(&p);
   }
 }
 
 static void check_error(const uint8_t *bytes, size_t n, int rc, int code) {
   for (size_t step = 1; step <= n; step++) {
-    pml_wsframe p = {0};
+    pml_ws_frame p = {0};
     heard h = {0};
     CHECK_EQ(feed(&p, bytes, n, step, &h), rc);
     CHECK_EQ(p.code, code);
-    pml_wsframe_fini(&p);
+    pml_ws_frame_fini(&p);
   }
 }
 
@@ -94,13 +94,13 @@ static void check_hex_error(const char *hex, int rc, int code) {
   check_error(bytes, test_unhex(hex, bytes), rc, code);
 }
 
-TEST(wsframe_reads_the_masked_hello_of_the_rfc) {
+TEST(ws_frame_reads_the_masked_hello_of_the_rfc) {
   uint8_t bytes[32];
   size_t n = test_unhex("818537fa213d7f9f4d5158", bytes);
   check_text(bytes, n, "text Hello. ");
 }
 
-TEST(wsframe_reads_fragments_with_a_ping_between) {
+TEST(ws_frame_reads_fragments_with_a_ping_between) {
   uint8_t b[256];
   size_t n = client(b, 0, PML_WS_BINARY, "one ", 4);
   n = client(b, n, 0x80 | PML_WS_PING, "here?", 5);
@@ -112,7 +112,7 @@ TEST(wsframe_reads_fragments_with_a_ping_between) {
   check_text(b, n, "bin one <ping here?>two <pong >three. text next. ");
 }
 
-TEST(wsframe_reports_empty_messages) {
+TEST(ws_frame_reports_empty_messages) {
   uint8_t b[64];
   size_t n = client(b, 0, 0x80 | PML_WS_BINARY, "", 0);
   n = client(b, n, 0x80 | PML_WS_TEXT, "", 0);
@@ -121,7 +121,7 @@ TEST(wsframe_reports_empty_messages) {
   check_text(b, n, "bin . text . text . ");
 }
 
-TEST(wsframe_unmasks_every_length_at_every_cut) {
+TEST(ws_frame_unmasks_every_length_at_every_cut) {
   uint8_t plain[80], b[128];
   for (size_t i = 0; i < sizeof plain; i++) plain[i] = (uint8_t)('A' + i % 26);
   for (size_t len = 1; len <= sizeof plain; len++) {
@@ -132,14 +132,14 @@ TEST(wsframe_unmasks_every_length_at_every_cut) {
   }
 }
 
-TEST(wsframe_reads_both_wide_lengths) {
+TEST(ws_frame_reads_both_wide_lengths) {
   static uint8_t big[LIMIT], b[LIMIT + 64];
   memset(big, 'x', sizeof big);
   size_t sizes[] = {125, 126, 127, 65535, 65536, LIMIT}, steps[] = {1, 7, 1000, sizeof b};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     size_t n = client(b, 0, 0x80 | PML_WS_TEXT, big, sizes[i]);
     for (size_t k = 0; k < 4; k++) {
-      pml_wsframe p = {0};
+      pml_ws_frame p = {0};
       heard h = {0};
       CHECK_EQ(feed(&p, b, n, steps[k], &h), 0);
       CHECK_EQ(h.bytes, sizes[i]);
@@ -148,7 +148,7 @@ TEST(wsframe_reads_both_wide_lengths) {
   }
 }
 
-TEST(wsframe_length_needs_not_be_the_shortest_form) {
+TEST(ws_frame_length_needs_not_be_the_shortest_form) {
   uint8_t b[64];
   size_t n = test_unhex("82fe00020000000061"
                         "62",
@@ -160,7 +160,7 @@ TEST(wsframe_length_needs_not_be_the_shortest_form) {
   check_text(b, n, "bin ab. ");
 }
 
-TEST(wsframe_refuses_what_the_rfc_forbids) {
+TEST(ws_frame_refuses_what_the_rfc_forbids) {
   check_hex_error("8205", PML_EPROTO, PML_WS_PROTOCOL); /* not masked */
   check_hex_error("c2", PML_EPROTO, PML_WS_PROTOCOL);   /* reserved bits */
   check_hex_error("a2", PML_EPROTO, PML_WS_PROTOCOL);
@@ -176,7 +176,7 @@ TEST(wsframe_refuses_what_the_rfc_forbids) {
   check_hex_error("82ff80", PML_ETOOBIG, PML_WS_PROTOCOL);        /* top bit of the length */
 }
 
-TEST(wsframe_refuses_a_length_above_the_limit_before_its_bytes) {
+TEST(ws_frame_refuses_a_length_above_the_limit_before_its_bytes) {
   check_hex_error("82ff0000000000011171", PML_ETOOBIG, PML_WS_TOO_BIG); /* LIMIT + 1 */
   check_hex_error("82ff7fffffffffffffff", PML_ETOOBIG, PML_WS_TOO_BIG);
 }
@@ -194,7 +194,7 @@ static void check_utf8(const char *one, const char *two, int rc) {
   check_text(b, n, want);
 }
 
-TEST(wsframe_checks_text_across_fragments) {
+TEST(ws_frame_checks_text_across_fragments) {
   check_utf8("\xf0\x9f", "\x98\x80", 0);
   check_utf8("gr\xc3", "\xbc\xc3\x9f", 0);
   check_utf8("gr\xc3", "x", PML_EPROTO);
@@ -202,7 +202,7 @@ TEST(wsframe_checks_text_across_fragments) {
   check_utf8("\xed\xa0\x80", "", PML_EPROTO);
 }
 
-TEST(wsframe_fails_at_the_first_bad_byte_of_a_text) {
+TEST(ws_frame_fails_at_the_first_bad_byte_of_a_text) {
   uint8_t b[64];
   size_t n = client(b, 0, 0x80 | PML_WS_TEXT, "ab\xff rest that never comes", 26);
   check_error(b, n - 20, PML_EPROTO, PML_WS_BAD_DATA);
@@ -215,7 +215,7 @@ static int close_with(unsigned code, const char *reason, uint16_t *out) {
   size_t n = strlen(reason);
   memcpy(payload + 2, reason, n);
   n = client(b, 0, 0x80 | PML_WS_CLOSE, payload, n + 2);
-  pml_wsframe p = {0};
+  pml_ws_frame p = {0};
   heard h = {0};
   int rc = feed(&p, b, n, n, &h);
   *out = p.code;
@@ -223,7 +223,7 @@ static int close_with(unsigned code, const char *reason, uint16_t *out) {
   return rc;
 }
 
-TEST(wsframe_accepts_only_close_codes_that_may_travel) {
+TEST(ws_frame_accepts_only_close_codes_that_may_travel) {
   uint16_t code;
   for (unsigned c = 0; c < 6000; c++) {
     int ok = (c >= 1000 && c <= 1003) || (c >= 1007 && c <= 1014) || (c >= 3000 && c <= 4999);
@@ -235,13 +235,13 @@ TEST(wsframe_accepts_only_close_codes_that_may_travel) {
   CHECK_EQ(code, PML_WS_BAD_DATA);
 }
 
-TEST(wsframe_close_has_no_payload_or_at_least_two_bytes) {
+TEST(ws_frame_close_has_no_payload_or_at_least_two_bytes) {
   uint8_t b[32];
   check_text(b, client(b, 0, 0x80 | PML_WS_CLOSE, "", 0), "<close >");
   check_error(b, client(b, 0, 0x80 | PML_WS_CLOSE, "x", 1), PML_EPROTO, PML_WS_PROTOCOL);
 }
 
-TEST(wsframe_control_payload_may_be_125_bytes_in_any_pieces) {
+TEST(ws_frame_control_payload_may_be_125_bytes_in_any_pieces) {
   uint8_t b[256], payload[125];
   char want[160];
   memset(payload, 'p', sizeof payload);
@@ -249,27 +249,27 @@ TEST(wsframe_control_payload_may_be_125_bytes_in_any_pieces) {
   check_text(b, client(b, 0, 0x80 | PML_WS_PING, payload, 125), want);
 }
 
-TEST(wsframe_hook_may_stop_the_feed_and_end_the_parser) {
+TEST(ws_frame_hook_may_stop_the_feed_and_end_the_parser) {
   uint8_t b[64];
   size_t n = client(b, 0, 0x80 | PML_WS_PING, "x", 1);
   n = client(b, n, 0x80 | PML_WS_BINARY, "y", 1);
   for (size_t step = 1; step <= n; step++) {
-    pml_wsframe p = {0};
+    pml_ws_frame p = {0};
     heard h = {.stop = PML_ECLOSED, .ends = &p};
     CHECK_EQ(feed(&p, b, n, step, &h), PML_ECLOSED);
     CHECK_BYTES(h.text, h.n, "<ping x>");
   }
 }
 
-TEST(wsframe_server_headers_are_the_shortest_and_not_masked) {
+TEST(ws_frame_server_headers_are_the_shortest_and_not_masked) {
   uint8_t h[10];
-  CHECK_EQ(pml_wsframe_write_head(h, PML_WS_BINARY, 1, 125), 2);
+  CHECK_EQ(pml_ws_frame_write_head(h, PML_WS_BINARY, 1, 125), 2);
   CHECK(test_hex_eq(h, 2, "827d"));
-  CHECK_EQ(pml_wsframe_write_head(h, PML_WS_TEXT, 0, 126), 4);
+  CHECK_EQ(pml_ws_frame_write_head(h, PML_WS_TEXT, 0, 126), 4);
   CHECK(test_hex_eq(h, 4, "017e007e"));
-  CHECK_EQ(pml_wsframe_write_head(h, PML_WS_BINARY, 1, 65535), 4);
+  CHECK_EQ(pml_ws_frame_write_head(h, PML_WS_BINARY, 1, 65535), 4);
   CHECK(test_hex_eq(h, 4, "827effff"));
-  CHECK_EQ(pml_wsframe_write_head(h, PML_WS_BINARY, 1, 65536), 10);
+  CHECK_EQ(pml_ws_frame_write_head(h, PML_WS_BINARY, 1, 65536), 10);
   CHECK(test_hex_eq(h, 10, "827f0000000000010000"));
 }
 
@@ -278,24 +278,24 @@ static void check_buf(pml_buf *b, const char *hex) {
   pml_buf_unref(b);
 }
 
-TEST(wsframe_control_frames_are_written) {
-  check_buf(pml_wsframe_control(PML_WS_PONG, "ab", 2), "8a026162");
-  check_buf(pml_wsframe_control(PML_WS_PING, NULL, 0), "8900");
-  check_buf(pml_wsframe_close(PML_WS_NORMAL, NULL), "880203e8");
-  check_buf(pml_wsframe_close(PML_WS_PROTOCOL, "no"), "880403ea6e6f");
-  check_buf(pml_wsframe_close(PML_WS_NO_STATUS, "never sent"), "8800");
+TEST(ws_frame_control_frames_are_written) {
+  check_buf(pml_ws_frame_control(PML_WS_PONG, "ab", 2), "8a026162");
+  check_buf(pml_ws_frame_control(PML_WS_PING, NULL, 0), "8900");
+  check_buf(pml_ws_frame_close(PML_WS_NORMAL, NULL), "880203e8");
+  check_buf(pml_ws_frame_close(PML_WS_PROTOCOL, "no"), "880403ea6e6f");
+  check_buf(pml_ws_frame_close(PML_WS_NO_STATUS, "never sent"), "8800");
 }
 
-TEST(wsframe_close_reason_is_cut_between_characters) {
+TEST(ws_frame_close_reason_is_cut_between_characters) {
   char reason[200];
   memset(reason, 'r', sizeof reason);
   strcpy(reason + 122, "\xc3\xbc and more");
-  pml_buf *b = pml_wsframe_close(PML_WS_POLICY, reason);
+  pml_buf *b = pml_ws_frame_close(PML_WS_POLICY, reason);
   CHECK_EQ(b->len, 2 + 2 + 122);
   pml_buf_unref(b);
   memset(reason, 'r', 150);
   reason[150] = '\0';
-  b = pml_wsframe_close(PML_WS_POLICY, reason);
+  b = pml_ws_frame_close(PML_WS_POLICY, reason);
   CHECK_EQ(b->len, 2 + 125);
   pml_buf_unref(b);
 }

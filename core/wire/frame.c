@@ -23,7 +23,7 @@ pml_buf *pml_frame_end(pml_writer *w, uint8_t package_type) {
   size_t package = PML_PKG_HEAD + body, room = ws_room(package);
   uint8_t head[10], *at = pml_writer_at(w, PML_FRAME_ROOM - PML_PKG_HEAD);
   pml_package_write_head(at, package_type, body);
-  size_t n = pml_wsframe_write_head(head, PML_WS_BINARY, 1, package);
+  size_t n = pml_ws_frame_write_head(head, PML_WS_BINARY, 1, package);
   assert(n == room); /* ours */
   memcpy(at - room, head, n);
   return pml_writer_finish(w);

@@ -14,7 +14,7 @@
 
 static int is_control(unsigned op) { return op >= PML_WS_CLOSE; }
 
-static int fail(pml_wsframe *p, int err, uint16_t code) {
+static int fail(pml_ws_frame *p, int err, uint16_t code) {
   p->code = code;
   return err;
 }
@@ -22,7 +22,7 @@ static int fail(pml_wsframe *p, int err, uint16_t code) {
 /* Checks what is there of a frame header, have bytes of it, and returns how
  * many bytes it will have as far as is known; an error otherwise. A header is
  * refused at its first wrong byte. */
-static int check_head(pml_wsframe *p, const uint8_t *h, size_t have, uint64_t limit) {
+static int check_head(pml_ws_frame *p, const uint8_t *h, size_t have, uint64_t limit) {
   unsigned op = h[0] & OPCODE;
   if (h[0] & RESERVED) return fail(p, PML_EPROTO, PML_WS_PROTOCOL);
   if (op > PML_WS_PONG || (op > PML_WS_BINARY && !is_control(op)))
@@ -47,7 +47,7 @@ static int check_head(pml_wsframe *p, const uint8_t *h, size_t have, uint64_t li
 }
 
 /* Takes a frame header. 1: taken, 0: it needs more bytes. */
-static int take_head(pml_wsframe *p, uint8_t **at, const uint8_t *end, uint64_t limit) {
+static int take_head(pml_ws_frame *p, uint8_t **at, const uint8_t *end, uint64_t limit) {
   const uint8_t *h = *at;
   size_t here = (size_t)(end - *at);
   if (p->nhead == 0) {
@@ -81,7 +81,7 @@ static int take_head(pml_wsframe *p, uint8_t **at, const uint8_t *end, uint64_t 
   return 1;
 }
 
-static void unmask(pml_wsframe *p, uint8_t *bytes, size_t n) {
+static void unmask(pml_ws_frame *p, uint8_t *bytes, size_t n) {
   uint8_t mask[8];
   for (unsigned i = 0; i < 8; i++) mask[i] = p->mask[(p->mask_at + i) & 3];
   uint64_t wide;
@@ -104,7 +104,7 @@ static int code_allowed(unsigned code) {
   return code >= 1000 && code <= 1014 && (code < 1004 || code > 1006);
 }
 
-static int check_close(pml_wsframe *p, pml_slice payload) {
+static int check_close(pml_ws_frame *p, pml_slice payload) {
   if (payload.n == 0) return 0;
   if (payload.n == 1 || !code_allowed((unsigned)payload.p[0] << 8 | payload.p[1]))
     return fail(p, PML_EPROTO, PML_WS_PROTOCOL);
@@ -114,8 +114,8 @@ static int check_close(pml_wsframe *p, pml_slice payload) {
 
 /* The parser stands after the frame before a hook is called, because the hook
  * may end the connection and the parser with it. */
-static int take_control(pml_wsframe *p, uint8_t **at, const uint8_t *end,
-                        const pml_wsframe_hooks *hooks, void *ud) {
+static int take_control(pml_ws_frame *p, uint8_t **at, const uint8_t *end,
+                        const pml_ws_frame_hooks *hooks, void *ud) {
   size_t here = (size_t)(end - *at);
   uint8_t *bytes = *at, *kept = NULL;
   size_t n = here < p->left ? here : (size_t)p->left;
@@ -142,8 +142,8 @@ static int take_control(pml_wsframe *p, uint8_t **at, const uint8_t *end,
   return rc;
 }
 
-static int take_data(pml_wsframe *p, uint8_t **at, const uint8_t *end,
-                     const pml_wsframe_hooks *hooks, void *ud) {
+static int take_data(pml_ws_frame *p, uint8_t **at, const uint8_t *end,
+                     const pml_ws_frame_hooks *hooks, void *ud) {
   size_t here = (size_t)(end - *at);
   uint8_t *bytes = *at, op = p->op;
   size_t n = here < p->left ? here : (size_t)p->left;
@@ -161,8 +161,8 @@ static int take_data(pml_wsframe *p, uint8_t **at, const uint8_t *end,
   return hooks->on_data(op, pml_slice_of(bytes, n), last, ud);
 }
 
-int pml_wsframe_feed(pml_wsframe *p, uint8_t *bytes, size_t n, uint64_t limit,
-                     const pml_wsframe_hooks *hooks, void *ud) {
+int pml_ws_frame_feed(pml_ws_frame *p, uint8_t *bytes, size_t n, uint64_t limit,
+                      const pml_ws_frame_hooks *hooks, void *ud) {
   if (n == 0) return 0;
   uint8_t *at = bytes;
   const uint8_t *end = bytes + n;
@@ -176,12 +176,12 @@ int pml_wsframe_feed(pml_wsframe *p, uint8_t *bytes, size_t n, uint64_t limit,
   return 0;
 }
 
-void pml_wsframe_fini(pml_wsframe *p) {
+void pml_ws_frame_fini(pml_ws_frame *p) {
   pml_free(p->ctl);
   memset(p, 0, sizeof *p);
 }
 
-size_t pml_wsframe_write_head(uint8_t out[10], uint8_t op, int fin, uint64_t n) {
+size_t pml_ws_frame_write_head(uint8_t out[10], uint8_t op, int fin, uint64_t n) {
   out[0] = (uint8_t)(op | (fin ? FIN : 0));
   if (n < 126) {
     out[1] = (uint8_t)n;
@@ -193,17 +193,17 @@ size_t pml_wsframe_write_head(uint8_t out[10], uint8_t op, int fin, uint64_t n) 
   return 2 + wide;
 }
 
-pml_buf *pml_wsframe_control(uint8_t op, const void *payload, size_t n) {
+pml_buf *pml_ws_frame_control(uint8_t op, const void *payload, size_t n) {
   assert(is_control(op) && n <= CONTROL_MAX); /* ours */
   pml_buf *b = pml_buf_new(2 + n);
-  pml_wsframe_write_head(b->data, op, 1, n);
+  pml_ws_frame_write_head(b->data, op, 1, n);
   if (n) memcpy(b->data + 2, payload, n);
   return b;
 }
 
-pml_buf *pml_wsframe_close(uint16_t code, const char *reason) {
+pml_buf *pml_ws_frame_close(uint16_t code, const char *reason) {
   if (code == PML_WS_NO_STATUS || code == PML_WS_ABNORMAL)
-    return pml_wsframe_control(PML_WS_CLOSE, NULL, 0);
+    return pml_ws_frame_control(PML_WS_CLOSE, NULL, 0);
   uint8_t payload[CONTROL_MAX];
   size_t n = reason ? strlen(reason) : 0;
   if (n > CONTROL_MAX - 2) {
@@ -213,5 +213,5 @@ pml_buf *pml_wsframe_close(uint16_t code, const char *reason) {
   payload[0] = (uint8_t)(code >> 8);
   payload[1] = (uint8_t)code;
   if (n) memcpy(payload + 2, reason, n);
-  return pml_wsframe_control(PML_WS_CLOSE, payload, 2 + n);
+  return pml_ws_frame_control(PML_WS_CLOSE, payload, 2 + n);
 }

@@ -1,10 +1,10 @@
-/* wsframe: RFC 6455 frames from a client (section 5), fed in any pieces.
+/* ws_frame: RFC 6455 frames from a client (section 5), fed in any pieces.
  *
  * Data payload is reported piece by piece, unmasked in place, as it arrives;
  * nothing of it is stored here. A control frame's payload (at most 125 bytes)
  * is reported whole. Text is checked as UTF-8 across pieces and fragments. */
-#ifndef PML_WIRE_WSFRAME_H
-#define PML_WIRE_WSFRAME_H
+#ifndef PML_WIRE_WS_FRAME_H
+#define PML_WIRE_WS_FRAME_H
 
 #include "base/buf.h"
 #include "wire/utf8.h"
@@ -40,7 +40,7 @@ typedef struct {
   /* PING, PONG or CLOSE with its whole payload. For CLOSE the payload has been
    * checked (length not 1, code allowed, reason UTF-8). Same return. */
   int (*on_control)(uint8_t op, pml_slice payload, void *ud);
-} pml_wsframe_hooks;
+} pml_ws_frame_hooks;
 
 /* Zeroed is a valid start. */
 typedef struct {
@@ -53,20 +53,20 @@ typedef struct {
   uint8_t *ctl; /* private: a cut control payload, owned; NULL when idle */
   uint8_t nctl;
   uint16_t code; /* read-only: after an error, the close code to send */
-} pml_wsframe;
+} pml_ws_frame;
 
 /* Unmasks bytes in place. 0, or PML_EPROTO (p->code says which close code:
  * 1002, 1007), or PML_ETOOBIG (a frame whose announced length is above limit,
  * or has its top bit set; 1009 or 1002), or what a hook returned. */
-int pml_wsframe_feed(pml_wsframe *p, uint8_t *bytes, size_t n, uint64_t limit,
-                     const pml_wsframe_hooks *hooks, void *ud);
-void pml_wsframe_fini(pml_wsframe *p);
+int pml_ws_frame_feed(pml_ws_frame *p, uint8_t *bytes, size_t n, uint64_t limit,
+                      const pml_ws_frame_hooks *hooks, void *ud);
+void pml_ws_frame_fini(pml_ws_frame *p);
 
 /* Writes a server's (unmasked) frame header; returns its size: 2, 4 or 10. */
-size_t pml_wsframe_write_head(uint8_t out[10], uint8_t op, int fin, uint64_t n);
+size_t pml_ws_frame_write_head(uint8_t out[10], uint8_t op, int fin, uint64_t n);
 /* A whole control frame: n is at most 125. Returns owned. */
-pml_buf *pml_wsframe_control(uint8_t op, const void *payload, size_t n);
+pml_buf *pml_ws_frame_control(uint8_t op, const void *payload, size_t n);
 /* A close frame with a code and a reason (cut to 123 bytes). Returns owned. */
-pml_buf *pml_wsframe_close(uint16_t code, const char *reason);
+pml_buf *pml_ws_frame_close(uint16_t code, const char *reason);
 
 #endif

@@ -85,13 +85,13 @@ static int names(pml_slice list, const char *word) {
  * and a byte that no head has ends it at once. */
 static int scan(const uint8_t *p, size_t from, size_t n) {
   for (size_t i = from; i < n; i++) {
-    if (i >= PML_WSHAKE_HEAD_MAX) return HEAD_TOO_BIG;
+    if (i >= PML_WS_HANDSHAKE_HEAD_MAX) return HEAD_TOO_BIG;
     uint8_t c = p[i], before = i ? p[i - 1] : 0;
     if ((before == '\r') != (c == '\n')) return HEAD_BAD;
     if ((c < 0x20 && c != '\r' && c != '\n' && c != '\t') || c == 0x7f) return HEAD_BAD;
     if (c == '\n' && i >= 3 && p[i - 2] == '\n') return (int)(i + 1);
   }
-  return n < PML_WSHAKE_HEAD_MAX ? HEAD_OPEN : HEAD_TOO_BIG;
+  return n < PML_WS_HANDSHAKE_HEAD_MAX ? HEAD_OPEN : HEAD_TOO_BIG;
 }
 
 /* The next line without its CR LF. */
@@ -161,7 +161,7 @@ static int good_key(pml_slice key) {
 static void put(pml_writer *w, const char *text) { pml_writer_put(w, text, strlen(text)); }
 
 /* bare: the answer to HEAD, which has the headers only. */
-static void refuse(pml_wshake_result *out, int bare, int status, const char *reason,
+static void refuse(pml_ws_handshake_result *out, int bare, int status, const char *reason,
                    const char *headers, const char *body) {
   char line[96];
   pml_writer w = {0};
@@ -176,12 +176,12 @@ static void refuse(pml_wshake_result *out, int bare, int status, const char *rea
   out->answer = pml_writer_finish(&w);
 }
 
-static void refuse_bad(pml_wshake_result *out, int bare, const char *why) {
+static void refuse_bad(pml_ws_handshake_result *out, int bare, const char *why) {
   refuse(out, bare, 400, "Bad Request", "", why);
 }
 
 /* RFC 6455 4.2.2, step 5. */
-static void accept_key(pml_slice key, pml_slice protocol, pml_wshake_result *out) {
+static void accept_key(pml_slice key, pml_slice protocol, pml_ws_handshake_result *out) {
   char text[KEY_LEN + sizeof KEY_GUID];
   unsigned char sum[EVP_MAX_MD_SIZE], accept[64];
   unsigned n = 0;
@@ -206,7 +206,7 @@ static void accept_key(pml_slice key, pml_slice protocol, pml_wshake_result *out
 }
 
 /* Host is not asked for: nothing here depends on it, and any Origin is good. */
-static void answer(pml_slice head, int bare, pml_wshake_result *out) {
+static void answer(pml_slice head, int bare, pml_ws_handshake_result *out) {
   request r = {0};
   if (!read_request(head, &r)) {
     refuse_bad(out, bare, "This is not an HTTP/1.1 request.\n");
@@ -230,7 +230,7 @@ static void answer(pml_slice head, int bare, pml_wshake_result *out) {
   }
 }
 
-static void keep(pml_wshake *h, const uint8_t *bytes, size_t n) {
+static void keep(pml_ws_handshake *h, const uint8_t *bytes, size_t n) {
   uint32_t need = h->have + (uint32_t)n;
   if (need > h->cap) {
     uint32_t cap = h->cap ? h->cap * 2 : FIRST_CAP;
@@ -241,11 +241,12 @@ static void keep(pml_wshake *h, const uint8_t *bytes, size_t n) {
   h->have = need;
 }
 
-int pml_wshake_feed(pml_wshake *h, const uint8_t *bytes, size_t n, pml_wshake_result *out) {
+int pml_ws_handshake_feed(pml_ws_handshake *h, const uint8_t *bytes, size_t n,
+                          pml_ws_handshake_result *out) {
   const uint8_t *p = bytes;
   size_t before = h->have, total = n;
-  if (before) { /* a head fits in PML_WSHAKE_HEAD_MAX: no more than that is kept */
-    size_t room = PML_WSHAKE_HEAD_MAX - before;
+  if (before) { /* a head fits in PML_WS_HANDSHAKE_HEAD_MAX: no more than that is kept */
+    size_t room = PML_WS_HANDSHAKE_HEAD_MAX - before;
     keep(h, bytes, n < room ? n : room);
     p = h->part;
     total = h->have;
@@ -255,7 +256,7 @@ int pml_wshake_feed(pml_wshake *h, const uint8_t *bytes, size_t n, pml_wshake_re
     if (!before) keep(h, bytes, n);
     return PML_EAGAIN;
   }
-  pml_wshake_result result = {.used = n};
+  pml_ws_handshake_result result = {.used = n};
   int bare = total >= 5 && memcmp(p, "HEAD ", 5) == 0;
   if (end == HEAD_BAD) {
     refuse_bad(&result, bare, "This is not an HTTP/1.1 request.\n");
@@ -266,12 +267,12 @@ int pml_wshake_feed(pml_wshake *h, const uint8_t *bytes, size_t n, pml_wshake_re
     result.used = (size_t)end - before;
     answer(pml_slice_of(p, (size_t)end), bare, &result);
   }
-  pml_wshake_fini(h);
+  pml_ws_handshake_fini(h);
   *out = result;
   return 0;
 }
 
-void pml_wshake_fini(pml_wshake *h) {
+void pml_ws_handshake_fini(pml_ws_handshake *h) {
   pml_free(h->part);
   memset(h, 0, sizeof *h);
 }
