@@ -21,7 +21,7 @@ FLAGS   = $(CFLAGS) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(INCS) $(SAN)
 # A path as one word of the shell's, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
-LAYERS := base wire model loop net bus node bind
+LAYERS := base wire model loop net bus node host bind
 SRC    := $(foreach l,$(LAYERS),$(wildcard core/$(l)/*.c))
 TESTS  := $(wildcard core/test/*.c)
 OBJ    := $(SRC:core/%.c=$(BUILD)/obj/%.o)

@@ -4,7 +4,7 @@
 #include "bind/call.h"
 #include "bind/ctext.h"
 #include "bind/lua_node.h"
-#include "node/ask.h"
+#include "host/control_client.h"
 
 #define TNAME "pomelua.program"
 

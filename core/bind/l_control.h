@@ -3,7 +3,7 @@
 #ifndef PML_BIND_L_CONTROL_H
 #define PML_BIND_L_CONTROL_H
 
-#include "node/program.h"
+#include "host/program.h"
 
 #include <lua.h>
 

@@ -8,7 +8,7 @@
 #include "bind/budget.h"
 #include "bind/memory.h"
 #include "node/node.h"
-#include "node/program.h"
+#include "host/program.h"
 
 #include <lauxlib.h>
 #include <lua.h>

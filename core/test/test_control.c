@@ -1,4 +1,4 @@
-#include "net/control.h"
+#include "host/control.h"
 
 #include "base/err.h"
 #include "test/test.h"

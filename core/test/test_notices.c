@@ -1,4 +1,4 @@
-#include "node/notices.h"
+#include "host/notices.h"
 #include "test/test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "node/program.h"
+#include "host/program.h"
 
 #include "test/fake_script.h"
 #include "test/net.h"

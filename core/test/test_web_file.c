@@ -1,4 +1,4 @@
-#include "net/web_file.h"
+#include "host/web_file.h"
 
 #include "test/web.h"
 

@@ -2,7 +2,7 @@
 #ifndef PML_TEST_WEB_H
 #define PML_TEST_WEB_H
 
-#include "net/web.h"
+#include "host/web.h"
 #include "test/test.h"
 
 #include <arpa/inet.h>

@@ -9,7 +9,7 @@
 --
 -- A step ends when it calls cb, or when it returns and either takes no cb or
 -- returns something: `return nil, err` is cb(err). Each has a deadline, beforeShutdown that of
--- the whole stop (core/node/ladder), which asks for the steps of a stop one by one.
+-- the whole stop (core/host/ladder), which asks for the steps of a stop one by one.
 local current = require "pomelua.current"
 local errors = require "pomelua.errors"
 local loader = require "pomelua.loader"

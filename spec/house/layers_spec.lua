@@ -3,7 +3,8 @@ local may = {
   base = {}, wire = { "base" }, model = { "base" }, loop = { "base" },
   net = { "base", "wire", "loop" }, bus = { "base", "wire", "loop" },
   node = { "base", "wire", "model", "loop", "net", "bus" },
-  bind = { "base", "wire", "model", "loop", "bus", "node" },
+  host = { "base", "wire", "model", "loop", "net", "bus", "node" },
+  bind = { "base", "wire", "model", "loop", "bus", "node", "host" },
 }
 -- Headers of libraries, and the only places where they belong.
 local libraries = {
@@ -12,11 +13,11 @@ local libraries = {
   ["^openssl/evp%.h$"] = { "^base/", "^wire/", "^model/" },
   ["^openssl/ssl%.h$"] = { "^net/" },
   ["^openssl/"] = { "^base/", "^wire/", "^model/", "^net/" },
-  ["^uv%.h$"] = { "^loop/", "^net/", "^bus/", "^tools/" },
+  ["^uv%.h$"] = { "^loop/", "^net/", "^bus/", "^host/", "^tools/" },
   ["^liburing%.h$"] = { "^loop/" },
   ["^jemalloc/"] = { "^base/mem%.c$" },
   ["^nats%.h$"] = { "^bus/transport_nats%." },
-  ["^microhttpd%.h$"] = { "^net/web%.c$", "^net/web_file%.[ch]$" },
+  ["^microhttpd%.h$"] = { "^host/web%.c$", "^host/web_file%.[ch]$" },
   ["^lua.*%.h$"] = { "^bind/", "^main%." },
 }
 

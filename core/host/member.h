@@ -1,13 +1,13 @@
 /* member: one server of a program: its thread, and the words between that and main's. What
  * the files program, member and ladder know of each other; included by no other folder. */
-#ifndef PML_NODE_MEMBER_H
-#define PML_NODE_MEMBER_H
+#ifndef PML_HOST_MEMBER_H
+#define PML_HOST_MEMBER_H
 
 #include "base/list.h"
 #include "loop/mailbox.h"
 #include "loop/timer.h"
-#include "node/ladder.h"
-#include "node/program.h"
+#include "host/ladder.h"
+#include "host/program.h"
 
 #include <pthread.h>
 

@@ -1,8 +1,8 @@
 /* web: static files over plain HTTP (config/web.json), by libmicrohttpd in a
  * thread of its own: GET and HEAD, index.html for folders, MIME types, 304 by Last-Modified
  * and ETag, nothing outside root (no "..", no dot files, no symlink that leads out). */
-#ifndef PML_NET_WEB_H
-#define PML_NET_WEB_H
+#ifndef PML_HOST_WEB_H
+#define PML_HOST_WEB_H
 
 #include "base/log.h"
 

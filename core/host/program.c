@@ -1,12 +1,12 @@
-#include "node/program.h"
+#include "host/program.h"
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/signals.h"
-#include "net/control.h"
-#include "net/web.h"
-#include "node/member.h"
-#include "node/notices.h"
+#include "host/control.h"
+#include "host/web.h"
+#include "host/member.h"
+#include "host/notices.h"
 
 #include <errno.h>
 #include <signal.h>

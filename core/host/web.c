@@ -1,10 +1,10 @@
-#include "net/web.h"
+#include "host/web.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/throttle.h"
-#include "net/web_file.h"
+#include "host/web_file.h"
 #include "wire/http_fields.h"
 
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 /* ask: the tools' side of the control socket: a line to a running program, its lines
  * back. Blocks; for command line tools only. */
-#ifndef PML_NODE_ASK_H
-#define PML_NODE_ASK_H
+#ifndef PML_HOST_CONTROL_CLIENT_H
+#define PML_HOST_CONTROL_CLIENT_H
 
 #include "base/buf.h"
 

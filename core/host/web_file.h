@@ -1,8 +1,8 @@
 /* web_file: the answer that carries one file: its type, validators, range and content coding.
  *
- * For net/web only. RFC 9110: 8.8 (validators), 13 (conditions), 14 (ranges). */
-#ifndef PML_NET_WEB_FILE_H
-#define PML_NET_WEB_FILE_H
+ * For host/web only. RFC 9110: 8.8 (validators), 13 (conditions), 14 (ranges). */
+#ifndef PML_HOST_WEB_FILE_H
+#define PML_HOST_WEB_FILE_H
 
 #include <microhttpd.h>
 #include <sys/stat.h>

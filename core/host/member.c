@@ -1,4 +1,4 @@
-#include "node/member.h"
+#include "host/member.h"
 
 #include "base/err.h"
 #include "base/mem.h"

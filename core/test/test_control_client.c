@@ -1,8 +1,8 @@
-/* Tests of node/ask.c, against net/control on a thread of its own. */
-#include "node/ask.h"
+/* Tests of host/control_client.c, against host/control on a thread of its own. */
+#include "host/control_client.h"
 
 #include "base/err.h"
-#include "net/control.h"
+#include "host/control.h"
 #include "test/test.h"
 
 #include <pthread.h>

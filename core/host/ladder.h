@@ -11,8 +11,8 @@
  * All is quiet when nothing is open on any server, every record that was on its way has
  * arrived (each server has had an answer from each other), and then nothing is open still and
  * nothing has begun meanwhile. A server that looks idle may have mail. */
-#ifndef PML_NODE_LADDER_H
-#define PML_NODE_LADDER_H
+#ifndef PML_HOST_LADDER_H
+#define PML_HOST_LADDER_H
 
 #include "base/log.h"
 #include "base/slot.h"

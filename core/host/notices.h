@@ -1,7 +1,7 @@
 /* notices: what servers have to say once while they start. Equal texts of several servers
  * become one line that names them. Owned by one thread. */
-#ifndef PML_NODE_NOTICES_H
-#define PML_NODE_NOTICES_H
+#ifndef PML_HOST_NOTICES_H
+#define PML_HOST_NOTICES_H
 
 #include "base/list.h"
 

@@ -1,4 +1,4 @@
-#include "node/notices.h"
+#include "host/notices.h"
 
 #include "base/buf.h"
 #include "base/mem.h"

@@ -6,8 +6,8 @@
  * SIGTERM and SIGINT stop it in order, with a deadline; a second one ends it at
  * once. When something had to be cut, the log names it and the status is not 0. A server that fails
  * to load, or to listen, ends the program with its one line and status 1. */
-#ifndef PML_NODE_PROGRAM_H
-#define PML_NODE_PROGRAM_H
+#ifndef PML_HOST_PROGRAM_H
+#define PML_HOST_PROGRAM_H
 
 #include "base/log.h"
 #include "node/node.h"

@@ -1,7 +1,7 @@
-#include "node/ladder.h"
+#include "host/ladder.h"
 
 #include "base/mem.h"
-#include "node/member.h"
+#include "host/member.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
-#include "node/ask.h"
+#include "host/control_client.h"
 
 #include "base/err.h"
-#include "net/control.h"
+#include "host/control.h"
 
 #include <errno.h>
 #include <poll.h>

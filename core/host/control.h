@@ -1,8 +1,8 @@
 /* control: the local control socket: text lines in, text lines out, for the tools of
  * the one who runs the program. A Unix socket of mode 0600; a client that sends a
  * line above PML_CONTROL_LINE, or does not read its answers, is closed. */
-#ifndef PML_NET_CONTROL_H
-#define PML_NET_CONTROL_H
+#ifndef PML_HOST_CONTROL_H
+#define PML_HOST_CONTROL_H
 
 #include "base/buf.h"
 #include "base/slot.h"
