@@ -22,7 +22,8 @@ local HABITS = {
   console = "print(...) and pomelua.log.info(format, ...) write the log",
   Math = "it is math in Lua: math.random(), math.floor(x), math.max(a, b)",
   Date = "os.time() gives seconds since 1970, os.date(format) a text",
-  JSON = 'messages and settings are tables already; require "cjson" reads and writes texts',
+  JSON = "messages and settings are tables already; pomelua.json.decode(text) and"
+    .. " pomelua.json.encode(value) are for texts",
   setTimeout = "it is app:setTimeout(ms, fn)", setInterval = "it is app:setInterval(ms, fn)",
   setImmediate = "it is app:setTimeout(0, fn)",
   clearTimeout = "it is app:clearTimer(id)", clearInterval = "it is app:clearTimer(id)",

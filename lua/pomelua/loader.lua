@@ -39,7 +39,7 @@ local function build(gen, unit, app, warnings)
       :format(unit.name, type(value))
   end
   unit.value = value
-  dropped.remember(gen, unit)
+  if value ~= unit.raw then dropped.remember(gen, unit) end -- it is the factory's, not the file's
   return true
 end
 

@@ -8,6 +8,7 @@ local settings = {}
 
 local MAX = 86400000 -- a day, for what is in milliseconds
 local BYTES = 2 ^ 30
+local LONG = 9 -- letters of a name that is not nearly another by chance
 
 -- kind "number": {config key, node key, least, most}
 local function number(node_key, least, most)
@@ -266,15 +267,41 @@ function settings.lost(before, now)
   return keys[1] and table.concat(keys, ", ") or nil
 end
 
--- What is set beside the groups is the app's own, unless it is Pomelo's or nearly a group.
+-- The setting of a group that a key of the app's own has the name of, "group.key": when only one
+-- group has it, and the value is one that the setting could have.
+local function setting_of(key, value)
+  local found
+  for group, rules in pairs(known) do
+    local rule = rules[key]
+    if rule and (found or rule.kind == "any") then return nil end
+    if rule then found = group end
+  end
+  local rule = found and known[found][key]
+  if rule and (rule.kind == "later" and truthy(value) or rule.kind ~= "later"
+    and not check[rule.kind](rule, value)) then
+    return found .. "." .. key
+  end
+end
+
+-- What is set beside the groups is the app's own, unless it is Pomelo's, nearly that, or nearly
+-- a group.
 local function read_others(values, warnings)
+  local function warn(...) warnings[#warnings + 1] = (...):format(select(2, ...)) end
   for _, key in ipairs(sorted(values)) do
-    local meant = not known[key] and near.to(key, known, 2)
-    if absent[key] and truthy(values[key]) then
-      warnings[#warnings + 1] = ("%s: %s"):format(key, absent[key])
-    elseif meant then
-      warnings[#warnings + 1] = ("%s: no such group of settings, it does nothing; did you mean %s?")
-        :format(key, meant)
+    local value = values[key]
+    local group = not known[key] and near.to(key, known, 2)
+    local pomelos = not known[key] and #key >= LONG and near.to(key, absent, 2)
+    local setting = setting_of(key, value)
+    if absent[key] then
+      if truthy(value) then warn("%s: %s", key, absent[key]) end
+    elseif group then
+      warn("%s: no such group of settings, it does nothing; did you mean %s?", key, group)
+    elseif setting then
+      warn("%s: it is a value of the app's own, which changes nothing here; the setting is %s,"
+        .. " app:set(%q, { %s = ... })", key, setting, setting:match("^%w+"), key)
+    elseif pomelos and truthy(value) then
+      warn("%s: it is a value of the app's own, which changes nothing here; Pomelo has %s: %s",
+        key, pomelos, absent[pomelos])
     end
   end
 end

@@ -298,6 +298,11 @@ describe("settings", function()
     errorHandler = { print, "this version has no error handlers" },
     systemMonitor = { true, "this version has no monitor" },
     dictionaryConfig = { {}, "this version sends routes in full" },
+    systemMonitr = { true, "Pomelo has systemMonitor: this version has no monitor" },
+    reload = { true, "the setting is serverConfig.reload, app:set(\"serverConfig\", { reload" },
+    heartbeat = { 5, "the setting is connectorConfig.heartbeat" },
+    broadcastFilter = { print, "the setting is channelConfig.broadcastFilter" },
+    useDict = { true, "the setting is connectorConfig.useDict" },
   } do
     it("are warned of when they are in " .. key, function()
       local warnings = assert(settings.read({ [key] = row[1] }, {})).warnings
@@ -337,7 +342,8 @@ describe("settings", function()
 
   it("may stand beside values that are the app's own", function()
     assert.same({}, assert(settings.read({ env = "x", roomConfig = {}, gameConfig = {}, db = 1,
-      userConfig = {}, systemMonitor = false, items = {} }, {})).warnings)
+      userConfig = {}, systemMonitor = false, items = {}, timeout = 5, heartbeat = "never",
+      reload = {}, debugLog = true, hash = true }, {})).warnings)
   end)
 
   it("cut a fraction of a second off, and refuse what is no number", function()

@@ -126,7 +126,7 @@ describe("a global that there is not", function()
   end
 
   for name, meant in pairs {
-    Date = "os.time()", console = "pomelua.log.info", JSON = "tables already",
+    Date = "os.time()", console = "pomelua.log.info", JSON = "pomelua.json.decode(text)",
     Math = "it is math in Lua", null = "pomelua.null", undefined = "it is nil in Lua",
     setTimeout = "app:setTimeout(ms, fn)", parseInt = "tonumber", this = "self",
     app = "the file's factory gets it", pomelua = 'require "pomelua"',
