@@ -8,7 +8,7 @@
 #include "bind/json.h"
 #include "bind/l_watch.h"
 #include "bind/lua_node.h"
-#include "node/backend.h"
+#include "node/calls_in.h"
 #include "node/frontend.h"
 #include "node/requests.h"
 #include "wire/frame.h"

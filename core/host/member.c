@@ -3,9 +3,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "bus/rpc.h"
-#include "node/backend.h"
+#include "node/calls_in.h"
 #include "node/frontend.h"
-#include "node/inside.h"
+#include "node/state.h"
 #include "node/requests.h"
 
 #include <stdio.h>

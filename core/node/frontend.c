@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "node/inside.h"
+#include "node/state.h"
 #include "node/requests.h"
 #include "wire/frame.h"
 

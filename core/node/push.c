@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/uidset.h"
-#include "node/inside.h"
+#include "node/state.h"
 #include "node/resolve.h"
 #include "wire/frame.h"
 

@@ -2,7 +2,7 @@
  * spec/program/stop_spec.lua and core/test/test_node.c. */
 #include "base/err.h"
 #include "base/mem.h"
-#include "node/inside.h"
+#include "node/state.h"
 
 #define FLUSH_MS 86400000 /* whoever asks has a deadline of its own */
 

@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "node/inside.h"
+#include "node/state.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 #include "wire/package.h"

@@ -3,7 +3,7 @@
 #include "bind/call.h"
 #include "bind/lua_node.h"
 #include "bind/open.h"
-#include "node/inside.h"
+#include "node/state.h"
 #include "test/virtual.h"
 
 #include <lualib.h>

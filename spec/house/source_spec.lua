@@ -185,7 +185,7 @@ describe("the C sources", function()
   end)
 
   -- Or one that says so: what is tested through something else is named there
-  -- with its folder, as node/backend.c.
+  -- with its folder, as node/calls_in.c.
   it("give every file a test or a spec of its name", function()
     local specs, text, wrong = {}, {}, {}
     for _, path in ipairs(files("spec", "*_spec.lua")) do

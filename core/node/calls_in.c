@@ -1,8 +1,8 @@
-#include "node/backend.h"
+#include "node/calls_in.h"
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "node/inside.h"
+#include "node/state.h"
 #include "node/push.h"
 #include "node/requests.h"
 #include "wire/message.h"

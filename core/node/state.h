@@ -1,6 +1,6 @@
-/* inside: what the files of this folder know of a node. Included by no other folder. */
-#ifndef PML_NODE_INSIDE_H
-#define PML_NODE_INSIDE_H
+/* state: what the files of this folder know of a node. Included by no other folder. */
+#ifndef PML_NODE_STATE_H
+#define PML_NODE_STATE_H
 
 #include "base/pool.h"
 #include "bus/rpc.h"
@@ -45,7 +45,7 @@ struct pml_node {
   pml_pool request_pool, forward_pool; /* of node/requests, node/frontend */
   size_t forwards_open;                /* node/frontend: requests at other servers */
   pml_slots *pending;                  /* node/frontend: messages that wait for on_route */
-  pml_slots *remote_calls;             /* node/backend */
+  pml_slots *remote_calls;             /* node/calls_in */
   uint32_t generation;                 /* of the scripts: requests and calls that come in get it */
   pml_slots *pushes;                   /* node/push: waiting for acknowledgements */
   pml_slots *timers;                   /* script timers */

@@ -1,6 +1,6 @@
-/* backend: records from other servers become script calls; answers go back. */
-#ifndef PML_NODE_BACKEND_H
-#define PML_NODE_BACKEND_H
+/* calls_in: records from other servers become script calls; answers go back. */
+#ifndef PML_NODE_CALLS_IN_H
+#define PML_NODE_CALLS_IN_H
 
 #include "node/requests.h"
 

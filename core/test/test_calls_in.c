@@ -1,4 +1,4 @@
-#include "node/backend.h"
+#include "node/calls_in.h"
 
 #include "node/requests.h"
 #include "test/virtual.h"
@@ -37,7 +37,7 @@ static int reply(virtual_node *v, pml_id id, int status, const char *text) {
   return rc;
 }
 
-TEST(backend_calls_are_answered_once) {
+TEST(calls_in_calls_are_answered_once) {
   virtual_node v;
   virtual_record r;
   open_back(&v);
@@ -57,7 +57,7 @@ TEST(backend_calls_are_answered_once) {
   virtual_close(&v);
 }
 
-TEST(backend_forgets_calls_whose_caller_gave_up) {
+TEST(calls_in_forgets_calls_whose_caller_gave_up) {
   virtual_node v;
   open_back(&v);
   call(&v, 1, 100, "[]");
@@ -70,7 +70,7 @@ TEST(backend_forgets_calls_whose_caller_gave_up) {
   virtual_close(&v);
 }
 
-TEST(backend_keeps_a_call_open_when_an_answer_is_too_big) {
+TEST(calls_in_keeps_a_call_open_when_an_answer_is_too_big) {
   virtual_node v;
   open_back(&v);
   call(&v, 1, 100, "[]");
@@ -83,7 +83,7 @@ TEST(backend_keeps_a_call_open_when_an_answer_is_too_big) {
   virtual_close(&v);
 }
 
-TEST(backend_refuses_calls_when_places_have_run_out) {
+TEST(calls_in_refuses_calls_when_places_have_run_out) {
   virtual_node v;
   virtual_record r;
   open_back(&v);
@@ -94,7 +94,7 @@ TEST(backend_refuses_calls_when_places_have_run_out) {
   virtual_close(&v);
 }
 
-TEST(backend_forgets_what_a_server_that_went_is_owed) {
+TEST(calls_in_forgets_what_a_server_that_went_is_owed) {
   virtual_node v;
   virtual_record r;
   open_back(&v);
@@ -121,7 +121,7 @@ TEST(backend_forgets_what_a_server_that_went_is_owed) {
   virtual_close(&v);
 }
 
-TEST(backend_hands_on_forwarded_messages) {
+TEST(calls_in_hands_on_forwarded_messages) {
   virtual_node v;
   pml_envelope env = {.kind = PML_ENV_FORWARD, .call = 7, .ms = 11000, .msg_type = PML_MSG_REQUEST};
   env.msg_id = 3;
@@ -144,7 +144,7 @@ TEST(backend_hands_on_forwarded_messages) {
   virtual_close(&v);
 }
 
-TEST(backend_refuses_messages_that_it_could_not_answer) {
+TEST(calls_in_refuses_messages_that_it_could_not_answer) {
   virtual_node v;
   pml_envelope env = {.kind = PML_ENV_FORWARD, .call = 7, .ms = 100};
   env.route = pml_slice_str("chat.a.b");
@@ -168,7 +168,7 @@ TEST(backend_refuses_messages_that_it_could_not_answer) {
   virtual_close(&v);
 }
 
-TEST(backend_without_scripts_refuses) {
+TEST(calls_in_without_scripts_refuses) {
   virtual_node v;
   pml_script none = {0};
   open_back(&v);
@@ -178,7 +178,7 @@ TEST(backend_without_scripts_refuses) {
   virtual_close(&v);
 }
 
-TEST(backend_survives_records_that_are_none) {
+TEST(calls_in_survives_records_that_are_none) {
   virtual_node v;
   virtual_record r;
   pml_transport *t;
