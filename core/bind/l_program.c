@@ -30,7 +30,7 @@ static int require(lua_State *L, const char *name, char **err) {
 
 /* A compiler that gives wrong results is worse than none. */
 static int probe(lua_State *L, const pml_log *log, char **err) {
-  if (require(L, "pomelua.jit_probe", err) != 0) return -1;
+  if (require(L, "pomelua.run.jit_probe", err) != 0) return -1;
   if (pml_lua_try(L, 0, 1, err) != 0) return -1;
   if (lua_isstring(L, -1)) {
     luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);

@@ -1,14 +1,14 @@
 -- boot: a server's thread calls it once, in a fresh state: the surroundings of
 -- scripts are set up, app.lua runs. What goes wrong is one line for the program.
-local errors = require "pomelua.errors"
-local finalizers = require "pomelua.finalizers"
-local guards = require "pomelua.guards"
-local json = require "pomelua.json"
-local lifecycle = require "pomelua.lifecycle"
-local loader = require "pomelua.loader"
-local log = require "pomelua.log"
-local server = require "pomelua.server"
-local task = require "pomelua.task"
+local errors = require "pomelua.base.errors"
+local finalizers = require "pomelua.run.finalizers"
+local guards = require "pomelua.run.guards"
+local json = require "pomelua.base.json"
+local lifecycle = require "pomelua.app.lifecycle"
+local loader = require "pomelua.live.loader"
+local log = require "pomelua.base.log"
+local server = require "pomelua.app.server"
+local task = require "pomelua.run.task"
 
 local NOT_STARTED = "app.lua: app:start() has not been called; it is the last line of app.lua"
 local START_WAIT = 10000 -- for app:start(), ms

@@ -95,7 +95,7 @@ describe("docs/configuration.md", function()
   local text = all["docs/configuration.md"]
 
   it("has every setting of app.lua", function()
-    local wrong, source = {}, read("lua/pomelua/settings.lua")
+    local wrong, source = {}, read("lua/pomelua/app/settings.lua")
     local known = assert(source:match("\nlocal known = (%b{})"))
     local count = 0
     for group, keys in known:gmatch("\n  ([%w_]+) = (%b{})") do
@@ -139,12 +139,12 @@ describe("docs/configuration.md", function()
 
   it("has every command and option of the program", function()
     local wrong = {}
-    for _, path in ipairs(list("ls lua/pomelua/cli.lua lua/pomelua/cli/*.lua")) do
+    for _, path in ipairs(list("ls lua/pomelua/cli/*.lua")) do
       for name in read(path):gmatch('%["(%-%-?[%w-]+)"%] = ') do
         if not text:find("`" .. name, 1, true) then wrong[#wrong + 1] = path .. ": " .. name end
       end
     end
-    local help = assert(read("lua/pomelua/cli.lua"):match("Commands:\n(.-)\n\n"))
+    local help = assert(read("lua/pomelua/cli/init.lua"):match("Commands:\n(.-)\n\n"))
     for name in ("\n" .. help):gmatch("\n  (%l+)") do
       if not text:find("pomelua " .. name, 1, true) then wrong[#wrong + 1] = name end
     end
@@ -165,14 +165,15 @@ describe("docs/lua-api.md", function()
 
   -- Files whose functions are the public API, and what of them is not.
   local files = {
-    ["lua/pomelua/app.lua"] = { new = true },
-    ["lua/pomelua/event.lua"] = { new = true, drop = true },
+    ["lua/pomelua/app/app.lua"] = { new = true },
+    ["lua/pomelua/run/event.lua"] = { new = true, drop = true },
     ["lua/pomelua/init.lua"] = {},
-    ["lua/pomelua/session.lua"] = { new = true, make = true, removed = true, import = true },
-    ["lua/pomelua/session_service.lua"] = { new = true },
-    ["lua/pomelua/backend_session.lua"] = { new = true, from = true },
-    ["lua/pomelua/backend_session_service.lua"] = { new = true },
-    ["lua/pomelua/channel.lua"] = { new = true, pushed = true },
+    ["lua/pomelua/session/session.lua"] =
+      { new = true, make = true, removed = true, import = true },
+    ["lua/pomelua/session/service.lua"] = { new = true },
+    ["lua/pomelua/session/backend.lua"] = { new = true, from = true },
+    ["lua/pomelua/session/backend_service.lua"] = { new = true },
+    ["lua/pomelua/channel/service.lua"] = { new = true, pushed = true },
     ["lua/pomelua/test/init.lua"] = {},
     ["lua/pomelua/test/server.lua"] = { new = true },
   }

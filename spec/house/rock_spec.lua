@@ -47,7 +47,7 @@ describe("the rock", function()
     assert(status == 0, text)
     status, text = run(("ls %s/rock/lib/luarocks/*/pomelua/*/doc/pomelua.1"):format(tree))
     assert(status == 0, text)
-    for _, name in ipairs { "app.lua", "library/channel.lua" } do
+    for _, name in ipairs { "app/app.lua", "library/channel.lua" } do
       local file = assert(io.open(tree .. "/rock/share/lua/5.1/pomelua/" .. name))
       assert.matches("---@class pomelua%.", (file:read("*a")))
       file:close()

@@ -1,6 +1,6 @@
-local config = require "pomelua.config"
-local json = require "pomelua.json"
-local settings = require "pomelua.settings"
+local config = require "pomelua.config.servers"
+local json = require "pomelua.base.json"
+local settings = require "pomelua.app.settings"
 local tree = require "spec.support.tree"
 
 describe("servers.json", function()

@@ -1,5 +1,5 @@
 -- What scripts raise may be any value: none of them stops a server.
-local errors = require "pomelua.errors"
+local errors = require "pomelua.base.errors"
 local pomelua = require "pomelua"
 local world = require "spec.support.world"
 

@@ -1,5 +1,5 @@
 -- pomelua.files: what the framework asks of the file system.
-local files = require "pomelua.files"
+local files = require "pomelua.base.files"
 local tree = require "spec.support.tree"
 
 describe("files", function()

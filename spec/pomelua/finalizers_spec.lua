@@ -1,7 +1,7 @@
 -- What a script wants called when an object has died.
 local ffi = require "ffi"
-local finalizers = require "pomelua.finalizers"
-local log = require "pomelua.log"
+local finalizers = require "pomelua.run.finalizers"
+local log = require "pomelua.base.log"
 
 ffi.cdef "typedef struct { int x; } finalizers_spec_t; typedef struct { int x; } finalizers_spec_u;"
 

@@ -17,7 +17,7 @@ describe("a mistake in a script", function()
     one:run("spec", function()
       local env = setmetatable({ app = one.app, pomelua = require "pomelua" }, { __index = _G })
       local sid = one.node:openSession()
-      env.session = require("pomelua.session").new(one, sid)
+      env.session = require("pomelua.session.session").new(one, sid)
       local ok, err = pcall(setfenv(assert(loadstring(text, "@app/game.lua")), env))
       message = not ok and tostring(err) or "it worked"
     end)
@@ -116,7 +116,7 @@ describe("a mistake in a script", function()
 end)
 
 describe("a global that there is not", function()
-  local environment = require "pomelua.environment"
+  local environment = require "pomelua.run.environment"
 
   local function fails(text)
     local env = environment.new(environment.globals(), require)

@@ -1,4 +1,4 @@
-local probe = require "pomelua.jit_probe"
+local probe = require "pomelua.run.jit_probe"
 
 describe("the compiler's probe", function()
   it("finds nothing wrong with the LuaJIT that runs this", function()

@@ -1,4 +1,4 @@
-local json = require "pomelua.json"
+local json = require "pomelua.base.json"
 
 describe("json.decode", function()
   it("reads values", function()

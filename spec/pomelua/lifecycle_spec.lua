@@ -1,6 +1,6 @@
 local core = require "pomelua.core"
 local pomelua = require "pomelua"
-local server = require "pomelua.server"
+local server = require "pomelua.app.server"
 local tree = require "spec.support.tree"
 local world = require "spec.support.world"
 
@@ -17,7 +17,7 @@ describe("handshake", function()
     one.node = setmetatable(spy, { __index = function(_, name)
       return function(_, ...) return real[name](real, ...) end
     end })
-    require("pomelua.handshake").asked(one, real:openSession(),
+    require("pomelua.message.handshake").asked(one, real:openSession(),
       body or '{"sys":{"type":"t","version":"1"}}')
     return answer
   end
@@ -128,7 +128,7 @@ describe("a server", function()
     local events = {}
     one.event:on("start_server", function(id) events[#events + 1] = id end)
     one.event:on("start_all", function() events[#events + 1] = "all" end)
-    local lifecycle = require "pomelua.lifecycle"
+    local lifecycle = require "pomelua.app.lifecycle"
     lifecycle.start(one)
     lifecycle.started(one)
     one.event:on("stop_server", function(id) events[#events + 1] = "stop " .. id end)
@@ -171,7 +171,7 @@ describe("a server", function()
   it("waits for beforeShutdown once, however often it is asked to stop", function()
     start { ["app/servers/x/lifecycle.lua"] =
       "return { beforeShutdown = function(app, cb) app:setTimeout(3500, cb) end }" }
-    local lifecycle = require("pomelua.lifecycle")
+    local lifecycle = require("pomelua.app.lifecycle")
     lifecycle.stop(one, "shutdown", 1)
     lifecycle.stop(one, "shutdown", 2)
     one.node:advance(3499)
@@ -183,7 +183,7 @@ describe("a server", function()
 
   it("tells its loops of a stop, and waits for the listeners", function()
     start {}
-    local lifecycle, task = require "pomelua.lifecycle", require "pomelua.task"
+    local lifecycle, task = require "pomelua.app.lifecycle", require "pomelua.run.task"
     one.event:on("stop_server", function() task.sleep(40) end)
     lifecycle.stop(one, "telling", 1)
     assert.same({ "loaded" }, calls)

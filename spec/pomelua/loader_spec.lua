@@ -1,7 +1,7 @@
 local core = require "pomelua.core"
-local current = require "pomelua.current"
-local loader = require "pomelua.loader"
-local server = require "pomelua.server"
+local current = require "pomelua.base.current"
+local loader = require "pomelua.live.loader"
+local server = require "pomelua.app.server"
 local tree = require "spec.support.tree"
 
 local function names(map)

@@ -115,7 +115,7 @@ describe("the log", function()
       __tostring = function() error("no") end, __index = function() error("no") end,
     })
     handler(function()
-      require("pomelua.log").print("x", bad)
+      require("pomelua.base.log").print("x", bad)
       pomelua.log.info(bad)
       pomelua.log.info("%j %s", bad, "y")
       return {}

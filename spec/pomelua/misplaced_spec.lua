@@ -1,5 +1,5 @@
 -- Files that look as if the framework read them.
-local misplaced = require "pomelua.misplaced"
+local misplaced = require "pomelua.config.misplaced"
 local tree = require "spec.support.tree"
 
 describe("a file in the wrong place", function()

@@ -1,4 +1,4 @@
-local near = require "pomelua.near"
+local near = require "pomelua.base.near"
 
 describe("the nearest known name", function()
   local known = { connectorConfig = 1, sessionConfig = 1, channelConfig = 1, proxyConfig = 1 }

@@ -95,7 +95,7 @@ describe("reload", function()
 
   it("is refused when a folder or a file cannot be read now", function()
     start()
-    local files = require "pomelua.files"
+    local files = require "pomelua.base.files"
     local list = files.list
     files.list = function(path) return nil, path .. ": Too many open files", false end
     local ok, message = pcall(refused, "Too many open files")

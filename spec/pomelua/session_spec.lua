@@ -23,7 +23,7 @@ for _, place in ipairs { "frontend", "backend" } do
       handler(function(_, msg, session)
         return { fn(session, msg) }
       end)
-      return require("pomelua.json").decode(w:ask("connector-1", sid, route, {}))
+      return require("pomelua.base.json").decode(w:ask("connector-1", sid, route, {}))
     end
 
     before_each(function()
@@ -72,8 +72,8 @@ for _, place in ipairs { "frontend", "backend" } do
 
     it("keeps an empty array in its settings an array", function()
       ask(function(s, msg)
-        s:set("list", require("pomelua.json").decode("[]"))
-        s:set("deep", { require("pomelua.json").decode("[]") })
+        s:set("list", require("pomelua.base.json").decode("[]"))
+        s:set("deep", { require("pomelua.base.json").decode("[]") })
         return pomelua.await(s.pushAll, s), msg
       end)
       local _, settings = front.node:session(sid)

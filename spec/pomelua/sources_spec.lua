@@ -1,4 +1,4 @@
-local sources = require "pomelua.sources"
+local sources = require "pomelua.live.sources"
 local tree = require "spec.support.tree"
 
 describe("the sources of a server", function()

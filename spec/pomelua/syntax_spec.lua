@@ -1,5 +1,5 @@
 -- What a compiler's message says to people who come from JavaScript.
-local syntax = require "pomelua.syntax"
+local syntax = require "pomelua.live.syntax"
 
 describe("a file that does not compile", function()
   local function told(line)

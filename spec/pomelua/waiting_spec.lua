@@ -1,7 +1,7 @@
 -- Calls without a callback wait where they can, and return true or nil, err.
-local json = require "pomelua.json"
+local json = require "pomelua.base.json"
 local pomelua = require "pomelua"
-local task = require "pomelua.task"
+local task = require "pomelua.run.task"
 local world = require "spec.support.world"
 
 -- The same on a frontend and on another server.

@@ -71,7 +71,7 @@ describe("a generated game", function()
     assert.equal(".pomelua/lua", where) -- of no machine in particular
     where = game .. "/" .. where
     assert.matches("@meta", read(where .. "/pomelua/library/channel.lua"))
-    assert.matches("@class pomelua.App", read(where .. "/pomelua/app.lua"))
+    assert.matches("@class pomelua.App", read(where .. "/pomelua/app/app.lua"))
   end)
 
   it("fails with its spec", function()
@@ -135,7 +135,7 @@ describe("pomelua init", function()
       local folder = tree.new { [name] = "mine\n" }
       local status, _, err = run(program, { "init", folder })
       local left = read(folder .. "/" .. name)
-      local others = #require("pomelua.files").list(folder)
+      local others = #require("pomelua.base.files").list(folder)
       os.execute(("rm -rf '%s'"):format(folder))
       assert.equal(1, status)
       assert.matches(name .. " is there already; nothing was written", err, 1, true)

@@ -1,12 +1,12 @@
 -- Servers of the Lua half on virtual nodes: no sockets, no threads, time stands
 -- still. What one server sends to another crosses when the spec says so.
 local core = require "pomelua.core"
-local current = require "pomelua.current"
-local json = require "pomelua.json"
-local loader = require "pomelua.loader"
-local server = require "pomelua.server"
-local settings = require "pomelua.settings"
-local sys_remote = require "pomelua.sys_remote"
+local current = require "pomelua.base.current"
+local json = require "pomelua.base.json"
+local loader = require "pomelua.live.loader"
+local server = require "pomelua.app.server"
+local settings = require "pomelua.app.settings"
+local sys_remote = require "pomelua.session.frontend_remote"
 
 local world = {}
 local methods = {}

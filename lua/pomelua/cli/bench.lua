@@ -1,6 +1,6 @@
 -- cli.bench: `pomelua bench` becomes the load generator that is installed beside the program.
 local core = require "pomelua.core"
-local files = require "pomelua.files"
+local files = require "pomelua.base.files"
 
 local function generator()
   local dir = core.exe():match("^(.*)/") or "."

@@ -1,118 +1,260 @@
--- cli.init: `pomelua init DIR` writes a small game that starts, passes its spec and
--- its lint as it is. The game itself lies in lua/pomelua/template.
+-- cli: the command line. main returns the exit status: 0 good, 1 the app is wrong,
+-- 2 the command line is.
+local bench = require "pomelua.cli.bench"
+local config = require "pomelua.config.servers"
+local control = require "pomelua.ops.control"
 local core = require "pomelua.core"
-local files = require "pomelua.files"
+local ffi = require "ffi"
+local files = require "pomelua.base.files"
+local init = require "pomelua.cli.new"
+local json_file = require "pomelua.base.json_file"
 local library = require "pomelua.cli.library"
+local misplaced = require "pomelua.config.misplaced"
+local missing = require "pomelua.app.unsupported"
+local run_script = require "pomelua.cli.run"
+local run_test = require "pomelua.cli.test"
+local sockets = require "pomelua.cli.sockets"
+local tools = require "pomelua.cli.tools"
+
+if not pcall(function() return ffi.C.ferror end) then ffi.cdef "int ferror(void *file);" end
+
+local cli = {}
 
 local HELP = [[
-Usage: pomelua init DIR  (or -d DIR)
+Usage: pomelua <command> [options]
 
-Writes a small game into DIR, which is made when it is not there and must be empty but for
-dot files of other names, such as .git.
+Commands:
+  init DIR         writes a small game
+  test [DIR]       runs the specs of a game
+  run SCRIPT       runs a script outside of any server: a bot, a tool
+  start [DIR]      runs the servers of the app in DIR, the current folder when left out
+  list             shows the servers of the program that runs in this folder
+  reload [MODULE]  loads changed scripts in every server
+  add KEY=VALUE    starts one more server
+  stop [ID]        stops the program in order, or some servers
+  kill [ID]        ends servers without their lifecycle
+  restart ID       stops servers and starts them again
+  console [ID]     a Lua prompt inside a server
+  bench            loads a server with clients and says what it did
+
+Options:
+  --help        this text; after a command, what that command takes
+  --version     the version
 ]]
 
--- Names that would hide in the template, or mean something there.
-local names = {
-  gitignore = ".gitignore", busted = ".busted", luacheckrc = ".luacheckrc",
-  ["luarc.json"] = ".luarc.json",
-}
+local HELP_START = [[
+Usage: pomelua start [DIR] [options]
 
-local CLIENT = "web/pomelua.js"
+Runs the servers that DIR/config/servers.json lists, each in a thread of this
+process, until SIGTERM or SIGINT.
+
+Options:
+  -d DIR             the same as DIR
+  --env NAME         the environment of the config files; else NODE_ENV, else development
+  --only ID[,ID...]  these servers alone
+  --log-level LEVEL  debug, info, warn or error; info when left out
+  --log-json         the log as one JSON object per line
+  --help             this text
+]]
 
 local function fail(status, text)
   io.stderr:write("pomelua: ", text, "\n")
   return status
 end
 
--- A path as a shell reads it.
-local function quoted(path)
-  return path:find("^[%w_./%-]+$") and path or "'" .. path:gsub("'", "'\\''") .. "'"
+-- What keeps a program from starting: with --log-json it is a line of the log.
+local function fail_start(options, text)
+  if not options.json then return fail(1, text) end
+  io.stderr:write(('{"time":"%s","level":"error","server":"","msg":%s}\n'):format(
+    os.date("!%Y-%m-%dT%H:%M:%S.000Z"), core.encode(text) or '""'))
+  return 1
 end
 
--- The folder of the framework's Lua files.
-local function home()
-  return assert(package.searchpath("pomelua.cli.init", package.path)):match("^(.*)/cli/init%.lua$")
-end
+local value_options = {
+  ["--env"] = "env", ["--only"] = "only", ["--log-level"] = "level",
+  ["-d"] = "folder", ["--directory"] = "folder",
+}
+local flag_options = { ["--log-json"] = "json", ["--help"] = "help", ["-h"] = "help" }
+local levels = { debug = true, info = true, warn = true, error = true }
 
--- All files below a folder, as paths inside it.
-local function walk(root, inside, list)
-  for _, name in ipairs(files.list(root .. inside) or {}) do
-    local path = inside .. "/" .. name
-    if files.is_folder(root .. path) then walk(root, path, list) else list[#list + 1] = path end
+---The arguments of `start`.
+---@param args string[] without the command itself
+---@return table|nil options dir, env, only (list), level, json, help
+---@return string|nil message
+function cli.parse_start(args)
+  local options = {}
+  local i = 1
+  while i <= #args do
+    local word = args[i]
+    local name, value = word:match("^(%-%-[%w%-]+)=(.*)$")
+    name = name or word
+    if value_options[name] then
+      if not value then
+        i = i + 1
+        value = args[i]
+      end
+      if not value or value == "" or value:sub(1, 2) == "--" then
+        return nil, ("start: %s needs a value"):format(name)
+      end
+      options[value_options[name]] = value
+    elseif flag_options[name] then
+      if value then return nil, ("start: %s takes no value"):format(name) end
+      options[flag_options[name]] = true
+    elseif word:sub(1, 1) == "-" then
+      return nil, ("start: unknown option %s (see: pomelua start --help)"):format(name)
+    elseif options.dir then
+      return nil, ("start: one folder, please, not %q as well"):format(word)
+    else
+      options.dir = word
+    end
+    i = i + 1
   end
+  if options.folder and options.dir then
+    return nil, ("start: one folder, please, not %q and %q"):format(options.folder, options.dir)
+  end
+  options.dir, options.folder = options.folder or options.dir, nil
+  if options.level and not levels[options.level] then
+    return nil, ("start: --log-level must be debug, info, warn or error, got %q")
+      :format(options.level)
+  end
+  if options.only then
+    local ids = {}
+    for id in options.only:gmatch("[^,]+") do ids[#ids + 1] = id end
+    if #ids == 0 then return nil, "start: --only needs the ids of servers, ID[,ID...]" end
+    options.only = ids
+  end
+  return options
+end
+
+-- An entry with what its thread is told.
+local function member_of(base, env, servers, only, entry)
+  local boot, message = core.encode({
+    base = base, env = env, server = entry, servers = servers, only = only,
+  }, "config/servers.json")
+  if not boot then return nil, message end
+  return { id = entry.id, type = entry.serverType, frontend = entry.frontend or false, boot = boot }
+end
+
+-- The entries that run here.
+local function members(base, env, servers, only)
+  local wanted = {}
+  for _, id in ipairs(only or {}) do wanted[id] = true end
+  local list = {}
+  for _, entry in ipairs(servers) do
+    if not only or wanted[entry.id] then
+      wanted[entry.id] = nil
+      local member, message = member_of(base, env, servers, only, entry)
+      if not member then return nil, message end
+      list[#list + 1] = member
+    end
+  end
+  local id = next(wanted)
+  if id then return nil, ("--only: config/servers.json has no server %q"):format(id) end
   return list
 end
 
-local function write(path, text)
-  core.make_folder(path:match("^(.*)/"))
-  local file, message = io.open(path, "w")
-  if not file then return nil, message end
-  local ok
-  ok, message = file:write(text)
-  local closed, why = file:close()
-  if not ok or not closed then return nil, path .. ": " .. tostring(message or why) end
-  return true
-end
-
--- The client module lies in the template where it is installed, with the example in the
--- tree of the sources.
-local function client(root)
-  return files.read(root .. "/template/" .. CLIENT)
-    or files.read(root .. "/../../examples/chat/" .. CLIENT)
-end
-
--- What is to be written: {path inside of the game, text} each.
-local function contents(root)
-  local list, page = {}, client(root)
-  if not page then return nil, "the client module pomelua.js is not installed" end
-  for _, path in ipairs(walk(root .. "/template", "", {})) do
-    if path ~= "/" .. CLIENT then
-      local text, message = files.read(root .. "/template" .. path)
-      if not text then return nil, message end
-      list[#list + 1] = { (path:sub(2):gsub("^[^/]+$", names)), text }
-    end
-  end
-  list[#list + 1] = { CLIENT, page }
-  return list
-end
-
--- Why a game cannot be written into a folder, or nil. Dot files that are none of the game's,
--- such as .git, may be there.
-local function unfit(dir, list)
-  if files.exists(dir) and not files.is_folder(dir) then return dir .. " is not a folder" end
-  if #(files.list(dir) or {}) > 0 then return dir .. " is not empty" end
-  for _, one in ipairs(list) do
-    if files.is_there(dir .. "/" .. one[1]) then
-      return ("%s/%s is there already; nothing was written"):format(dir, one[1])
-    end
+-- What makes a folder's path one that an app cannot live in.
+local function unfit_path(base)
+  if base:find("%c") then
+    return ("%q: the folder's path has a control character; give it another name"):format(base)
+  elseif not json_file.is_utf8(base) then
+    return base:gsub("[\128-\255]", "?")
+      .. ": the folder's path is not UTF-8 (shown with ?); give it another name"
   end
 end
 
----@param args string[]
----@return number status
-return function(args)
-  local at = (args[1] == "-d" or args[1] == "--directory") and 2 or 1
-  local dir = args[at]
-  if dir == "--help" or dir == "-h" then
+---Everything core.run needs, from an app's folder.
+---@param options table of parse_start
+---@return table|nil run
+---@return string|nil message one line
+function cli.prepare(options)
+  local dir = options.dir or "."
+  local base = files.named(dir)
+  if not base or not files.is_folder(base) then return nil, dir .. ": there is no such folder" end
+  if not files.exists(base .. "/app.lua") then
+    return nil, dir .. ": there is no app.lua in this folder"
+  end
+  local env = options.env or os.getenv("NODE_ENV")
+  if not env or env == "" then env = "development" end
+  if files.exists(base .. "/.luarc.json") then library.link(base) end
+  local told = unfit_path(base)
+  if told then return nil, told end
+  local servers, message, warnings = config.servers(base, env)
+  if not servers then return nil, message end
+  for _, look in ipairs { missing.config, misplaced.look } do
+    for _, text in ipairs(look(base)) do warnings[#warnings + 1] = text end
+  end
+  local web
+  web, message = config.web(base, env)
+  if message then return nil, message end
+  local list
+  list, message = members(base, env, servers, options.only)
+  if not list then return nil, message end
+  local run = {
+    base = base, servers = list, level = options.level or "info", json = options.json or false,
+    web = not options.only and web or nil, notices = table.concat(warnings, "\n"),
+    name = base:match("[^/]*$"), entries = servers,
+  }
+  -- For pomelua.members: what `add` was given, checked; what the thread of a server is told.
+  run.checked = config.added
+  function run.member(entry, known) return member_of(base, env, known, options.only, entry) end
+  run.control = control.new(run)
+  run.control.path = ("%s/.pomelua/%d.sock"):format(files.absolute(base), core.pid())
+  return run
+end
+
+local function start(args)
+  local options, message = cli.parse_start(args)
+  if not options then return fail(2, message) end
+  if options.help then
+    io.stdout:write(HELP_START)
+    return 0
+  end
+  local run
+  run, message = cli.prepare(options)
+  if not run then return fail_start(options, message) end
+  sockets.sweep(run.base)
+  return core.run(run)
+end
+
+local commands = tools.commands()
+commands.init, commands.start, commands.test = init, start, run_test
+commands.bench, commands.run = bench, run_script
+
+local function dispatch(args)
+  local first = args[1]
+  if first == "--version" or first == "-v" then
+    io.stdout:write("pomelua ", core.version, "\n")
+    return 0
+  end
+  if first == "help" and commands[args[2]] then return commands[args[2]] { "--help" } end
+  if first == "--help" or first == "-h" or first == "help" then
     io.stdout:write(HELP)
     return 0
   end
-  if dir and dir:sub(1, 1) == "-" then
-    return fail(2, ("init: unknown option %s (see: pomelua init --help)"):format(dir))
+  if not first then
+    io.stderr:write(HELP)
+    return 2
   end
-  if not dir or dir == "" or args[at + 1] then
-    return fail(2, "init: one folder, please (see: pomelua init --help)")
+  local command = commands[first]
+  if not command then
+    local what = first:sub(1, 1) == "-" and "option" or "command"
+    return fail(2, ("unknown %s %s (see: pomelua --help)"):format(what, first))
   end
-  local list, message = contents(home())
-  message = message or unfit(dir, list)
-  if message then return fail(1, "init: " .. message) end
-  for _, one in ipairs(list) do
-    local ok
-    ok, message = write(dir .. "/" .. one[1], one[2])
-    if not ok then return fail(1, "init: " .. message) end
-    io.stdout:write("create ", dir, "/", one[1], "\n")
-  end
-  library.link(dir)
-  io.stdout:write("\ncd ", quoted(dir), " && pomelua start    plays at http://127.0.0.1:3000/\n")
-  return 0
+  local rest = {}
+  for i = 2, #args do rest[#rest + 1] = args[i] end
+  return command(rest)
 end
+
+---@param args string[] without the program's name
+---@return number status also 1 when standard output could not be written: what a command prints
+---is what it is for. A program that runs (start) prints for people, and goes on.
+function cli.main(args)
+  local status = dispatch(args)
+  if status ~= 0 or args[1] == "start" then return status end
+  local ok, message = io.stdout:flush()
+  if ok and ffi.C.ferror(io.stdout) == 0 then return 0 end
+  return fail(1, "standard output: " .. (message or "not all could be written"))
+end
+
+return cli

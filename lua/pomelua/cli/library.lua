@@ -2,7 +2,7 @@
 -- editors find their definitions. So the game's .luarc.json has no path of one machine.
 local core = require "pomelua.core"
 local ffi = require "ffi"
-local files = require "pomelua.files"
+local files = require "pomelua.base.files"
 
 local library = {}
 

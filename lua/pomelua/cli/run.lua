@@ -1,6 +1,6 @@
 -- cli.run: `pomelua run` runs a script outside of any server: bots and tools, which speak to
 -- servers by pomelua.client. Where that waits, all clients of the script are served.
-local files = require "pomelua.files"
+local files = require "pomelua.base.files"
 
 local client = require "pomelua.client"
 local pomelua = require "pomelua"

@@ -1,6 +1,6 @@
 -- cli.sockets: the control sockets of the programs that run in a folder: .pomelua/PID.sock
 local core = require "pomelua.core"
-local files = require "pomelua.files"
+local files = require "pomelua.base.files"
 
 local sockets = {}
 

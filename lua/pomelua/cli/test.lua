@@ -1,6 +1,6 @@
 -- cli.test: `pomelua test` runs busted on a game's specs with the framework on the path.
 local core = require "pomelua.core"
-local files = require "pomelua.files"
+local files = require "pomelua.base.files"
 
 local HELP = [[
 Usage: pomelua test [DIR|FILE...] [options] [-- BUSTED ARGUMENTS]

@@ -1,6 +1,6 @@
 -- cli.tools: commands that speak to a running program over its control socket.
 local core = require "pomelua.core"
-local json = require "pomelua.json"
+local json = require "pomelua.base.json"
 local line_input = require "pomelua.cli.line"
 local sockets = require "pomelua.cli.sockets"
 

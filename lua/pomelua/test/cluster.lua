@@ -1,8 +1,8 @@
 -- test.cluster: all servers of an app for real, as threads of the busted process, on free ports.
 local client = require "pomelua.client"
-local config = require "pomelua.config"
+local config = require "pomelua.config.servers"
 local core = require "pomelua.core"
-local files = require "pomelua.files"
+local files = require "pomelua.base.files"
 
 local START_WAIT = 20000
 

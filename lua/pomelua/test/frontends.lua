@@ -2,9 +2,9 @@
 -- tables of the spec; what is asked of them is answered by the code of a real frontend
 -- (session, sys_remote) over a node that keeps its sessions in those tables.
 local core = require "pomelua.core"
-local json = require "pomelua.json"
-local session_half = require "pomelua.session"
-local sys_remote = require "pomelua.sys_remote"
+local json = require "pomelua.base.json"
+local session_half = require "pomelua.session.session"
+local sys_remote = require "pomelua.session.frontend_remote"
 
 local UID_MAX = 4096 -- bytes of a uid, as in the core
 

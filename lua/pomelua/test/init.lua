@@ -11,7 +11,7 @@
 -- A server or cluster that an `it` (or its before_each) made ends with that `it`; one made in
 -- setup lives until test.closeAll or its close.
 local core = require "pomelua.core"
-local guards = require "pomelua.guards"
+local guards = require "pomelua.run.guards"
 local kit_cluster = require "pomelua.test.cluster"
 local kit_server = require "pomelua.test.server"
 local leftovers = require "pomelua.test.leftovers"
@@ -47,7 +47,7 @@ end
 
 guards.protect()
 -- A script that never ends is stopped, as in a server.
-kit_server.limit = core.limit(1000, debug.getinfo(guards.protect, "S").source:match("^(.*/)"))
+kit_server.limit = core.limit(1000, debug.getinfo(guards.protect, "S").source:match("^(.*/)run/"))
 
 -- busted tells when an `it` begins and ends; outside of busted nobody does.
 local found, busted = pcall(require, "busted")

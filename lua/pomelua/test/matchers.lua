@@ -1,7 +1,7 @@
 -- test.matchers: assert.pushed and assert.answers, whose failures say what was expected, what
 -- came, and the last log lines of the server that was asked.
-local match = require "pomelua.match"
-local pretty = require "pomelua.pretty"
+local match = require "pomelua.base.match"
+local pretty = require "pomelua.base.pretty"
 
 local LOG_LINES, PUSHES, WIDTH = 10, 10, 300
 

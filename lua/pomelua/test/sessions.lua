@@ -3,8 +3,8 @@
 -- (test.frontends), and what handlers ask of it (bind, push, kick) is done to them.
 local core = require "pomelua.core"
 local frontends = require "pomelua.test.frontends"
-local json = require "pomelua.json"
-local session_half = require "pomelua.session"
+local json = require "pomelua.base.json"
+local session_half = require "pomelua.session.session"
 
 local methods = {}
 local mt = { __index = methods }

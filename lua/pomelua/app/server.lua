@@ -1,0 +1,179 @@
+-- server: one server's Lua half, put together on a node. The program makes one per
+-- state (boot); the test kit makes several in one state.
+local app = require "pomelua.app.app"
+local backend_session_service = require "pomelua.session.backend_service"
+local channel = require "pomelua.channel.service"
+local current = require "pomelua.base.current"
+local dispatch = require "pomelua.message.dispatch"
+local environment = require "pomelua.run.environment"
+local event = require "pomelua.run.event"
+local generation = require "pomelua.live.generation"
+local in_flight = require "pomelua.run.waiting"
+local json = require "pomelua.base.json"
+local log = require "pomelua.base.log"
+local registry = require "pomelua.live.registry"
+local reload = require "pomelua.live.reload"
+local router = require "pomelua.message.router"
+local rpc = require "pomelua.message.rpc"
+local session_service = require "pomelua.session.service"
+local settings = require "pomelua.app.settings"
+local task = require "pomelua.run.task"
+
+---@class pomelua.Server
+---@field node userdata|table C's side, or the test kit's
+---@field app pomelua.App
+---@field state string "new", "starting", "loaded", "started", "stopping" or "failed"
+local methods = {}
+local mt = { __name = "pomelua.server", __index = methods }
+
+local server = {}
+
+---The servers of the app, also those that do not run here.
+---@param entries table[] entries of servers.json with their serverType
+function methods:index(entries)
+  local known = {}
+  self.by_type, self.by_id = {}, {}
+  for _, entry in ipairs(entries) do
+    local stype = entry.serverType
+    self.by_type[stype] = self.by_type[stype] or {}
+    table.insert(self.by_type[stype], entry)
+    self.by_id[entry.id] = entry
+    known[#known + 1] = { id = entry.id, type = stype, frontend = entry.frontend and true or false }
+  end
+  self.node:setServers(known)
+end
+
+---What this server has counted since its start: of C's side, and of its scripts'.
+---@return table<string, number>
+function methods:counters()
+  local counts = self.node:counts()
+  counts.badBodies = self.bad_bodies
+  return counts
+end
+
+---Makes the Lua half of a server and lets C call it.
+---@param node table
+---@param options table base, env: the app's folder and environment; info: the server's
+---entry of servers.json with its serverType; servers: all entries (info alone when
+---left out); shared: whether this state holds other servers, too; virtual: its
+---scripts see the time of the node, which stands still
+---@return pomelua.Server
+function server.new(node, options)
+  local info = options.info
+  local self = setmetatable({
+    node = node, base = options.base or ".", env = options.env or "development",
+    info = info, id = info.id, type = info.serverType, frontend = info.frontend and true or false,
+    by_type = {}, by_id = {}, timers = {}, user_timers = {}, last_timer = 0, closers = {},
+    state = "new", bad_bodies = 0, decode_body = json.decode_body,
+    started_at = node:now(),
+    states = {}, reloads = {}, last_generation = 1, hooks = {}, globals = environment.globals(),
+    data = {}, virtual = options.virtual or false,
+  }, mt)
+  self.generation = generation.new(self, 1)
+  self.generation.state = "active"
+  if self.virtual then
+    environment.virtual_time(self.globals, function() return node:now() end)
+  end
+  node:setGeneration(1)
+  current.only = current.only == nil and not options.shared and self or false
+  task.init(self)
+  in_flight.init(self)
+  self:use_settings(assert(settings.read({}, info)))
+  self:index(options.servers or { info })
+  self.event = event.new(self)
+  self.registry = registry.new()
+  self.router = router.new(self)
+  rpc.install(self)
+  self.app = app.new(self)
+  self.app:set("channelService", channel.new(self), true)
+  self.app:set("backendSessionService", backend_session_service.new(self), true)
+  self.app:set("localSessionService", self.app.backendSessionService, true)
+  if self.frontend then self.app:set("sessionService", session_service.new(self), true) end
+  dispatch.install(self)
+  return self
+end
+
+---Settings that settings.read has checked take effect.
+function methods:use_settings(checked)
+  self.checked = checked
+  self.await_ms = checked.await_ms
+  self.max_in_flight = checked.max_in_flight
+end
+
+---The owner for tasks that belong to no request. One per name and generation.
+---@param name string
+---@return table
+function methods:context(name)
+  local contexts = self.generation.contexts
+  local context = contexts[name]
+  if not context then
+    context = { name = name, generation = self.generation }
+    contexts[name] = context
+  end
+  return context
+end
+
+---Loads the files that have changed and puts them into force, between two messages.
+---@param options table|nil modules=, force=, dry=, cb=: see reload.start
+function methods:reload(options) reload.start(self, options) end
+
+---What code is in force, and how much of the old still runs.
+---@return table {generation=, calls= of old generations, by={[generation number]=calls}}
+function methods:generations()
+  local running = reload.running(self)
+  return { generation = self.generation.number, calls = running.calls, by = running.by }
+end
+
+---Whether a text is Lua. It may wait.
+---@param path string for the message
+---@param text string
+---@return boolean|nil ok
+---@return string|nil message file, line and reason
+function methods:check_syntax(path, text)
+  local name = generation.short(self, path)
+  local refused
+  local status, signal, message = task.await(function(cb)
+    refused = not self.node:check(name, text, function(...) cb(nil, ...) end)
+    if refused then cb(nil, 0, 0, "") end
+  end)
+  if not refused then
+    if not status then return nil, name .. ": its check did not end" end
+    if signal ~= 0 then
+      return nil, ("%s: LuaJIT's parser does not survive it (signal %d)"):format(name, signal)
+    end
+    if status ~= 0 then return nil, message ~= "" and message or name .. ": cannot be parsed" end
+    return true
+  end
+  -- A virtual node has no processes.
+  local chunk
+  chunk, message = load(text, "@" .. name, "t")
+  if not chunk then return nil, message end
+  return true
+end
+
+-- A listener for the end of sessions: those that are there are watched from now on.
+function methods:listened(name)
+  if name ~= "close_session" or not self.frontend then return end
+  for _, sid in ipairs(self.node:sids()) do self.node:watchClosed(sid) end
+end
+
+---Calls fn in a task, as C would; for the test kit and boot.
+---@param name string
+---@param fn function
+function methods:run(name, fn, a, b)
+  task.run(self, self:context(name), fn, a, b)
+end
+
+-- Lines of the framework. `kind` is for those that a client can cause: see log.some.
+function methods:debug(text, kind) log.some(self, "debug", kind, text) end
+function methods:info_line(text, kind) log.some(self, "info", kind, text) end
+function methods:warn(text, kind) log.some(self, "warn", kind, text) end
+function methods:error(text, kind) log.some(self, "error", kind, text) end
+
+---A warning of the start: what several servers say alike becomes one line of the log.
+---@param text string
+function methods:notice(text)
+  if not self.node:notice((text:gsub("\n", "; "))) then self:warn(text) end
+end
+
+return server

@@ -1,0 +1,322 @@
+-- generation: one load of an app's code. It has a number, the texts it was made of
+-- and the units that were loaded from them: a unit is one file, run once. A message
+-- that arrives gets the server's present generation and stays with it to its end,
+-- also for what it requires later.
+--
+-- Units that a reload need not touch are handed on to the next generation. What a
+-- unit makes while it loads, timers, listeners and route functions, belongs to it and
+-- ends with it. While a generation is only being prepared these are held back: they
+-- come into force when it does, or never.
+local current = require "pomelua.base.current"
+local dropped = require "pomelua.live.dropped"
+local environment = require "pomelua.run.environment"
+local errors = require "pomelua.base.errors"
+local sources = require "pomelua.live.sources"
+local syntax = require "pomelua.live.syntax"
+
+---@class pomelua.Unit
+---@field path string
+---@field name string the path from the app's folder
+---@field generation number of the generation that loaded it
+---@field requires table<string, true> paths of the units it has required
+---@field names table<string, string|false> what it has asked for, and the path found
+---@field raw any what the file returned
+---@field silent boolean whether it returned nothing: raw is true then, as of require
+---@field value any what it is used as: the table that its factory built
+---@field timers table<number, table>
+---@field listeners table[]
+
+---@class pomelua.Generation
+---@field number number
+---@field state string "prepared", "active", "over"
+---@field units table<string, pomelua.Unit> by path
+local generation = {}
+
+local UNIT = {} -- the key of an environment under which its unit stands
+
+---@param server table
+---@param number number
+---@param texts table<string, string>|nil by path; nil: read when the first file is loaded
+---@return pomelua.Generation
+function generation.new(server, number, texts)
+  return {
+    number = number, server = server, state = "prepared", sources = texts,
+    units = {}, found = {}, contexts = {}, held = {}, settings = {}, fresh = {},
+  }
+end
+
+---The unit that is being loaded by the running task, and its generation.
+---@return pomelua.Unit|nil
+---@return pomelua.Generation|nil
+function generation.loading()
+  local t = current.task
+  if t and t.unit then return t.unit, t.loading end
+end
+
+---The generation that the running task is preparing.
+---@return pomelua.Generation|nil
+function generation.prepared()
+  local t = current.task
+  local gen = t and t.loading
+  if gen and gen.state == "prepared" then return gen end
+end
+
+---The generation that what runs now belongs to.
+---@param server table
+---@return pomelua.Generation
+function generation.of_task(server)
+  local t = current.task
+  if t then
+    if t.loading then return t.loading end
+    local owner = t.owner
+    if owner and owner.generation then return owner.generation end
+  end
+  return server.generation
+end
+
+---Does fn at once, or when the generation comes into force; never for one that is over.
+---@param gen pomelua.Generation
+---@param fn function
+function generation.when_active(gen, fn)
+  if gen.state == "active" then return fn() end
+  if gen.state == "prepared" then gen.held[#gen.held + 1] = fn end
+end
+
+-- Finding ---------------------------------------------------------------------------
+
+---The texts that a generation is made of.
+---@param gen pomelua.Generation
+---@return table<string, string>|nil texts by path
+---@return string|nil message
+function generation.texts(gen)
+  if not gen.sources then
+    local texts, message = sources.read(gen.server, {})
+    if not texts then return nil, message end
+    gen.sources = texts
+  end
+  return gen.sources
+end
+
+local function text_of(gen, path)
+  assert(generation.texts(gen))
+  local text = gen.sources[path]
+  if text then return text end
+  local message
+  text, message = sources.file(gen.server, path)
+  if message then error(message, 0) end
+  gen.sources[path] = text
+  return text
+end
+
+---The file that `require(name)` means: nil when it is not the app's.
+---@param gen pomelua.Generation
+---@param name string
+---@return string|nil path
+function generation.find(gen, name)
+  local path = gen.found[name]
+  if path == nil then
+    path = false
+    if name ~= "pomelua" and name:sub(1, 8) ~= "pomelua." then
+      -- "./app/util" is the same file, and the same module.
+      local stem = gen.server.base .. ("/" .. name:gsub("%.", "/")):gsub("//+", "/")
+      for _, one in ipairs { stem .. ".lua", stem .. "/init.lua" } do
+        if not path and text_of(gen, one) then path = one end
+      end
+    end
+    gen.found[name] = path
+  end
+  return path or nil
+end
+
+-- Loading ---------------------------------------------------------------------------
+
+local function short(server, path)
+  local base = server.base .. "/"
+  return path:sub(1, #base) == base and path:sub(#base + 1) or path
+end
+generation.short = short
+
+local load_unit
+
+local function circle(unit, from)
+  local names, at = {}, current.task.unit
+  while at do
+    table.insert(names, 1, at.name)
+    if at == unit then break end
+    at = at.loader
+  end
+  names[#names + 1] = unit.name
+  error(("%s requires in a circle: %s"):format(from.name, table.concat(names, " -> ")), 0)
+end
+
+-- Two tasks may want a module whose loading waits.
+local function wait_for(unit, from)
+  local t = current.task
+  if unit.task == t then circle(unit, from) end
+  local sleep = require("pomelua.run.task").sleep
+  while unit.task do sleep(1) end
+end
+
+-- A module that is not the app's.
+local function elsewhere(name)
+  local ok, value = pcall(require, name)
+  if ok then return value end
+  if type(value) == "string" and value:find("^module '[^\n]*' not found:") then
+    local stem = name:gsub("%.", "/")
+    error(("module '%s' not found: there is no %s.lua and no %s/init.lua in the app,"
+      .. " and none on package.path"):format(name, stem, stem), 3)
+  end
+  error(value, 0)
+end
+
+---`require` for the scripts of a server.
+---@param server table
+---@param from pomelua.Unit who requires; its requires and names are filled
+---@return function
+function generation.require_of(server, from)
+  return function(name)
+    if type(name) ~= "string" then
+      error("require(name): name must be a string, got " .. type(name), 2)
+    end
+    local gen = generation.of_task(server)
+    local path = generation.find(gen, name)
+    if from.names[name] == nil then from.names[name] = path or false end
+    if not path then
+      local value = elsewhere(name) -- no tail call: its errors name the line of the caller
+      return value
+    end
+    from.requires[path] = true
+    local unit = gen.units[path]
+    if unit and unit.task then
+      wait_for(unit, from)
+      unit = gen.units[path]
+    end
+    unit = unit or load_unit(gen, path, name)
+    return unit.raw
+  end
+end
+
+---Runs fn(...) as a part of a unit's loading: what it makes belongs to the unit.
+---@param gen pomelua.Generation
+---@param unit pomelua.Unit
+---@return boolean ok
+---@return any ... what it returned, or what it raised
+function generation.within(gen, unit, fn, ...)
+  local t = current.task
+  if not t then error("a file can only be loaded inside a task", 0) end
+  local outer_unit, outer_gen = t.unit, t.loading
+  t.unit, t.loading = unit, gen
+  local ok, a, b = pcall(fn, ...)
+  t.unit, t.loading = outer_unit, outer_gen
+  return ok, a, b
+end
+
+-- A message that names the file, and the line where Lua knows it.
+local function located(name, err)
+  local text = errors.text(err)
+  if text:find(name, 1, true) or text:find("^[%w%p]+%.lua:%d+: ") then return text end
+  return name .. ": " .. text
+end
+generation.located = located
+
+function load_unit(gen, path, name)
+  local server, t = gen.server, current.task
+  local text = text_of(gen, path)
+  if not text then error(short(server, path) .. ": there is no such file", 0) end
+  local unit = {
+    path = path, name = short(server, path), generation = gen.number,
+    requires = {}, names = {}, timers = {}, listeners = {}, task = t, loader = t and t.unit,
+  }
+  local vendor = ("/" .. unit.name):find("/vendor/", 1, true)
+  unit.env = environment[vendor and "vendor" or "new"](server.globals,
+    generation.require_of(server, unit))
+  rawset(unit.env, UNIT, unit)
+  -- Named as inside of the app: Lua cuts long names, which full paths are.
+  local chunk, message = load(text, "@" .. unit.name, "t", unit.env)
+  if not chunk then error(syntax.explain(message, text), 0) end
+  gen.units[path] = unit
+  if gen.state == "prepared" then gen.fresh[#gen.fresh + 1] = unit end
+  local ok, value = generation.within(gen, unit, chunk, name, path)
+  unit.task, unit.loader = nil, nil
+  if not ok then
+    gen.units[path] = nil
+    generation.end_unit(server, unit)
+    error(type(value) == "string" and located(unit.name, value) or value, 0)
+  end
+  unit.raw, unit.silent = value == nil and true or value, value == nil
+  dropped.remember(gen, unit)
+  return unit
+end
+
+---Loads a file into a generation, if that has not been done.
+---@param gen pomelua.Generation
+---@param path string
+---@return pomelua.Unit|nil
+---@return string|nil message names the file
+function generation.load(gen, path)
+  local unit = gen.units[path]
+  if unit then return unit end
+  local ok, result = pcall(load_unit, gen, path, path)
+  if not ok then return nil, located(short(gen.server, path), result) end
+  return result
+end
+
+-- State -----------------------------------------------------------------------------
+
+---The table of a file that outlives its reloads.
+---@param server table
+---@param path string
+---@return table
+function generation.state_of(server, path)
+  local name = short(server, path)
+  local state = server.states[name]
+  if not state then
+    state = {}
+    server.states[name] = state
+  end
+  local gen = generation.prepared()
+  if gen and not gen.kept then gen.kept = {} end
+  if gen and not gen.kept[name] then
+    local copy = {}
+    for key, value in pairs(state) do copy[key] = value end
+    gen.kept[name] = copy
+  end
+  return state
+end
+
+---The unit that an environment belongs to.
+---@param env table
+---@return pomelua.Unit|nil
+function generation.unit_of(env)
+  return rawget(env, UNIT)
+end
+
+-- The end ---------------------------------------------------------------------------
+
+---What a unit has made while it loaded ends.
+---@param server table
+---@param unit pomelua.Unit
+function generation.end_unit(server, unit)
+  local timers = require "pomelua.run.timers"
+  for id in pairs(unit.timers) do timers.clear(server, id) end
+  server.event:drop(unit)
+  server.router:drop(unit)
+end
+
+---A generation that was only prepared is given up: everything is as before.
+---@param gen pomelua.Generation
+---@param waited boolean|nil whether other code ran meanwhile: then states stay
+function generation.give_up(gen, waited)
+  gen.state = "over"
+  for _, unit in ipairs(gen.fresh) do generation.end_unit(gen.server, unit) end
+  for name, copy in pairs(not waited and gen.kept or {}) do
+    local state = gen.server.states[name]
+    for key in pairs(state) do
+      if copy[key] == nil then rawset(state, key, nil) end
+    end
+    for key, value in pairs(copy) do rawset(state, key, value) end
+  end
+  gen.held = {}
+end
+
+return generation

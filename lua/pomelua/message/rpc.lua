@@ -1,0 +1,396 @@
+-- rpc: calls to the remotes of other servers, app.rpc and app:rpcInvoke, and the
+-- other end: a call that came in runs a remote. Every call ends once, with its
+-- answer, an error or a deadline; C keeps the deadline.
+local core = require "pomelua.core"
+local errors = require "pomelua.base.errors"
+local json = require "pomelua.base.json"
+local quiet = require "pomelua.run.quiet"
+local sys_remote = require "pomelua.session.frontend_remote"
+local task = require "pomelua.run.task"
+
+local rpc = {}
+
+local null = core.null
+
+-- Calling ------------------------------------------------------------------------
+
+local function deliver(record, values, n)
+  errors.revive(values[1])
+  record.cb(unpack(values, 1, n))
+end
+
+local function deliver_error(record, err)
+  record.cb(err)
+end
+
+-- A call that cannot even be sent ends like one that failed: later.
+local function refuse(server, owner, name, cb, err)
+  if cb then
+    task.defer(server, owner, deliver_error, { cb = cb }, err)
+  else
+    server:warn("rpc " .. name .. ": " .. errors.text(err), "calls that cannot be sent: " .. name)
+  end
+end
+
+---Sends a call to one server. cb(...) gets what the remote gave its callback, or cb(err).
+---@param to string server id
+---@param name string "service.method"
+---@param cb function|nil nil: no answer is asked for
+---@param n number how many arguments, nils counted
+function rpc.send(server, to, name, cb, n, ...)
+  local owner = task.owner() or server:context("callback of rpc " .. name)
+  if type(to) ~= "string" then
+    return refuse(server, owner, name, cb,
+      errors.new("a server id must be a string, got " .. type(to), "INVAL"))
+  end
+  local node = server.node
+  local send = quiet.aside(server) and node.callAside or node.call
+  local call, message, code = send(node, to, name, cb and server.checked.rpc_ms or 0, n, ...)
+  if not call then return refuse(server, owner, name, cb, errors.new(message, code)) end
+  if cb then server.calls[call] = { cb = cb, owner = owner, name = name, work = task.work() } end
+end
+
+local nothing = {} -- only read
+
+-- A JSON array as values: null is nil.
+local function values_of(text)
+  if text == "[]" then return nothing, 0 end
+  local values = json.decode(text)
+  if type(values) ~= "table" then return nil end
+  local n = #values
+  for i = 1, n do
+    if values[i] == null then values[i] = nil end
+  end
+  return values, n
+end
+
+---entries.answered
+function rpc.answered(server, call, status, text)
+  local record = server.calls[call]
+  if not record then return end
+  server.calls[call] = nil
+  if status == "OK" then
+    local values, n = values_of(text)
+    if values then
+      return task.run_for(record.work, server, record.owner, deliver, record, values, n)
+    end
+    status, text = "PROTO", "the answer is not a JSON array"
+  end
+  local err = errors.new(tostring(text or status), status ~= "ERROR" and status or nil)
+  if status == "TIMEOUT" or status == "NOENT" then
+    err.message = "rpc " .. record.name .. ": " .. err.message
+  end
+  task.run_for(record.work, server, record.owner, deliver_error, record, err)
+end
+
+-- Of what a call was given behind the value that routes it: the callback, when it is the
+-- last and a function, and how many arguments that leaves. A trailing nil is the callback
+-- left out, when there are more than `least` values.
+--
+-- Nothing here puts `...` into a table unless it must: where a table is called, as rpc's
+-- proxies are, LuaJIT compiles `{ ... }` into a chain of a hundred traces, each of which makes
+-- the table anew and gives up.
+local function callback_of(least, ...)
+  local n = select("#", ...)
+  if n == 0 then return nil, 0 end
+  local last = select(n, ...)
+  if type(last) == "function" then return last, n - 1 end
+  if last == nil and n > least then return nil, n - 1 end
+  return nil, n
+end
+
+local function all_of(server, stype, name, cb, n, ...)
+  local ids = server.router:alive(stype)
+  if #ids == 0 then
+    return refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb,
+      errors.new("can not find server info for type:" .. stype, "NOENT"))
+  end
+  local left, failed = #ids, nil
+  local one = cb and function(err)
+    left = left - 1
+    if err and not failed then failed = err end
+    if left == 0 then cb(failed) end
+  end
+  for i = 1, #ids do rpc.send(server, ids[i], name, one, n, ...) end
+end
+
+-- A route function decides, and may take its time.
+local function ask_route(server, method, param, cb, n, ...)
+  local name, args = method._name, {}
+  for i = 1, n do args[i] = (select(i, ...)) end
+  local owner = task.owner() or server:context("callback of rpc " .. name)
+  local msg = {
+    namespace = "user", serverType = method._type, service = method._service_name,
+    method = method._method, args = args,
+  }
+  server.router:pick(method._type, param, msg, function(err, id)
+    if err then return refuse(server, owner, name, cb, err) end
+    rpc.send(server, id, name, cb, n, unpack(args, 1, n))
+  end)
+end
+
+local MOST = 250 -- arguments of a call
+
+local function check_count(what, n)
+  if n > MOST then
+    errors.raise(("%s: a call takes %d arguments at most, got %d; pass a table")
+      :format(what, MOST, n))
+  end
+end
+
+-- Without a route function only a session says where a call goes: another value is an
+-- argument, and the session was forgotten.
+local function check_param(server, method, param)
+  local kind = type(param)
+  if kind == "table" or param == nil or param == null or server.router:find(method._type) then
+    return
+  end
+  errors.raise(("app.rpc.%s.%s(session, ...): what comes first says which server is called,"
+    .. " a session or nil, got a %s"):format(method._type, method._name, kind))
+end
+
+local function call_routed(server, method, param, ...)
+  local cb, n = callback_of(0, ...)
+  check_count(method._name, n)
+  if type(param) == "function" and select("#", ...) == 0 then
+    cb, param = param, nil
+  else
+    check_param(server, method, param)
+  end
+  if server.router:find(method._type) then return ask_route(server, method, param, cb, n, ...) end
+  local name = method._name
+  local id, err = server.router:default(method._type, param)
+  if id then return rpc.send(server, id, name, cb, n, ...) end
+  refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb, err)
+end
+
+-- app.rpc.<type>.<service>.<method>(routeParam, ..., cb), also with ":" before the method.
+local function call(server, method, ...)
+  if rawequal((...), method._service) then
+    return call_routed(server, method, select(2, ...))
+  end
+  return call_routed(server, method, ...)
+end
+
+local function call_to(server, method, to, ...)
+  if type(to) == "function" then
+    errors.raise(("app.rpc.%s.%s.toServer(id, ..., cb): id must be that of a server, or \"*\","
+      .. " got a function"):format(method._type, method._name))
+  end
+  local cb, n = callback_of(1, ...)
+  check_count(method._name, n)
+  if to == "*" then return all_of(server, method._type, method._name, cb, n, ...) end
+  rpc.send(server, to, method._name, cb, n, ...)
+end
+
+-- app.rpc.<type>.<service>.<method>.toServer(id | "*", ..., cb), also with ":".
+local function call_server(server, method, ...)
+  if rawequal((...), method) then return call_to(server, method, select(2, ...)) end
+  return call_to(server, method, ...)
+end
+
+-- A table whose missing string keys are built when they are first asked for.
+local function lazily(build)
+  return setmetatable({}, { __index = function(self, key)
+    if type(key) ~= "string" then return nil end
+    local value = build(self, key)
+    rawset(self, key, value)
+    return value
+  end })
+end
+
+local function proxy(server)
+  return lazily(function(_, stype)
+    return lazily(function(_, service)
+      return lazily(function(self, method)
+        local made = {
+          _type = stype, _service = self, _service_name = service, _method = method,
+          _name = service .. "." .. method,
+        }
+        made.toServer = function(...) call_server(server, made, ...) end
+        return setmetatable(made, { __call = function(_, ...) call(server, made, ...) end })
+      end)
+    end)
+  end)
+end
+
+local function same(...) return ... end
+
+-- What app.call adds to a method of app.rpc: it waits for the answer.
+local function wait_for(sent, server, name, ...)
+  local n = select("#", ...)
+  if n > 0 and type((select(n, ...))) == "function" then
+    error("app.call." .. name .. " takes no callback: it returns what the remote answers", 3)
+  end
+  if task.can_wait() then return task.await(sent, ...) end
+  local args = { ... }
+  args[n + 1] = function(err)
+    if err then server:warn("app.call." .. name .. ": " .. errors.text(err), "app.call") end
+  end
+  sent(unpack(args, 1, n + 1))
+end
+
+-- The first argument of toServer: without it the callback would be taken for the server.
+local function check_to(name, ...)
+  local to = ...
+  if type(to) ~= "string" then
+    errors.raise(("app.call.%s.toServer(id, ...): id must be that of a server, or \"*\", got %s")
+      :format(name, select("#", ...) == 0 and "nothing" or type(to)))
+  end
+end
+
+local function call_method(server, rpcs, service, stype, service_name, method)
+  local sent = rpcs[stype][service_name][method]
+  local name = stype .. "." .. service_name .. "." .. method
+  local made = {}
+  -- No tail calls: errors name the line of who called.
+  function made.toServer(...)
+    if rawequal((...), made) then
+      check_to(name, select(2, ...))
+      return same(wait_for(sent.toServer, server, name .. ".toServer", select(2, ...)))
+    end
+    check_to(name, ...)
+    return same(wait_for(sent.toServer, server, name .. ".toServer", ...))
+  end
+  return setmetatable(made, { __call = function(_, ...)
+    if rawequal((...), service) then
+      return same(wait_for(sent, server, name, select(2, ...)))
+    end
+    return same(wait_for(sent, server, name, ...))
+  end })
+end
+
+-- app.call.<type>.<service>.<method>(routeParam, ...), also .toServer(id | "*", ...), and
+-- both with ":".
+local function call_proxy(server, rpcs)
+  return lazily(function(_, stype)
+    return lazily(function(_, service_name)
+      return lazily(function(self, method)
+        return call_method(server, rpcs, self, stype, service_name, method)
+      end)
+    end)
+  end)
+end
+
+local function invoke(server, to, msg, cb)
+  if type(msg) ~= "table" or type(msg.service) ~= "string" or type(msg.method) ~= "string" then
+    errors.raise("app:rpcInvoke(serverId, msg, cb): msg must have service, method and args")
+  end
+  local args = msg.args == nil and {} or msg.args
+  if type(args) ~= "table" then
+    errors.raise("app:rpcInvoke(serverId, msg, cb): msg.args must be a list, got a "
+      .. type(args))
+  end
+  if #args > MOST then
+    errors.raise(("app:rpcInvoke(serverId, msg, cb): a call takes %d arguments at most, got %d;"
+      .. " pass a table"):format(MOST, #args))
+  end
+  local service = msg.namespace == "sys" and "_" .. msg.service or msg.service
+  rpc.send(server, to, service .. "." .. msg.method, type(cb) == "function" and cb or nil,
+    #args, unpack(args, 1, #args))
+end
+
+---Sets server.rpc: proxy (app.rpc), call (app.call), invoke (app:rpcInvoke), system (a
+---frontend's sys remote) and refuse (ends a call that is not made).
+function rpc.install(server)
+  server.calls = {}
+  local rpcs = proxy(server)
+  server.rpc = {
+    proxy = rpcs,
+    call = call_proxy(server, rpcs),
+    invoke = function(to, msg, cb) invoke(server, to, msg, cb) end,
+    refuse = function(name, cb, err)
+      refuse(server, task.owner() or server:context("callback of " .. name), name, cb, err)
+    end,
+    system = function(to, method, cb, n, ...)
+      rpc.send(server, to, sys_remote.SERVICE .. "." .. method, cb, n, ...)
+    end,
+  }
+end
+
+-- Being called ---------------------------------------------------------------------
+
+local called = {}
+called.__index = called
+called.kind = "call"
+called.client = true
+
+-- An error as the other server's callback gets it. One with a code goes as a value,
+-- so that the code arrives; the text of any other is enough.
+local function reply_error(server, id, err)
+  local code = type(err) == "table" and rawget(err, "code")
+  local message = type(err) == "table" and rawget(err, "message")
+  if code ~= nil and type(message) == "string" then
+    if server.node:reply(id, 1, { message = message, code = code }) then return end
+  end
+  server.node:replyError(id, errors.text(err))
+end
+
+function called:failed(err)
+  if self.answered then return end
+  self.answered = true
+  if self.id then reply_error(self.generation.server, self.id, err) end
+end
+
+local function reply(self, ...)
+  if self.answered then
+    if self.id then
+      self.generation.server:warn("remote " .. self.name
+        .. ": answered twice; the second answer is dropped", "second answers: " .. self.name)
+    end
+    return
+  end
+  self.answered = true
+  if not self.id then return end
+  local server = self.generation.server
+  local ok, message, code = server.node:reply(self.id, select("#", ...), ...)
+  if ok then return end
+  if code == "CLOSED" then
+    server:debug("remote " .. self.name .. ": answered after its deadline", "late answers")
+  else
+    server:error("remote " .. self.name .. ": the answer cannot be sent: " .. tostring(message),
+      "answers that cannot be sent: " .. self.name)
+    server.node:replyError(self.id, tostring(message))
+  end
+end
+
+-- What a remote returned: a, b is cb(nil, a, b); nil, err is cb(err); nothing or one
+-- nil leaves the answer to cb.
+local function finish(self, ...)
+  local n = select("#", ...)
+  if n == 0 then return end
+  local first, second = ...
+  if first ~= nil then return reply(self, nil, ...) end
+  if type(second) == "string" then second = errors.new(second) end
+  if second ~= nil then return reply(self, second) end
+end
+
+local function run(self, entry, values, n)
+  local function cb(...) reply(self, ...) end
+  if n == 0 then return finish(self, entry.fn(entry.owner, cb)) end
+  values[n + 1] = cb
+  finish(self, entry.fn(entry.owner, unpack(values, 1, n + 1)))
+end
+
+---entries.call
+---@param aside boolean|nil a stop does not wait for it
+function rpc.called(server, id, from, name, text, aside)
+  local entry, missing = server.registry:remote(name)
+  if not entry then
+    server:warn(("rpc %s from %s: %s"):format(name, from, missing), "calls without a remote")
+    if id then server.node:replyError(id, missing) end
+    return
+  end
+  local values, n = values_of(text)
+  if not values then
+    if id then server.node:replyError(id, "the arguments are not a JSON array") end
+    return
+  end
+  local self = setmetatable({
+    generation = server.generation, id = id, name = name, answered = false,
+  }, called)
+  if aside then self.kind = false end
+  task.run(server, self, run, self, entry, values, n)
+end
+
+return rpc

@@ -1,0 +1,86 @@
+-- data: JSON files of a game that its scripts read: pomelua.data. A table is filled anew when
+-- its file changes, so whoever keeps it sees what is new; what cannot be read leaves it as it is.
+local core = require "pomelua.core"
+local json_file = require "pomelua.base.json_file"
+local timers = require "pomelua.run.timers"
+
+local data = {}
+
+local LOOK = 1000 -- ms between two looks at the files
+
+local function read(server, path)
+  local value, message = json_file.read(server.base, path)
+  if value == nil then
+    return nil, message or path .. ": there is no such file in the app's folder"
+  end
+  if type(value) ~= "table" then
+    return nil, ("%s: must be a JSON object or an array, got a %s"):format(path, type(value))
+  end
+  return value
+end
+
+local function stamp(server, path) return core.stamp(server.base .. "/" .. path) or "gone" end
+
+-- Whoever has the table has the new contents.
+local function fill(t, value)
+  for key in pairs(t) do t[key] = nil end
+  for key, one in pairs(value) do t[key] = one end
+  setmetatable(t, getmetatable(value)) -- the mark of an empty array
+end
+
+local function look_at(server, path, entry)
+  local now = stamp(server, path)
+  if now == entry.stamp then return end
+  entry.stamp = now
+  local value, message = read(server, path)
+  if value then
+    fill(entry.value, value)
+    server:info_line(path .. ": read again")
+  else
+    server:warn(message .. "; the old contents stay")
+  end
+end
+
+---Reads again what has changed.
+---@param server table
+function data.look(server)
+  for path, entry in pairs(server.data) do look_at(server, path, entry) end
+end
+
+local function wait(server)
+  server.data_timer = timers.start(server, LOOK, { of_framework = true, fire = function()
+    data.look(server)
+    wait(server)
+  end })
+end
+
+---The contents of a file, the same table each time. Raises when it cannot be read.
+---@param server table
+---@param path string from the app's folder
+---@return table
+function data.of(server, path)
+  if type(path) ~= "string" or path == "" or path:sub(1, 1) == "/" then
+    error("pomelua.data(path): path must be a string, from the app's folder on, such as"
+      .. ' "config/data/items.json"', 2)
+  end
+  if path:find("\0", 1, true) then
+    error(("pomelua.data(path): %q holds a NUL character, as no file's name does"):format(path),
+      2)
+  end
+  path = ("/" .. path .. "/"):gsub("/%./", "/"):gsub("/%./", "/"):gsub("//+", "/"):sub(2, -2)
+  local entry = server.data[path]
+  if entry then
+    -- A spec sees what it has just written.
+    if server.virtual then look_at(server, path, entry) end
+    return entry.value
+  end
+  entry = { stamp = stamp(server, path) }
+  local message
+  entry.value, message = read(server, path)
+  if not entry.value then error("pomelua.data: " .. message, 2) end
+  server.data[path] = entry
+  if not server.data_timer then wait(server) end
+  return entry.value
+end
+
+return data

@@ -1,0 +1,82 @@
+-- quiet: what a stop in order waits for on this server, beside the requests and calls that C
+-- knows to be open. That is a work: a client's message and a call of another server until they
+-- are answered, what the end of a session began, callbacks of timers that run, listeners of
+-- stop_server, beforeShutdown; with all that these start and wait for. What files, lifecycle
+-- steps and pomelua's own tasks began is none; neither is a handler that goes on after its
+-- answer, nor what wants no answer and has gone on for longer than a request may: a room's loop.
+--
+-- A work is a table with `name`; `answered`: it is done; `stays`: its age does not matter.
+local task = require "pomelua.run.task"
+
+local quiet = {}
+
+local HANDLER_MS = 10000
+
+local function counts(work)
+  return work ~= nil and not work.answered
+end
+
+local function label(work)
+  return (work.kind == "call" and "remote " or "") .. work.name
+end
+
+-- Calls fn(work) for all that goes on.
+local function each(server, fn)
+  local now = server.node:now()
+  local limit = server.checked.numbers.handlerTimeout or HANDLER_MS
+  for t, since in pairs(server.parked) do
+    local work = t.work
+    if counts(work) and (work.stays or now - since < limit) then fn(work) end
+  end
+  for _, records in ipairs { server.calls, server.pushes } do
+    for _, record in pairs(records) do
+      if counts(record.work) then fn(record.work, true) end
+    end
+  end
+end
+
+---entries.pending
+---@return number how much goes on
+---@return string names, one per line
+function quiet.pending(server)
+  local n, names, tasks = 0, {}, {}
+  each(server, function(work, is_call)
+    n = n + 1
+    if is_call and tasks[work] then return end -- that of a task that waits for it
+    tasks[work] = true
+    names[#names + 1] = label(work) .. "\n"
+  end)
+  return n, table.concat(names)
+end
+
+---Whether something of a work goes on.
+---@param work table
+---@return boolean
+function quiet.goes_on(server, work)
+  local found = false
+  each(server, function(one)
+    if one == work then found = true end
+  end)
+  return found
+end
+
+---Whether a call that is made now is of what a stop does not wait for. Before a stop all are
+---waited for where they arrive.
+---@return boolean
+function quiet.aside(server)
+  return server.stopping == true and not counts(task.work())
+end
+
+---The work of a timer that fires: that which started it, when it was the end of a session or a
+---step of a stop; else one of its own, unless the server stops: then a timer begins nothing.
+---@param record table
+---@return table|nil
+function quiet.of_timer(server, record)
+  local work = record.work
+  if work and work.stays then return work end
+  if not work or server.stopping then return nil end
+  record.name = record.what .. " of " .. work.name
+  return record
+end
+
+return quiet

@@ -1,0 +1,392 @@
+-- task: every function of a game that the server calls runs in a coroutine of
+-- ours, so that it may wait. A task knows its owner, the request (or the
+-- lifecycle step, the timer, ...) on whose behalf it runs: an error raised in any
+-- of an owner's tasks is the owner's error.
+--
+-- An owner is a table with `name`, for the log, and optionally failed(owner, err), and
+-- `level`, that of the log for its errors' tracebacks when it is not "error";
+-- `client` is true when what it does was asked for by somebody, who may ask again.
+--
+-- A task also knows the work that it belongs to, which a stop in order waits for (see
+-- pomelua.quiet): a client's message or a call, which are their own owners, or what stands in
+-- current.work when C calls; what a task starts belongs to the same.
+--
+-- A callback that ends a wait does not resume the waiter from inside the caller:
+-- it puts it into the server's ready queue, which is emptied when the running
+-- task has returned to us. So chains of callbacks do not nest coroutines.
+local core = require "pomelua.core"
+local current = require "pomelua.base.current"
+local errors = require "pomelua.base.errors"
+local guards = require "pomelua.run.guards"
+local in_flight = require "pomelua.run.waiting"
+local log = require "pomelua.base.log"
+
+local null = core.null
+local task = {}
+
+local WAIT, DONE, EXIT = {}, {}, {} -- what a task yields: parked, finished, os.exit
+local POOL_MAX = 256
+
+local yield, resume, running = coroutine.yield, coroutine.resume, coroutine.running
+
+---The part of a server that belongs to this file.
+function task.init(server)
+  server.pool = {}
+  server.ready = { first = 1, last = 0 }
+  server.waits = {}
+  server.parked = {} -- [task that belongs to a work and has waited] = when it first did
+  server.await_ms = 30000
+  server.dropped = 0 -- second calls of an await's callback
+end
+
+local function work(run, a, b, c, d)
+  while true do
+    run(a, b, c, d)
+    run, a, b, c, d = yield(DONE)
+  end
+end
+
+-- Whoever waits for the owner hears of it before the log does.
+local function report(server, owner, co, err)
+  if owner.failed then owner:failed(err) end
+  local text = errors.located(co, err)
+  if log.may_tell(server, owner, text) then
+    log.write(server, owner.level or "error", owner.name .. log.stamp(owner) .. ": "
+      .. debug.traceback(co, text))
+  end
+end
+
+local function step(server, t, run, a, b, c, d)
+  local outer_task, outer_server = current.task, current.server
+  t.nest = outer_task and guards.depth() + 1 or 0
+  current.task, current.server = t, server
+  local ok, signal = resume(t.co, run, a, b, c, d)
+  current.task, current.server = outer_task, outer_server
+  if ok and signal == WAIT then
+    if t.work and not server.parked[t] then server.parked[t] = server.node:now() end
+    if t.session and not t.counted then
+      t.counted = true
+      in_flight.add(server, t.session)
+    end
+    return
+  end
+  local owner = t.owner
+  if t.counted then
+    t.counted = false
+    in_flight.remove(server, t.session)
+  end
+  if t.work then
+    server.parked[t] = nil
+    t.work = nil
+  end
+  t.owner, t.wait, t.session = nil, nil, nil
+  if ok and signal == DONE then
+    local pool = server.pool
+    if #pool < POOL_MAX then pool[#pool + 1] = t end
+  elseif not ok then
+    -- When it was stopped, what follows has a budget of its own. A nested task used up
+    -- that of the outer one, which is stopped as well.
+    if not outer_task then server.node:renew() end
+    report(server, owner, t.co, signal)
+    -- What the error says of itself was a script, too.
+    if not outer_task then server.node:renew() end
+  elseif signal == EXIT then
+    -- Nobody is to wait for the answer of what ends the program.
+    if owner.kind then owner:failed("os.exit") end
+  else
+    report(server, owner, t.co, "coroutine.yield outside of a coroutine of its own;"
+      .. " use pomelua.await or pomelua.sleep to wait")
+  end
+end
+
+-- A function that the server calls makes it call another, and so on.
+local function refuse(server, owner)
+  local text = "calls that begin each other too deep"
+  if owner.failed then owner:failed(text) end
+  if log.may_tell(server, owner, text) then
+    log.write(server, owner.level or "error", debug.traceback(owner.name .. ": " .. text, 3))
+  end
+end
+
+local function work_now()
+  local t = current.task
+  if t then return t.work end
+  return current.work
+end
+task.work = work_now
+
+local function start(server, owner, run, a, b, c, d)
+  if current.task and guards.full() then return refuse(server, owner) end
+  local pool = server.pool
+  local n = #pool
+  local t = pool[n]
+  if t then
+    pool[n] = nil
+  else
+    t = { co = coroutine.create(work) }
+  end
+  t.owner = owner
+  t.work = owner.kind and owner or work_now()
+  step(server, t, run, a, b, c, d)
+end
+
+local function run_ready(server)
+  local ready = server.ready
+  while ready.first <= ready.last do
+    local item = ready[ready.first]
+    ready[ready.first] = nil
+    ready.first = ready.first + 1
+    if item.run then
+      local outer = current.work
+      current.work = item.work
+      start(server, item.owner, item.run, item.a, item.b)
+      current.work = outer
+    elseif item.task.wait == item and coroutine.status(item.task.co) == "suspended" then
+      item.task.wait = nil
+      step(server, item.task)
+    end
+  end
+end
+
+-- Resumes and starts what became ready. Only the outermost of our frames does it. Whatever
+-- one of them raises, the others have their turn.
+local function drain(server)
+  if server.draining then return end
+  server.draining = true
+  repeat
+    local ok, err = pcall(run_ready, server)
+    if not ok then log.write(server, "error", "task: " .. errors.text(err)) end
+  until ok
+  server.ready.first, server.ready.last = 1, 0
+  server.draining = false
+end
+
+local function put(server, item)
+  local ready = server.ready
+  ready.last = ready.last + 1
+  ready[ready.last] = item
+  if not current.task then drain(server) end
+end
+
+---Runs run(a, b, c, d) in a task, at once, until it ends or waits.
+---@param server table
+---@param owner table
+---@param run function
+function task.run(server, owner, run, a, b, c, d)
+  local outermost = not current.task
+  start(server, owner, run, a, b, c, d)
+  if outermost and server.ready.last > 0 then drain(server) end
+end
+
+---The same for what belongs to a work, when C calls.
+---@param one table|nil the work
+function task.run_for(one, server, owner, run, a, b, c)
+  local outer = current.work
+  current.work = one
+  task.run(server, owner, run, a, b, c)
+  current.work = outer
+end
+
+---Runs run(a, b) in a task, when the running task has returned to the server.
+function task.defer(server, owner, run, a, b)
+  put(server, { run = run, owner = owner, a = a, b = b, work = work_now() })
+end
+
+---Keeps tasks that become ready from running while fn runs (C is in the middle of something).
+function task.hold(server, fn, ...)
+  local outer_task, outer_server, draining = current.task, current.server, server.draining
+  current.task, current.server, server.draining = nil, server, true
+  local ok, result = pcall(fn, ...)
+  current.task, current.server, server.draining = outer_task, outer_server, draining
+  return ok, result
+end
+
+local NESTED = 16
+local inside = 0 -- calls of toJSON that are under way
+
+-- The writer calls a script's toJSON in the middle of a message: nothing may wait there.
+core.to_json_caller(function(fn, value, key)
+  local server = current.server
+  if inside >= NESTED then error("toJSON inside of toJSON, " .. NESTED .. " deep", 0) end
+  inside = inside + 1
+  local ok, result
+  if server then
+    ok, result = task.hold(server, fn, value, key)
+  else
+    ok, result = pcall(fn, value, key)
+  end
+  inside = inside - 1
+  if not ok then error(result, 0) end
+  return result
+end)
+
+---Whether a call without a callback waits here: in a function that the server called,
+---and not where somebody counts on its coming back at once.
+---@return boolean
+function task.can_wait()
+  local t = current.task
+  return t ~= nil and running() == t.co and not t.at_once
+end
+
+---Calls fn(...) so that calls without a callback do not wait in it.
+---@return any ... what fn returned; its errors pass through
+function task.at_once(fn, ...)
+  local t = current.task
+  if not t then return fn(...) end
+  local outer = t.at_once
+  t.at_once = true
+  local ok, a, b, c = pcall(fn, ...)
+  t.at_once = outer
+  if not ok then error(a, 0) end
+  return a, b, c
+end
+
+---What runs now works on a message of that session.
+---@param session pomelua.Session|pomelua.BackendSession
+function task.works_for(session) current.task.session = session end
+
+---The owner of what runs now.
+---@return table|nil
+function task.owner()
+  local t = current.task
+  return t and t.owner
+end
+
+-- The waits of awaits all have the same deadline, so they stand in one line and
+-- need one timer, that of the first.
+
+local function unlink(server, wait)
+  local waits = server.waits
+  if wait.before then wait.before.after = wait.after else waits.head = wait.after end
+  if wait.after then wait.after.before = wait.before else waits.tail = wait.before end
+  wait.before, wait.after, wait.linked = nil, nil, false
+end
+
+local function watch(server)
+  local waits = server.waits
+  if waits.timer or not waits.head then return end
+  local ms = math.max(0, waits.head.due - server.node:now())
+  local id = server.node:timer(ms)
+  if not id or id == 0 then return end
+  waits.timer = id
+  server.timers[id] = waits
+end
+
+local function expire(server, waits)
+  local now = server.node:now()
+  while waits.head and waits.head.due <= now do
+    local wait = waits.head
+    unlink(server, wait)
+    wait.done = true
+    wait.late = true
+    put(server, wait)
+  end
+  watch(server)
+end
+
+local function link(server, wait)
+  local waits = server.waits
+  waits.fire = expire
+  wait.due = server.node:now() + server.await_ms
+  wait.before = waits.tail
+  if waits.tail then waits.tail.after = wait else waits.head = wait end
+  waits.tail = wait
+  wait.linked = true
+  watch(server)
+end
+
+-- The task that runs, for a function that wants to wait.
+local function waiter(what)
+  local t = current.task
+  if not t or running() ~= t.co then
+    error("pomelua." .. what .. ": only inside a function that the server called,"
+      .. " and not in a coroutine of your own", 3)
+  end
+  t.waits = (t.waits or 0) + 1
+  return t
+end
+
+local function result(wait)
+  if wait.late then
+    return nil, errors.new("no callback within " .. wait.ms .. " ms", "TIMEOUT")
+  end
+  local values = wait.values
+  local err = values[1]
+  if err and not rawequal(err, null) then return nil, err end
+  if values.n <= 1 then return true end
+  return unpack(values, 2, values.n)
+end
+
+---Calls f(..., cb) and waits for cb. Nothing waits longer than serverConfig.awaitTimeout.
+---@param f function|table anything callable
+---@return any ... cb(nil): true; cb(nil, x, ...): x, ...; cb(err): nil, err
+---(err.code "TIMEOUT" when cb was not called in time). Raises outside of a task.
+function task.await(f, ...)
+  local t = waiter("await")
+  if type(f) ~= "function" and type(f) ~= "table" and type(f) ~= "userdata" then
+    errors.raise("pomelua.await(f, ...): f must be a function, got " .. type(f)
+      .. "; await calls it: pomelua.await(session.push, session, key)")
+  end
+  local server = current.server
+  local wait = { task = t, done = false, parked = false }
+  local function cb(...)
+    if wait.done then
+      server.dropped = server.dropped + 1
+      server:debug(t.owner and t.owner.name .. ": an awaited callback was called again"
+        or "an awaited callback was called after its task had ended", "awaited callbacks")
+      return
+    end
+    wait.done = true
+    wait.values = { n = select("#", ...), ... }
+    if wait.parked then
+      if wait.linked then unlink(server, wait) end
+      put(server, wait)
+    end
+  end
+  local n = select("#", ...)
+  if n == 0 then
+    f(cb)
+  else
+    local args = { ... }
+    args[n + 1] = cb
+    f(unpack(args, 1, n + 1))
+  end
+  if not wait.done then
+    wait.parked = true
+    wait.ms = server.await_ms
+    t.wait = wait
+    link(server, wait)
+    yield(WAIT)
+  end
+  return result(wait)
+end
+
+local function wake(server, wait)
+  wait.done = true
+  put(server, wait)
+end
+
+---Waits ms milliseconds. Raises outside of a task, and for what is no time.
+---@param ms number
+function task.sleep(ms)
+  local t = waiter("sleep")
+  if type(ms) ~= "number" or ms ~= ms or ms < 0 or ms > 2 ^ 31 then
+    error("pomelua.sleep(ms): ms must be a number of milliseconds from 0 to 2^31", 2)
+  end
+  local server = current.server
+  local id = server.node:timer(ms)
+  if not id or id == 0 then error("pomelua.sleep: too many timers", 2) end
+  local wait = { task = t, fire = wake }
+  server.timers[id] = wait
+  t.wait = wait
+  yield(WAIT)
+end
+
+---Ends the running task for good, even from inside a pcall; raises where it cannot.
+function task.exit()
+  local t = current.task
+  if t and running() == t.co then yield(EXIT) end
+  error("os.exit", 0)
+end
+
+return task

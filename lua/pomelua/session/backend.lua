@@ -1,0 +1,136 @@
+-- backend_session: a session as a script of another server sees it. The same
+-- surface as on its frontend; what changes the session is a call to the frontend's
+-- sys remote (sys_remote).
+local errors = require "pomelua.base.errors"
+local session = require "pomelua.session.session"
+
+---@class pomelua.BackendSession: pomelua.Session
+---@field incarnation number|nil which life of its frontend it belongs to
+local methods = {}
+local mt = { __name = "pomelua.backendSession", __index = session.index_of(methods) }
+
+methods.get = session.methods.get
+methods.set = session.methods.set
+
+---@return table {id, frontendId, uid, settings, incarnation} plain data
+function methods:export()
+  return {
+    id = self.id, frontendId = self.frontendId, uid = self.uid, settings = self.settings,
+    incarnation = self.incarnation,
+  }
+end
+
+local backend_session = {}
+
+---@param uid string|number|nil
+---@param settings_json string|nil
+---@param incarnation number|nil of the frontend
+function backend_session.new(server, frontend_id, sid, uid, settings_json, incarnation)
+  return setmetatable({
+    id = sid, frontendId = frontend_id, uid = uid, _json = settings_json, _server = server,
+    incarnation = incarnation,
+  }, mt)
+end
+
+---From plain data: what export gives.
+function backend_session.from(server, exported)
+  local settings = exported.settings
+  return setmetatable({
+    id = exported.id, frontendId = exported.frontendId, uid = exported.uid, _server = server,
+    incarnation = exported.incarnation,
+    settings = session.with_text_keys(type(settings) == "table" and settings or {}),
+  }, mt)
+end
+
+-- Its frontend has been restarted, or is gone: the session ended with it, whoever is connected
+-- there now.
+local function ended(self)
+  local incarnation = self.incarnation
+  if incarnation == nil then return nil end
+  local now = self._server.node:incarnation(self.frontendId)
+  if now == incarnation then return nil end
+  return errors.new(("session does not exist, sid: %s: server %s %s"):format(
+    session.text_of(self.id), self.frontendId, now and "was restarted since" or "is gone"), "NOENT")
+end
+
+-- What cannot be sent is named as the game has it, and as on a frontend.
+local function in_settings(err, argument, name)
+  if not (err and err.code == "ENCODE") then return err end
+  local rest = errors.text(err):match("^argument " .. argument .. "(.*)$")
+  return rest and errors.new(name .. rest, "ENCODE") or err
+end
+
+-- Calls the frontend's sys remote; after(err) comes before the callback and may give another
+-- error.
+local function ask(self, method, cb, after, n, a, b, c)
+  local server, what = self._server, "session:" .. method
+  return session.ask(server, what, cb, function(done)
+    local gone = ended(self)
+    if gone then return server.rpc.refuse(what, done, gone) end
+    server.rpc.system(self.frontendId, method, function(err)
+      done(after and after(err) or err)
+    end, n, a, b, c)
+  end)
+end
+
+---@param uid string|number
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
+function methods:bind(uid, cb)
+  cb = session.check_callback("session:bind(uid, cb)", cb)
+  return ask(self, "bind", cb, function(err)
+    if not err then self.uid = uid end
+  end, 2, self.id, uid)
+end
+
+---@param uid string|number
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
+function methods:unbind(uid, cb)
+  cb = session.check_callback("session:unbind(uid, cb)", cb)
+  return ask(self, "unbind", cb, function(err)
+    if not err then self.uid = nil end
+  end, 2, self.id, uid)
+end
+
+---@param key string
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
+function methods:push(key, cb)
+  cb = session.check_callback("session:push(key, cb)", cb)
+  key = session.check_key("session:push(key, cb)", key)
+  return ask(self, "push", cb, function(err) return in_settings(err, 3, "settings." .. key) end, 3,
+    self.id, key, self.settings[key])
+end
+
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
+function methods:pushAll(cb)
+  cb = session.check_callback("session:pushAll(cb)", cb)
+  return ask(self, "pushAll", cb, function(err)
+    return in_settings(err, 2, "settings")
+  end, 3, self.id, self.settings, session.removed(self))
+end
+
+---@param reason string|function|nil
+---@param cb fun(err: pomelua.Error|nil)|nil left out: waits for the frontend
+---@return true|nil ok nothing with a callback
+---@return pomelua.Error|nil err
+function methods:kick(reason, cb)
+  reason, cb = session.kick_arguments(reason, cb)
+  return ask(self, "kickBySid", cb, nil, 2, self.id, reason)
+end
+
+for _, name in ipairs { "on", "once", "off" } do
+  methods[name] = function()
+    error("session:" .. name .. ": a session's end is seen on its frontend only", 2)
+  end
+end
+
+errors.guard(methods, "session")
+
+return backend_session
