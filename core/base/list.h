@@ -1,5 +1,6 @@
 /* list: an intrusive doubly linked list with a head. A node that is in no list
- * points at itself, so removing it twice is harmless. */
+ * points at itself, so removing it twice is harmless. Its owner is found by PML_CONTAINER
+ * (base/container). */
 #ifndef PML_BASE_LIST_H
 #define PML_BASE_LIST_H
 
@@ -8,8 +9,6 @@
 typedef struct pml_list {
   struct pml_list *next, *prev; /* private */
 } pml_list;
-
-#define PML_LIST_OBJ(node, type, field) ((type *)(void *)(((char *)(node)) - offsetof(type, field)))
 
 static inline void pml_list_init(pml_list *l) { l->next = l->prev = l; }
 static inline int pml_list_empty(const pml_list *l) { return l->next == l; }

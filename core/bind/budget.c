@@ -1,5 +1,6 @@
 #include "bind/budget.h"
 
+#include "base/container.h"
 #include "base/list.h"
 #include "base/mem.h"
 
@@ -484,7 +485,7 @@ static void nap(pml_budget *b, uint64_t us) {
 static uint64_t look_at_all(pml_budget *b, uint64_t us) {
   uint64_t wait = 0;
   for (pml_list *l = b->slots.next; l != &b->slots; l = l->next) {
-    pml_budget_slot *s = PML_LIST_OBJ(l, pml_budget_slot, link);
+    pml_budget_slot *s = PML_CONTAINER(l, pml_budget_slot, link);
     if (!s->ms && !s->mib && b->target != s) continue;
     uint64_t in = look(b, s, us);
     if (!wait || in < wait) wait = in ? in : 1;

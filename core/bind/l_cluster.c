@@ -2,6 +2,7 @@
  * program while it runs, the end. */
 #include "bind/l_cluster.h"
 
+#include "base/container.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "bind/l_program.h"
@@ -122,7 +123,7 @@ static int l_lines(lua_State *L) {
   lua_newtable(L);
   if (last == &c->lines) return 1;
   for (pml_list *i = c->lines.next;; i = i->next) {
-    line *k = PML_LIST_OBJ(i, line, node);
+    line *k = PML_CONTAINER(i, line, node);
     lua_createtable(L, 0, 3);
     lua_pushstring(L, k->text);
     lua_setfield(L, -2, "text");
@@ -141,7 +142,7 @@ static int l_lines(lua_State *L) {
 static int l_gc(lua_State *L) {
   cluster *c = check(L);
   end(c);
-  for (pml_list *i; (i = pml_list_pop(&c->lines));) pml_free(PML_LIST_OBJ(i, line, node));
+  for (pml_list *i; (i = pml_list_pop(&c->lines));) pml_free(PML_CONTAINER(i, line, node));
   pml_free(c->path);
   c->path = NULL;
   return 0;

@@ -2,6 +2,7 @@
  * the same tables, dispatch and encoding; what leaves it is kept for the asking. */
 #include "bind/l_virtual.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bind/ctext.h"
@@ -65,7 +66,7 @@ static void keep(pml_lua *lua, pml_id sid, const char *kind, pml_buf *bytes) {
 }
 
 static void client_send(pml_sink *sink, pml_buf *frame) {
-  client *c = (client *)(void *)sink;
+  client *c = PML_CONTAINER(sink, client, sink);
   if (c->closing) return;
   pml_slice body = pml_frame_body(frame);
   pml_buf *b = pml_buf_from(body.p, body.n);
@@ -84,11 +85,11 @@ static void client_gone(client *c, pml_slice reason, int kicked) {
 }
 
 static void client_close(pml_sink *sink, pml_slice reason) {
-  client_gone((client *)(void *)sink, reason, reason.p != NULL);
+  client_gone(PML_CONTAINER(sink, client, sink), reason, reason.p != NULL);
 }
 
 static void client_leave(pml_sink *sink, pml_slice reason) {
-  client_gone((client *)(void *)sink, reason, 0);
+  client_gone(PML_CONTAINER(sink, client, sink), reason, 0);
 }
 
 static void client_address(pml_sink *sink, char ip[46], int *port) {
@@ -108,7 +109,7 @@ static void client_free(client *c) {
 }
 
 static void client_end(pml_task *t) {
-  client *c = PML_LIST_OBJ(t, client, end);
+  client *c = PML_CONTAINER(t, client, end);
   pml_close_reason why = {.kind = c->kind, .code = c->code, .text = pml_buf_slice(c->reason)};
   pml_frontend_closed(c->lua->node, c->session, &why);
   client_free(c);
@@ -170,7 +171,7 @@ static int l_close_session(lua_State *L) {
   if (!lua_isboolean(L, 3) && lua_type(L, 3) != LUA_TNUMBER) luaL_optstring(L, 3, NULL);
   lua_pushboolean(L, s != NULL);
   if (!s || !s->sink) return 1;
-  client *c = (client *)(void *)s->sink;
+  client *c = PML_CONTAINER(s->sink, client, sink);
   if (c->closing) return 1;
   read_reason(L, 3, c);
   c->closing = 1;
@@ -192,7 +193,7 @@ static int l_client_data(lua_State *L) {
   const char *bytes = luaL_checklstring(L, 3, &n);
   pml_session *s = pml_sessions_get(pml_node_sessions(lua->node), pml_lua_id(L, 2));
   if (!s) return pml_lua_fail(L, PML_ENOENT, "there is no such session");
-  if (((client *)(void *)s->sink)->closing)
+  if (PML_CONTAINER(s->sink, client, sink)->closing)
     return pml_lua_fail(L, PML_ECLOSED, "this client is being closed");
   lua_State *before = pml_lua_enter(lua, L);
   int rc = pml_frontend_data(lua->node, s, pml_slice_of(bytes, n));
@@ -209,7 +210,7 @@ static int l_sent(lua_State *L) {
   int n = 0;
   lua_newtable(L);
   while ((item = pml_list_pop(&lua->virt->sent))) {
-    sent *s = PML_LIST_OBJ(item, sent, node);
+    sent *s = PML_CONTAINER(item, sent, node);
     lua_createtable(L, 0, 3);
     lua_pushnumber(L, (lua_Number)s->sid);
     lua_setfield(L, -2, "sid");
@@ -254,7 +255,7 @@ static void note(pml_list *where, const char *server, const pml_envelope *e) {
 /* What kind of record this answers, if it was noted; then it is forgotten. */
 static int answered_kind(pml_list *where, const char *server, uint64_t call) {
   for (pml_list *i = where->next; i != where; i = i->next) {
-    crossing *x = PML_LIST_OBJ(i, crossing, node);
+    crossing *x = PML_CONTAINER(i, crossing, node);
     if (x->call != call || strcmp(x->server, server) != 0) continue;
     int kind = x->kind;
     pml_list_remove(i);
@@ -495,16 +496,16 @@ static int l_close(lua_State *L) {
   luaL_unref(L, LUA_REGISTRYINDEX, lua->channels);
   luaL_unref(L, LUA_REGISTRYINDEX, lua->env);
   while (!pml_list_empty(&v->clients)) {
-    client *c = PML_LIST_OBJ(v->clients.next, client, node);
+    client *c = PML_CONTAINER(v->clients.next, client, node);
     pml_sessions_close(pml_node_sessions(lua->node), c->session);
     client_free(c);
   }
   pml_node_free(lua->node);
-  while ((item = pml_list_pop(&v->asked))) pml_free(PML_LIST_OBJ(item, crossing, node));
-  while ((item = pml_list_pop(&v->given))) pml_free(PML_LIST_OBJ(item, crossing, node));
-  while ((item = pml_list_pop(&v->lines))) pml_free(PML_LIST_OBJ(item, line, node));
+  while ((item = pml_list_pop(&v->asked))) pml_free(PML_CONTAINER(item, crossing, node));
+  while ((item = pml_list_pop(&v->given))) pml_free(PML_CONTAINER(item, crossing, node));
+  while ((item = pml_list_pop(&v->lines))) pml_free(PML_CONTAINER(item, line, node));
   while ((item = pml_list_pop(&v->sent))) {
-    sent *s = PML_LIST_OBJ(item, sent, node);
+    sent *s = PML_CONTAINER(item, sent, node);
     pml_buf_unref(s->bytes);
     pml_free(s);
   }
@@ -532,7 +533,7 @@ static int l_lines(lua_State *L) {
   int n = 0;
   lua_newtable(L);
   for (pml_list *i = v->lines.next; i != &v->lines; i = i->next) {
-    line *k = PML_LIST_OBJ(i, line, node);
+    line *k = PML_CONTAINER(i, line, node);
     lua_createtable(L, 0, 2);
     lua_pushstring(L, levels[k->level < PML_SILENT ? k->level : PML_ERROR]);
     lua_setfield(L, -2, "level");

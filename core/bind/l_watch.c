@@ -1,5 +1,6 @@
 #include "bind/l_watch.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bind/call.h"
@@ -40,7 +41,7 @@ static void waiter_free(waiter *w) {
 static waiter *find(pml_lua *lua, pml_id id) {
   if (!lua->waiting.next) return NULL;
   for (pml_list *n = lua->waiting.next; n != &lua->waiting; n = n->next) {
-    waiter *w = PML_LIST_OBJ(n, waiter, node);
+    waiter *w = PML_CONTAINER(n, waiter, node);
     if (w->id == id) return w;
   }
   return NULL;
@@ -132,7 +133,7 @@ void pml_lua_watch_methods(lua_State *L) { luaL_setfuncs(L, methods, 0); }
 
 void pml_lua_watch_end(pml_lua *lua) {
   while (lua->waiting.next && !pml_list_empty(&lua->waiting)) {
-    waiter *w = PML_LIST_OBJ(lua->waiting.next, waiter, node);
+    waiter *w = PML_CONTAINER(lua->waiting.next, waiter, node);
     if (w->watch) pml_watch_close(w->watch);
     if (w->child) pml_child_cancel(w->child);
     waiter_free(w);

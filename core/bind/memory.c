@@ -1,6 +1,7 @@
 #include "bind/memory.h"
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/mem.h"
 #include "bind/call.h"
 
@@ -54,7 +55,7 @@ static void collect(pml_memory *m) {
 }
 
 static void on_timer(pml_timer *t) {
-  pml_memory *m = (pml_memory *)(void *)t;
+  pml_memory *m = PML_CONTAINER(t, pml_memory, timer);
   pml_loop *l = pml_node_loop(m->node);
   if (m->calls != m->seen) {
     m->seen = m->calls;

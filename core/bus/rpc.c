@@ -1,5 +1,6 @@
 #include "bus/rpc.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/list.h"
@@ -20,8 +21,8 @@ typedef struct {
 } peer;
 
 typedef struct {
-  pml_timer deadline; /* first: a fired timer is its call */
-  pml_list node;      /* in its peer's calls */
+  pml_timer deadline;
+  pml_list node; /* in its peer's calls */
   pml_rpc *rpc;
   peer *peer;
   pml_id id;
@@ -76,7 +77,7 @@ static void call_end(call *c, int status, pml_buf *body) {
 }
 
 static void on_deadline(pml_timer *t) {
-  call *c = (call *)(void *)t;
+  call *c = PML_CONTAINER(t, call, deadline);
   c->rpc->counts.timeouts++;
   call_end(c, PML_ETIMEOUT, NULL);
 }
@@ -94,7 +95,7 @@ static void peer_remove(pml_rpc *r, peer *p, int status) {
   HASH_DELETE(hh, r->peers, p);
   while (!pml_list_empty(&p->calls)) {
     if (status == PML_ENOENT) r->counts.lost++;
-    call_end(PML_LIST_OBJ(p->calls.next, call, node), status, NULL);
+    call_end(PML_CONTAINER(p->calls.next, call, node), status, NULL);
   }
   pml_free(p);
 }

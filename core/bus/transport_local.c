@@ -1,6 +1,7 @@
 #include "bus/transport_local.h"
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/list.h"
@@ -38,7 +39,7 @@ typedef enum { RECORD, UP, DOWN } kind;
  * UP that came before the sender's first record to the DOWN after its last.
  * UP and DOWN hold a reference. */
 typedef struct {
-  pml_mail mail; /* first */
+  pml_mail mail;
   kind kind;
   member *who;
   pml_buf *body, *extra;
@@ -54,7 +55,7 @@ typedef struct {
 } peer;
 
 typedef struct {
-  pml_transport base; /* first: a transport is one of these */
+  pml_transport base;
   pml_transport_events ev;
   pml_loop *l;
   pml_hub *hub; /* counted */
@@ -66,7 +67,7 @@ typedef struct {
   int delivering, closed; /* closed while delivering: freed when the event returns */
 } local;
 
-static local *of(pml_transport *t) { return (local *)(void *)t; }
+static local *of(pml_transport *t) { return PML_CONTAINER(t, local, base); }
 
 static member *member_ref(member *m) {
   atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
@@ -101,13 +102,13 @@ static void record_free(record *r) {
 
 static void on_drop(pml_mail *mail, void *ud) {
   (void)ud;
-  record_free((record *)(void *)mail);
+  record_free(PML_CONTAINER(mail, record, mail));
 }
 
 static void chain_free(pml_mail *first) {
   for (pml_mail *next; first; first = next) {
     next = first->next;
-    record_free((record *)(void *)first);
+    record_free(PML_CONTAINER(first, record, mail));
   }
 }
 
@@ -151,7 +152,7 @@ static void local_free(local *t) {
 
 static void on_mail(pml_mail *mail, void *ud) {
   local *t = ud;
-  record *r = (record *)(void *)mail;
+  record *r = PML_CONTAINER(mail, record, mail);
   peer *p;
   t->delivering = 1;
   switch (r->kind) {
@@ -175,9 +176,9 @@ static void on_mail(pml_mail *mail, void *ud) {
 
 /* One lock and one wake-up for all that this turn sent to one server. */
 static void flush_run(pml_task *task) {
-  local *t = PML_LIST_OBJ(task, local, flush);
+  local *t = PML_CONTAINER(task, local, flush);
   for (pml_list *n; (n = pml_list_pop(&t->dirty));) {
-    peer *p = PML_LIST_OBJ(n, peer, dirty);
+    peer *p = PML_CONTAINER(n, peer, dirty);
     /* Closed since: what was not delivered is lost, and its DOWN is on the way. */
     if (pml_mailbox_post_reserved(p->who->box, p->first)) chain_free(p->first);
     p->first = p->last = NULL;

@@ -1,5 +1,6 @@
 #include "bus/transport_record.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/list.h"
@@ -18,14 +19,14 @@ typedef struct {
 } peer;
 
 typedef struct {
-  pml_transport base; /* first: a transport is one of these */
+  pml_transport base;
   pml_transport_events ev;
   peer *peers;
   pml_list kept; /* of record */
   uint64_t last; /* incarnation given out */
 } recorder;
 
-static recorder *of(pml_transport *t) { return (recorder *)(void *)t; }
+static recorder *of(pml_transport *t) { return PML_CONTAINER(t, recorder, base); }
 
 static peer *peer_find(const recorder *x, const char *id) {
   size_t n = strlen(id);
@@ -55,7 +56,7 @@ int pml_transport_record_take(pml_transport *t, char **to, pml_buf **head, pml_b
                               pml_buf **extra) {
   pml_list *n = pml_list_pop(&of(t)->kept);
   if (!n) return 0;
-  record *r = PML_LIST_OBJ(n, record, node);
+  record *r = PML_CONTAINER(n, record, node);
   *to = r->to;
   *head = r->head;
   *body = r->body;

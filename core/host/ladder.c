@@ -1,5 +1,6 @@
 #include "host/ladder.h"
 
+#include "base/container.h"
 #include "base/mem.h"
 #include "host/member.h"
 
@@ -206,7 +207,7 @@ static void looked(pml_ladder *l) {
   }
 }
 
-static void look_again(pml_timer *t) { ask(PML_LIST_OBJ(t, pml_ladder, pause), PML_PHASE_COUNT); }
+static void look_again(pml_timer *t) { ask(PML_CONTAINER(t, pml_ladder, pause), PML_PHASE_COUNT); }
 
 /* --- on to the next ---------------------------------------------------------------------- */
 
@@ -272,7 +273,7 @@ static void cut_open(pml_ladder *l, pml_program_member *m) {
 }
 
 static void late(pml_timer *t) {
-  pml_ladder *l = PML_LIST_OBJ(t, pml_ladder, deadline);
+  pml_ladder *l = PML_CONTAINER(t, pml_ladder, deadline);
   size_t n;
   int last = l->stage == STAGES - 1;
   /* A look comes many times; nobody is silent who has answered all but the newest. */

@@ -1,5 +1,6 @@
 #include "host/member.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bus/rpc.h"
@@ -81,7 +82,7 @@ static void parted(void *ud) {
 }
 
 static void poll_requests(pml_timer *t) {
-  pml_program_member *m = PML_LIST_OBJ(t, pml_program_member, poll);
+  pml_program_member *m = PML_CONTAINER(t, pml_program_member, poll);
   if (pml_node_open_requests(m->node) == 0 || pml_loop_now(m->loop) >= m->poll_end)
     done(m, m->phase);
   else pml_timer_start(m->loop, t, POLL_MS);
@@ -168,7 +169,7 @@ static void on_line(pml_level level, const char *text, void *ud) {
 
 /* After this turn's mail, so that the servers that joined before are known. */
 static void start_now(pml_task *t) {
-  pml_program_member *m = PML_LIST_OBJ(t, pml_program_member, start);
+  pml_program_member *m = PML_CONTAINER(t, pml_program_member, start);
   if (!m->ending && m->node->script.on_start) m->node->script.on_start(m->node->script.ud);
 }
 
@@ -176,7 +177,7 @@ static void member_shut(void *ud) { pml_loop_stop(((pml_program_member *)ud)->lo
 
 static void on_mail(pml_mail *mail, void *ud) {
   pml_program_member *m = ud;
-  pml_note *k = (pml_note *)(void *)mail;
+  pml_note *k = PML_CONTAINER(mail, pml_note, mail);
   switch (m->ending ? PML_END : k->what) {
   case PML_JOIN:
     if (pml_node_join(m->node, pml_program_hub(m->program)) == 0) say(m, PML_JOINED, 0, "");

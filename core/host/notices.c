@@ -1,6 +1,7 @@
 #include "host/notices.h"
 
 #include "base/buf.h"
+#include "base/container.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@ void pml_notices_init(pml_notices *n) { pml_list_init(&n->texts); }
 
 static notice *find(pml_notices *n, const char *text, size_t len) {
   for (pml_list *i = n->texts.next; i != &n->texts; i = i->next) {
-    notice *k = PML_LIST_OBJ(i, notice, node);
+    notice *k = PML_CONTAINER(i, notice, node);
     if (strlen(k->text) == len && memcmp(k->text, text, len) == 0) return k;
   }
   notice *k = pml_alloc0(sizeof *k);
@@ -67,11 +68,11 @@ static void forget(notice *k) {
 
 void pml_notices_say(pml_notices *n, pml_notices_say_fn say, void *ud) {
   for (pml_list *i; (i = pml_list_pop(&n->texts));) {
-    say_one(PML_LIST_OBJ(i, notice, node), say, ud);
-    forget(PML_LIST_OBJ(i, notice, node));
+    say_one(PML_CONTAINER(i, notice, node), say, ud);
+    forget(PML_CONTAINER(i, notice, node));
   }
 }
 
 void pml_notices_clear(pml_notices *n) {
-  for (pml_list *i; (i = pml_list_pop(&n->texts));) forget(PML_LIST_OBJ(i, notice, node));
+  for (pml_list *i; (i = pml_list_pop(&n->texts));) forget(PML_CONTAINER(i, notice, node));
 }

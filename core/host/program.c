@@ -1,5 +1,6 @@
 #include "host/program.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/signals.h"
@@ -91,7 +92,7 @@ static void end_all(pml_program *p) {
 
 /* The threads have not ended: their scripts, or what those call, do not come back. */
 static void too_late(pml_timer *t) {
-  pml_program *p = PML_LIST_OBJ(t, pml_program, deadline);
+  pml_program *p = PML_CONTAINER(t, pml_program, deadline);
   for (size_t i = 0; i < p->count; i++)
     if (p->m[i]->running)
       pml_log_write(&p->log, PML_ERROR, "server %s does not end: the program ends without it",
@@ -293,7 +294,7 @@ static void told(pml_program *p, question *q, const char *text) {
 
 static void answered(pml_program *p, pml_program_member *m, pml_id call, const char *text) {
   for (pml_list *i = p->questions.next; i != &p->questions; i = i->next) {
-    question *q = PML_LIST_OBJ(i, question, node);
+    question *q = PML_CONTAINER(i, question, node);
     if (q->call != call || q->member != m) continue;
     told(p, q, text);
     return;
@@ -305,7 +306,7 @@ static void end_questions(pml_program *p, pml_program_member *m) {
   pml_list all_of_them;
   pml_list_move(&all_of_them, &p->questions);
   for (pml_list *i; (i = pml_list_pop(&all_of_them));) {
-    question *q = PML_LIST_OBJ(i, question, node);
+    question *q = PML_CONTAINER(i, question, node);
     if (q->member == m) told(p, q, NULL);
     else pml_list_append(&p->questions, i);
   }
@@ -343,7 +344,7 @@ static void of_ladder(pml_program *p, pml_program_member *m, const pml_note *k) 
 
 static void main_mail(pml_mail *mail, void *ud) {
   pml_program *p = ud;
-  pml_note *k = (pml_note *)(void *)mail;
+  pml_note *k = PML_CONTAINER(mail, pml_note, mail);
   pml_program_member *m = k->member;
   if (!m) { /* from outside */
     stop_all(p);
@@ -403,7 +404,7 @@ int pml_program_peer(pml_program *p, pml_id client, uint32_t *uid, uint32_t *pid
 }
 
 static void on_wake(pml_timer *t) {
-  pml_program *p = PML_LIST_OBJ(t, pml_program, wake);
+  pml_program *p = PML_CONTAINER(t, pml_program, wake);
   if (p->o->control.on_wake) p->o->control.on_wake(p, p->o->ud);
 }
 
@@ -535,7 +536,7 @@ static int start_threads(pml_program *p) {
 }
 
 static void free_members(pml_program *p) {
-  for (pml_list *i; (i = pml_list_pop(&p->questions));) pml_free(PML_LIST_OBJ(i, question, node));
+  for (pml_list *i; (i = pml_list_pop(&p->questions));) pml_free(PML_CONTAINER(i, question, node));
   for (size_t i = 0; i < p->count; i++) pml_member_free(p->m[i]);
   pml_free(p->m);
 }

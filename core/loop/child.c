@@ -1,5 +1,6 @@
 #include "loop/child.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "loop/timer.h"
@@ -85,7 +86,7 @@ static void on_write(uv_write_t *w, int status) {
 }
 
 static void late(pml_timer *t) {
-  pml_child *c = PML_LIST_OBJ(t, pml_child, timer);
+  pml_child *c = PML_CONTAINER(t, pml_child, timer);
   uv_process_kill(&c->process, SIGKILL);
 }
 

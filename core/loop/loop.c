@@ -1,3 +1,4 @@
+#include "base/container.h"
 #include "loop/loop_private.h"
 
 #include "base/mem.h"
@@ -36,7 +37,7 @@ static void tasks_run(pml_loop *l) {
   l->in_pass = 1;
   l->pass++;
   for (pml_list *n; (n = pml_list_pop(&l->due));) {
-    pml_task *t = PML_LIST_OBJ(n, pml_task, node);
+    pml_task *t = PML_CONTAINER(n, pml_task, node);
     t->queued = 0;
     t->pass = l->pass;
     t->run(t);

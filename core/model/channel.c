@@ -1,5 +1,6 @@
 #include "model/channel.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -64,7 +65,7 @@ static member *newest(const pml_channel *c, pml_uid uid) {
   if (!uid.s || uid.n == 0) return NULL;
   pml_link *l = pml_table_first(&c->by_uid, pml_hash(c->key, uid.s, uid.n));
   for (; l; l = pml_table_next(l)) {
-    member *m = PML_LIST_OBJ(l, member, link);
+    member *m = PML_CONTAINER(l, member, link);
     if (m->n == uid.n && memcmp(m->uid, uid.s, uid.n) == 0) return m;
   }
   return NULL;
@@ -147,7 +148,7 @@ int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid) {
 size_t pml_channel_drop(pml_channel *c, const char *sid) {
   pml_group *g = group_find(c, sid, strlen(sid));
   size_t n = g ? g->count : 0;
-  for (size_t i = 0; i < n; i++) member_remove(c, PML_LIST_OBJ(g->members.next, member, in_group));
+  for (size_t i = 0; i < n; i++) member_remove(c, PML_CONTAINER(g->members.next, member, in_group));
   return n;
 }
 
@@ -156,7 +157,7 @@ void pml__channel_free(pml_channel *c) {
   for (pml_group *g = c->groups, *next; g; g = next) {
     next = g->hh.next;
     for (pml_list *n; (n = pml_list_pop(&g->members));) {
-      pml_free(PML_LIST_OBJ(n, member, in_group));
+      pml_free(PML_CONTAINER(n, member, in_group));
     }
     pml_buf_unref(g->uids);
     HASH_DELETE(hh, c->groups, g);
@@ -190,7 +191,7 @@ pml_buf *pml_group_uids(pml_group *g) {
   pml_writer w = {0};
   pml_writer_grow(&w, g->bytes);
   for (pml_list *n = g->members.next; n != &g->members; n = n->next) {
-    member *m = PML_LIST_OBJ(n, member, in_group);
+    member *m = PML_CONTAINER(n, member, in_group);
     pml_uids_put(&w, (pml_uid){m->uid, m->n, m->is_number});
   }
   return g->uids = pml_writer_finish(&w);

@@ -1,5 +1,6 @@
 #include "model/sessions.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -10,7 +11,7 @@
 /* One block per session. Of the sessions that share a uid only the newest is in
  * the table, under its own copy of the uid; the others hang behind it. */
 typedef struct entry {
-  pml_session s; /* first: an entry is found from its session by a cast */
+  pml_session s;
   struct entry *newer;
   pml_link link; /* in by_uid */
 } entry;
@@ -31,7 +32,7 @@ struct pml_sessions {
   pml_hash_key key;
 };
 
-static entry *entry_of(pml_session *s) { return (entry *)(void *)s; }
+static entry *entry_of(pml_session *s) { return PML_CONTAINER(s, entry, s); }
 static entry *older_of(entry *e) { return e->s.uid_next ? entry_of(e->s.uid_next) : NULL; }
 
 pml_sessions *pml_sessions_new(pml_slot_floor *floor) {
@@ -45,7 +46,7 @@ pml_sessions *pml_sessions_new(pml_slot_floor *floor) {
 void pml_sessions_free(pml_sessions *t) {
   if (!t) return;
   while (!pml_list_empty(&t->all)) {
-    pml_sessions_close(t, PML_LIST_OBJ(t->all.next, pml_session, all));
+    pml_sessions_close(t, PML_CONTAINER(t->all.next, pml_session, all));
   }
   pml_slots_free(t->slots);
   pml_table_fini(&t->by_uid);
@@ -74,7 +75,7 @@ static entry *newest(const pml_sessions *t, pml_uid uid) {
   if (!uid.s) return NULL;
   pml_link *l = pml_table_first(&t->by_uid, pml_hash(&t->key, uid.s, uid.n));
   for (; l; l = pml_table_next(l)) {
-    entry *e = PML_LIST_OBJ(l, entry, link);
+    entry *e = PML_CONTAINER(l, entry, link);
     if (pml_uid_eq(e->s.uid, uid)) return e;
   }
   return NULL;
@@ -159,7 +160,7 @@ void pml_sessions_each(pml_sessions *t, int (*fn)(pml_session *s, void *ud), voi
   walk w = {t->all.next, t->walks};
   t->walks = &w;
   while (w.next != &t->all) {
-    pml_session *s = PML_LIST_OBJ(w.next, pml_session, all);
+    pml_session *s = PML_CONTAINER(w.next, pml_session, all);
     w.next = w.next->next;
     if (fn(s, ud)) break;
   }

@@ -1,3 +1,4 @@
+#include "base/container.h"
 #include "net/conn_private.h"
 
 #include "base/mem.h"
@@ -28,7 +29,7 @@ void *pml_conn_owner(pml_conn *c) { return c->s->o.owner; }
 pml_net_counts *pml_conn_counts(pml_conn *c) { return &c->s->counts; }
 int pml_conn_is_ws(const pml_conn *c) { return c->state == PML__WEBSOCKET; }
 int pml_conn_closing(const pml_conn *c) { return c->closing; }
-pml_conn *pml__conn_of_node(pml_list *node) { return PML_LIST_OBJ(node, pml_conn, node); }
+pml_conn *pml__conn_of_node(pml_list *node) { return PML_CONTAINER(node, pml_conn, node); }
 
 uint32_t pml__conn_waited(const pml_conn *c) {
   const pml_listener *s = c->s;
@@ -150,7 +151,7 @@ void pml__conn_count_end(pml_conn *c) {
 }
 
 static void on_closed(uv_handle_t *h) {
-  pml_conn *c = (pml_conn *)h;
+  pml_conn *c = h->data;
   pml_listener *s = c->s;
   if (c->q) {
     pml__outq_cut(c->q, 0);
@@ -226,7 +227,7 @@ static void lingered(pml_conn *c) {
 }
 
 static void on_timer(pml_timer *t) {
-  pml_conn *c = PML_LIST_OBJ(t, pml_conn, timer);
+  pml_conn *c = PML_CONTAINER(t, pml_conn, timer);
   pml_loop *l = pml_conn_loop(c);
   const pml_conn_limits *m = &c->s->o.limits;
   if (c->closing) {
@@ -258,6 +259,7 @@ int pml__conn_accept(pml_listener *s, pml_conn **out) {
     pml_free(c);
     return r;
   }
+  c->tcp.data = c;
   c->s = s;
   pml_list_init(&c->node);
   pml_timer_init(&c->timer, on_timer);

@@ -67,7 +67,7 @@ enum { PML__WAITING, PML__UPGRADING, PML__STREAMING, PML__WEBSOCKET };
 
 /* What a send and the flush look at stands together, at the end. */
 struct pml_conn {
-  uv_tcp_t tcp;
+  uv_tcp_t tcp; /* data: the conn */
   pml_list node;
   pml_timer timer; /* upgrade, then slow, then linger */
   union {

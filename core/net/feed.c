@@ -1,4 +1,5 @@
 /* feed: what comes in: the transport is told by the first byte, the bytes go to the hooks. */
+#include "base/container.h"
 #include "net/conn_private.h"
 
 #include "base/err.h"
@@ -124,7 +125,7 @@ static void starve(pml_conn *c) {
 }
 
 static void on_reread(pml_timer *t) {
-  pml_listener *s = PML_LIST_OBJ(t, pml_listener, reread);
+  pml_listener *s = PML_CONTAINER(t, pml_listener, reread);
   for (pml_list *n = s->conns.next; n != &s->conns; n = n->next) {
     pml_conn *c = pml__conn_of_node(n);
     if (!c->unread) continue;
@@ -144,7 +145,7 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *out) {
 /* libuv says that there is something, with UV_ENOBUFS, as it got no buffer: it would read up to 32
  * times from one socket, and after any error never again. */
 static void on_readable(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
-  pml_conn *c = (pml_conn *)h;
+  pml_conn *c = h->data;
   pml_listener *s = c->s;
   (void)n;
   (void)buf;

@@ -1,4 +1,5 @@
 /* flush: what goes out: queued by pml_conn_send, and written when the turn ends. */
+#include "base/container.h"
 #include "net/conn_private.h"
 
 #include "base/mem.h"
@@ -22,7 +23,7 @@ static void after_write(pml_conn *c, size_t n) {
 
 static void on_written(uv_write_t *w, int status) {
   pml_conn *c = w->data;
-  pml__write *req = (pml__write *)w;
+  pml__write *req = PML_CONTAINER(w, pml__write, w);
   size_t n = req->bytes;
   c->q->req = NULL; /* ours: a queue stays while a write is under way */
   c->q->held = 0;
@@ -69,7 +70,7 @@ static ssize_t write_now(const pml_conn *c, uv_buf_t *iov, unsigned n) {
 }
 
 static void on_retry(pml_timer *t) {
-  pml_listener *s = PML_LIST_OBJ(t, pml_listener, retry);
+  pml_listener *s = PML_CONTAINER(t, pml_listener, retry);
   while (s->starved) {
     pml_conn *c = s->starved;
     s->starved = c->next_dirty;
@@ -184,7 +185,7 @@ static void settle(pml_conn *c) {
 }
 
 void pml__conn_flush_all(pml_task *t) {
-  pml_listener *s = PML_LIST_OBJ(t, pml_listener, flush);
+  pml_listener *s = PML_CONTAINER(t, pml_listener, flush);
   pml_conn **turn = s->turn;
   unsigned n = 0;
   for (; s->dirty && n < PML__FLUSHES; n++) {

@@ -1,5 +1,6 @@
 #include "net/peer.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/conn_private.h"
@@ -53,7 +54,7 @@ static void ping(pml_peer *p) {
 }
 
 static void on_timer(pml_timer *t) {
-  pml_peer *p = PML_LIST_OBJ(t, pml_peer, timer);
+  pml_peer *p = PML_CONTAINER(t, pml_peer, timer);
   pml_conn *c = pml_peer_conn(p);
   pml_loop *l = pml_conn_loop(c);
   if (p->state == PML_PEER_WORKING && !host_of(p)->heartbeat_s) {

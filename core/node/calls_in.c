@@ -1,5 +1,6 @@
 #include "node/calls_in.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "node/state.h"
@@ -25,7 +26,7 @@ static void forget(void *obj, pml_node *n) {
 }
 
 static void given_up(pml_timer *t) {
-  remote_call *c = (remote_call *)(void *)t;
+  remote_call *c = PML_CONTAINER(t, remote_call, timer);
   pml_slots_take(c->node->remote_calls, c->id);
   pml_free(c);
 }

@@ -1,5 +1,6 @@
 #include "node/frontend.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "node/state.h"
@@ -259,7 +260,7 @@ static void pending_free(void *obj, pml_node *n) {
 }
 
 static void pending_late(pml_timer *t) {
-  pending *p = (pending *)(void *)t;
+  pending *p = PML_CONTAINER(t, pending, timer);
   pml_frontend_forward(p->node, p->id, NULL);
 }
 

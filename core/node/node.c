@@ -1,5 +1,6 @@
 #include "node/node.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bus/transport_record.h"
@@ -75,7 +76,7 @@ static void log_held(uint64_t ms, void *ud) {
 }
 
 static void log_left_out(pml_timer *t) {
-  pml_node *n = PML_LIST_OBJ(t, pml_node, left_out);
+  pml_node *n = PML_CONTAINER(t, pml_node, left_out);
   pml_log_left_out(&n->log, 0);
   uint64_t ms = pml_throttle_due(n->log.throttle);
   if (ms) pml_timer_start(n->loop, t, ms);
@@ -296,8 +297,8 @@ static void drain_end(pml_node *n) {
   if (done) done(n->drain.ud);
 }
 
-static void drained(pml_task *t) { drain_end(PML_LIST_OBJ(t, pml_node, drain.task)); }
-static void drain_late(pml_timer *t) { drain_end(PML_LIST_OBJ(t, pml_node, drain.timer)); }
+static void drained(pml_task *t) { drain_end(PML_CONTAINER(t, pml_node, drain.task)); }
+static void drain_late(pml_timer *t) { drain_end(PML_CONTAINER(t, pml_node, drain.timer)); }
 
 void pml__node_session_ended(pml_node *n) {
   if (n->drain.done && pml_sessions_count(n->sessions) + n->leaving == 0)
@@ -329,7 +330,7 @@ void pml_node_shut(pml_node *n, void (*done)(void *ud), void *ud) {
 /* --- timers of scripts ----------------------------------------------------- */
 
 static void timer_fire(pml_timer *t) {
-  script_timer *st = (script_timer *)(void *)t;
+  script_timer *st = PML_CONTAINER(t, script_timer, timer);
   pml_node *n = st->node;
   pml_id id = st->id;
   pml_slots_take(n->timers, id);

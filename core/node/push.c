@@ -1,5 +1,6 @@
 #include "node/push.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/uidset.h"
@@ -150,7 +151,7 @@ static void fail_all(gather *g, pml_slice uids, pml_slice except) {
 }
 
 static void gather_end(pml_task *t) {
-  gather *g = (gather *)(void *)t;
+  gather *g = PML_CONTAINER(t, gather, ended);
   pml_node *n = g->node;
   const char *message = NULL;
   if (g->bad && !g->good)

@@ -1,5 +1,6 @@
 #include "node/requests.h"
 
+#include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "node/state.h"
@@ -47,7 +48,7 @@ static void give_500(pml_node *n, const request *r) {
 }
 
 static void late(pml_timer *t) {
-  request *r = (request *)(void *)t;
+  request *r = PML_CONTAINER(t, request, timer);
   pml_node *n = r->node;
   n->counts.handler_timeouts++;
   pml_log_some(&n->log, PML_ERROR, "handlers that did not answer in time",

@@ -1,16 +1,17 @@
 #include "test/fake_sink.h"
 
+#include "base/container.h"
 #include "test/test.h"
 #include "wire/frame.h"
 
 static void on_send(pml_sink *s, pml_buf *frame) {
-  fake_sink *f = (fake_sink *)(void *)s;
+  fake_sink *f = PML_CONTAINER(s, fake_sink, sink);
   CHECK(f->frames < FAKE_FRAMES);
   f->frame[f->frames++] = pml_buf_ref(frame);
 }
 
 static void on_close(pml_sink *s, pml_slice reason) {
-  fake_sink *f = (fake_sink *)(void *)s;
+  fake_sink *f = PML_CONTAINER(s, fake_sink, sink);
   if (f->closes++ == 0)
     snprintf(f->reason, sizeof f->reason, "%.*s", (int)reason.n,
              reason.p ? (const char *)reason.p : "-");
@@ -18,7 +19,7 @@ static void on_close(pml_sink *s, pml_slice reason) {
 }
 
 static void on_leave(pml_sink *s, pml_slice reason) {
-  ((fake_sink *)(void *)s)->left = 1;
+  PML_CONTAINER(s, fake_sink, sink)->left = 1;
   on_close(s, reason);
 }
 

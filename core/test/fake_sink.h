@@ -7,7 +7,7 @@
 #define FAKE_FRAMES 256
 
 typedef struct {
-  pml_sink sink; /* first: a sink is one of these */
+  pml_sink sink;
   pml_buf *frame[FAKE_FRAMES];
   int frames, closes;
   char reason[64]; /* of the first close; "-" for none */

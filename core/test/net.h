@@ -20,12 +20,12 @@ typedef struct {
 } net_client;
 
 static inline void net_on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *b) {
-  net_client *c = (net_client *)h;
+  net_client *c = h->data;
   (void)hint;
   *b = uv_buf_init(c->buf, sizeof c->buf);
 }
 static inline void net_on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *b) {
-  net_client *c = (net_client *)h;
+  net_client *c = h->data;
   if (n == UV_EOF) c->eof = 1;
   else if (n < 0) c->error = (int)n;
   if (n <= 0) return;
@@ -46,7 +46,7 @@ static inline net_client *net_connect(pml_loop *l, int port, int reads) {
   struct sockaddr_in a;
   uv_ip4_addr("127.0.0.1", port, &a);
   uv_tcp_init(pml_loop_uv(l), &c->tcp);
-  c->req.data = c;
+  c->tcp.data = c->req.data = c;
   uv_tcp_connect(&c->req, &c->tcp, (struct sockaddr *)&a, net_on_connect);
   UNTIL(l, c->up);
   CHECK_EQ(c->up, 1);
@@ -79,7 +79,7 @@ static inline void net_send_frame(net_client *c, uint8_t first, const void *p, s
   net_send(c, b, k + n);
   pml_free(b);
 }
-static inline void net_on_close(uv_handle_t *h) { ((net_client *)h)->closed = 1; }
+static inline void net_on_close(uv_handle_t *h) { ((net_client *)h->data)->closed = 1; }
 static inline void net_close(pml_loop *l, net_client *c) {
   uv_close((uv_handle_t *)&c->tcp, net_on_close);
   UNTIL(l, c->closed);

@@ -1,3 +1,4 @@
+#include "base/container.h"
 #include "base/list.h"
 
 #include "test/test.h"
@@ -14,7 +15,7 @@ static const char *text(const pml_list *head) {
   s[0] = '\0';
   for (pml_list *i = head->next; i != head; i = i->next) {
     CHECK(i->next->prev == i && i->prev->next == i);
-    k += (size_t)snprintf(s + k, sizeof s - k, "%d ", PML_LIST_OBJ(i, item, node)->n);
+    k += (size_t)snprintf(s + k, sizeof s - k, "%d ", PML_CONTAINER(i, item, node)->n);
   }
   return s;
 }

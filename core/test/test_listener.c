@@ -106,7 +106,7 @@ TEST(listener_paused_refuses_and_keeps_who_is_there) {
   struct sockaddr_in a;
   uv_ip4_addr("127.0.0.1", pml_listener_port(w.s), &a);
   uv_tcp_init(pml_loop_uv(w.l), &late.tcp);
-  late.req.data = &late;
+  late.tcp.data = late.req.data = &late;
   uv_tcp_connect(&late.req, &late.tcp, (struct sockaddr *)&a, net_on_connect);
   UNTIL(w.l, late.up);
   CHECK_EQ(late.up, UV_ECONNREFUSED);

@@ -1,3 +1,4 @@
+#include "base/container.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
 #include "test/test.h"
@@ -11,7 +12,7 @@ typedef struct {
 } work;
 
 static void work_run(pml_task *t) {
-  work *w = (work *)(void *)t;
+  work *w = PML_CONTAINER(t, work, task);
   if (w->ran < 4) w->turn[w->ran] = pml_loop_turn(w->l);
   w->ran++;
   if (w->other) pml_loop_defer(w->l, w->other);
@@ -75,7 +76,9 @@ typedef struct {
   pml_task task, *victim;
 } canceller;
 
-static void canceller_run(pml_task *t) { pml_task_cancel(((canceller *)(void *)t)->victim); }
+static void canceller_run(pml_task *t) {
+  pml_task_cancel(PML_CONTAINER(t, canceller, task)->victim);
+}
 
 TEST(loop_task_cancelled_by_another_does_not_run) {
   pml_loop *l = pml_loop_new_virtual();
@@ -108,7 +111,7 @@ typedef struct {
 } stopper;
 
 static void on_stopper(uv_async_t *h) {
-  stopper *s = (stopper *)(void *)h;
+  stopper *s = PML_CONTAINER(h, stopper, async);
   pml_loop_defer(s->w->l, &s->w->task);
   pml_loop_stop(s->w->l);
   uv_close((uv_handle_t *)h, NULL);

@@ -1,3 +1,4 @@
+#include "base/container.h"
 #include "loop/mailbox.h"
 
 #include "base/err.h"
@@ -35,7 +36,7 @@ static letter *letter_new(int poster, uint32_t seq, size_t bytes) {
 
 static void on_drop(pml_mail *mail, void *ud) {
   reader *r = ud;
-  letter *x = (letter *)(void *)mail;
+  letter *x = PML_CONTAINER(mail, letter, mail);
   CHECK_EQ(x->seq, r->got[x->poster]++); /* dropped in order, too */
   r->dropped++;
   pml_free(mail);
@@ -43,7 +44,7 @@ static void on_drop(pml_mail *mail, void *ud) {
 
 static void on_mail(pml_mail *mail, void *ud) {
   reader *r = ud;
-  letter *x = (letter *)(void *)mail;
+  letter *x = PML_CONTAINER(mail, letter, mail);
   CHECK_EQ(x->seq, r->got[x->poster]++);
   pml_free(mail);
   uint64_t turn = pml_loop_turn(r->l);
@@ -142,7 +143,7 @@ typedef struct {
 } watch;
 
 static void watch_run(pml_task *t) {
-  watch *w = (watch *)(void *)t;
+  watch *w = PML_CONTAINER(t, watch, task);
   if (w->r->total == w->r->close_after) {
     pml_loop_stop(w->r->l);
   } else {

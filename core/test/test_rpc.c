@@ -1,3 +1,4 @@
+#include "base/container.h"
 #include "bus/rpc.h"
 
 #include "base/err.h"
@@ -434,7 +435,7 @@ static void server_answer(int status, pml_buf *body, void *ud) {
 }
 
 static void server_pump(pml_task *t) {
-  server *s = PML_LIST_OBJ(t, server, task);
+  server *s = PML_CONTAINER(t, server, task);
   pml_buf *body = pml_buf_from(s->id, strlen(s->id));
   for (; s->open < WINDOW && s->started < CALLS; s->started++) {
     pml_envelope env = {.kind = PML_ENV_CALL, .route = pml_slice_str("a.b")};

@@ -1,3 +1,4 @@
+#include "base/container.h"
 #include "loop/loop_private.h"
 #include "test/test.h"
 
@@ -12,7 +13,7 @@ typedef struct {
 } alarm_clock;
 
 static void on_fire(pml_timer *t) {
-  alarm_clock *a = (alarm_clock *)(void *)t;
+  alarm_clock *a = PML_CONTAINER(t, alarm_clock, t);
   CHECK(!pml_timer_running(t));
   a->fired++;
   a->at = pml_loop_now(a->l);
@@ -101,7 +102,7 @@ typedef struct {
 } meddler;
 
 static void meddle(pml_timer *t) {
-  meddler *m = (meddler *)(void *)t;
+  meddler *m = PML_CONTAINER(t, meddler, t);
   pml_timer_stop(m->l, m->victim);
   pml_timer_start(m->l, m->late, 100);
 }
@@ -130,7 +131,7 @@ typedef struct {
 } witness;
 
 static void witness_run(pml_task *t) {
-  witness *w = (witness *)(void *)t;
+  witness *w = PML_CONTAINER(t, witness, task);
   w->seen[w->n++] = w->a[0].fired + 10 * w->a[1].fired;
 }
 
@@ -141,7 +142,7 @@ typedef struct {
 } summoner;
 
 static void summon(pml_timer *t) {
-  summoner *s = (summoner *)(void *)t;
+  summoner *s = PML_CONTAINER(t, summoner, t);
   pml_loop_defer(s->l, &s->w->task);
 }
 
@@ -227,7 +228,7 @@ TEST(timer_that_runs_on_keeps_no_room_for_those_that_stopped) {
 
 static void on_last(pml_timer *t) {
   on_fire(t);
-  pml_loop_stop(((alarm_clock *)(void *)t)->l);
+  pml_loop_stop(PML_CONTAINER(t, alarm_clock, t)->l);
 }
 
 TEST(timer_of_a_real_loop_fires_in_order_and_not_early) {

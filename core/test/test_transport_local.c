@@ -1,6 +1,7 @@
 #include "bus/transport_local.h"
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/err.h"
 #include "loop/timer.h"
 #include "test/test.h"
@@ -293,7 +294,7 @@ static void on_other(const char *id, uint64_t incarnation, int up, void *ud) {
 }
 
 static void node_send(pml_task *task) {
-  node *n = PML_LIST_OBJ(task, node, task);
+  node *n = PML_CONTAINER(task, node, task);
   for (int k = 0; k < EACH_TURN && n->sent < RECORDS; k++, n->sent++) {
     pml_buf *b = pml_buf_from(&n->sent, sizeof n->sent);
     for (int i = 0; i < SERVERS; i++) {
@@ -345,7 +346,7 @@ static void guest_meets(const char *id, uint64_t incarnation, int up, void *ud) 
   pml_loop_stop(g->l);
 }
 
-static void guest_leaves(pml_timer *t) { pml_loop_stop(((guest *)(void *)t)->l); }
+static void guest_leaves(pml_timer *t) { pml_loop_stop(PML_CONTAINER(t, guest, t)->l); }
 
 static void *guest_run(void *hub) {
   for (int i = 0; i < VISITS; i++) {
