@@ -242,7 +242,7 @@ int pml_control_open(pml_loop *l, const char *path, const pml_control_events *ev
   uv_pipe_init(pml_loop_uv(l), &c->pipe, 0);
   int rc = uv_pipe_open(&c->pipe, fd);
   if (rc != 0) close(fd);
-  if (rc == 0) rc = uv_listen((uv_stream_t *)&c->pipe, 16, on_connection);
+  if (rc == 0) rc = uv_listen((uv_stream_t *)&c->pipe, 128, on_connection);
   if (rc != 0) {
     snprintf(err, nerr, "%s: %s", path, uv_strerror(rc));
     pml_control_close(c);

@@ -205,6 +205,24 @@ describe("a client port", function()
       for i = 1, 2 do assert.are.same({ n = i }, assert(client:answer(i)).msg) end
     end)
 
+    it("a message may be cut into frames at any byte", function()
+      local client = connect "ws"
+      local bytes = request(1, '{"n":1}') .. request(2, '{"n":"\195\164"}')
+      for _, op in ipairs { BINARY, TEXT } do
+        for at = 1, #bytes - 1 do
+          for stop = at, math.min(at + 1, #bytes - 1) do -- two frames, and three
+            client.conn:sendFrame(op, bytes:sub(1, at), { fin = false })
+            if stop > at then
+              client.conn:sendFrame(CONT, bytes:sub(at + 1, stop), { fin = false })
+            end
+            client.conn:sendFrame(CONT, bytes:sub(stop + 1))
+            assert.are.same({ n = 1 }, assert(client:answer(1)).msg)
+            assert.are.same({ n = "\195\164" }, assert(client:answer(2)).msg)
+          end
+        end
+      end
+    end)
+
     it("packages are dispatched as they come, before the message is whole", function()
       local client = connect "ws"
       client.conn:sendFrame(BINARY, request(1, '{"n":1}'), { fin = false })
@@ -238,6 +256,23 @@ describe("a client port", function()
       assert.are.same({}, assert(client:rest()))
       assert.are.equal(1002, client.close_code)
     end)
+  end)
+
+  -- As on Node, where a socket whose peer has ended is ended after what was written.
+  it("sends a client that has ended its side what is done, then ends; and serves on", function()
+    local watcher, client = connect "ws", connect "tcp"
+    client.conn:send(request(1, '{"n":1}') .. request(2, '{"n":2}'))
+    client.conn:shutdown()
+    for i = 1, 2 do assert.are.same({ n = i }, assert(client:answer(i)).msg) end
+    assert.are.same({}, assert(client:rest()))
+    -- What another server answers later finds the client gone.
+    client = connect "tcp"
+    client:ask("chat.chatHandler.echo", {})
+    client.conn:shutdown()
+    assert.is_truthy(client:rest())
+    assert.is_truthy(net.wait(function()
+      return assert(watcher:request("connector.entryHandler.counts")).connections == 1
+    end))
   end)
 
   it("serves both transports at once, and nobody is left", function()

@@ -1,7 +1,9 @@
 -- The log of a running program: nobody waits for who reads it, and lines are whole.
 local app = require "spec.support.app"
 local cjson = require "cjson"
+local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"
+local tree = require "spec.support.tree"
 
 local FILES = {
   ["app.lua"] = [[
@@ -92,4 +94,32 @@ describe("the log of a program", function()
       assert.is_nil(line:find("\194[\128-\159]"))
     end
   end)
+end)
+
+describe("a program whose log cannot be written", function()
+  for _, where in ipairs { "/dev/full", "a file without room", "a pipe that nobody reads" } do
+    it("serves all the same, and ends in order: " .. where, function()
+      local dir = tree.new(FILES)
+      local command = "exec %s start %s 2>/dev/full"
+      if where:find("file") then
+        command = "ulimit -f 8; exec %s start %s 2>" .. dir .. "/log"
+      elseif where:find("pipe") then
+        command = "exec 3>&1; { exec %s start %s 2>&1 >&3; } | true"
+      end
+      local process = net.spawn("/bin/sh",
+        { "-c", command:format(net.built("pomelua"), dir) })
+      assert(process:waitLine("^ready$", app.patience))
+      local port = tonumber(process.out:match("listening on [^\n]-:(%d+)\n"))
+      local client = pomelo.connect(port)
+      for _ = 1, 3 do
+        assert.equal(200, client:request("connector.h.talk", { n = 100, size = 1000 }).code)
+      end
+      client:close()
+      local stop = net.spawn(net.built("pomelua"), { "stop", "-d", dir })
+      assert.equal(0, (stop:waitExit(app.patience)), stop.err)
+      assert.equal(0, (process:waitExit(app.patience)))
+      net.closeAll()
+      tree.remove(dir)
+    end)
+  end
 end)

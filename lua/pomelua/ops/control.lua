@@ -180,16 +180,22 @@ local function note(self, talk, text, ...)
   self.program:log("info", text:format(...) .. ", asked for by " .. talk.who)
 end
 
--- Each id once, as text; nil and a message when it is no list of ids.
-local function ids_of(request)
-  local ids, seen = {}, {}
-  if type(request.ids) ~= "table" then return ids end
-  for _, id in ipairs(request.ids) do
-    if type(id) ~= "string" then return nil, "an id must be a string" end
-    if not seen[id] then ids[#ids + 1] = id end
-    seen[id] = true
+-- A list of names of a question, each once; nil and a message when it is none. What a tool means
+-- by a list that is not one must not be "all".
+local function names_of(request, key)
+  local given, list, seen = request[key], {}, {}
+  if given == nil then return list end
+  if type(given) ~= "table" then return nil, key .. " must be a list of names" end
+  for i, name in pairs(given) do
+    if type(i) ~= "number" or type(name) ~= "string" then
+      return nil, key .. " must be a list of names"
+    end
   end
-  return ids
+  for _, name in ipairs(given) do
+    if not seen[name] then list[#list + 1] = name end
+    seen[name] = true
+  end
+  return list
 end
 
 -- How it went, for the log.
@@ -222,7 +228,7 @@ end
 -- stop, kill and restart: of these servers, or (all) what `whole` does to the program.
 local function command_for(kind, whole)
   return function(self, talk, request)
-    local ids, message = ids_of(request)
+    local ids, message = names_of(request, "ids")
     if not ids then return talk:done(false, message) end
     if #ids == 0 and whole then return whole(self, talk) end
     if #ids == 0 then return talk:done(false, "name the servers") end
@@ -265,9 +271,12 @@ local function unknown_to_all(unknown, asked)
 end
 
 function commands.reload(self, talk, request)
+  local modules, message = names_of(request, "modules")
+  if not modules then return talk:done(false, message) end
   local ids, asked, unknown = self.members:ids("up"), 0, {}
   local question = {
-    command = "reload", modules = request.modules, dry = request.dry, force = request.force,
+    command = "reload", modules = #modules > 0 and modules or nil,
+    dry = request.dry, force = request.force,
   }
   if not request.dry then note(self, talk, "reload") end
   local function finish()
