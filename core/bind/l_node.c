@@ -307,7 +307,7 @@ static int l_count_over_in_flight(lua_State *L) {
 /* node:loaded(): tells the program that this server's scripts are loaded */
 static int l_loaded(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  if (lua->member) pml_program_loaded(lua->member);
+  if (lua->member) pml_member_loaded(lua->member);
   return 0;
 }
 
@@ -315,7 +315,7 @@ static int l_loaded(lua_State *L) {
 static int l_notice(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   const char *lines = pml_lua_ctext_shown(L, 2);
-  if (lua->member) pml_program_notice(lua->member, lines);
+  if (lua->member) pml_member_notice(lua->member, lines);
   lua_pushboolean(L, lua->member != NULL);
   return 1;
 }
@@ -324,7 +324,7 @@ static int l_notice(lua_State *L) {
 static int l_failed(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   const char *text = pml_lua_ctext_shown(L, 2);
-  if (lua->member) pml_program_failed(lua->member, text);
+  if (lua->member) pml_member_failed(lua->member, text);
   return 0;
 }
 
@@ -332,7 +332,7 @@ static int l_failed(lua_State *L) {
 static int l_listening(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   const char *lines = lua_isnoneornil(L, 2) ? "" : pml_lua_ctext_shown(L, 2);
-  if (lua->member) pml_program_listening(lua->member, lines);
+  if (lua->member) pml_member_listening(lua->member, lines);
   return 0;
 }
 
@@ -340,14 +340,14 @@ static int l_listening(lua_State *L) {
 static int l_stopped(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   pml_id number = pml_lua_id(L, 2);
-  if (lua->member) pml_program_stopped(lua->member, number);
+  if (lua->member) pml_member_stopped(lua->member, number);
   return 0;
 }
 
 /* node:patient(): beforeShutdown takes as long as it takes */
 static int l_patient(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  if (lua->member) pml_program_patient(lua->member);
+  if (lua->member) pml_member_patient(lua->member);
   return 0;
 }
 
@@ -356,7 +356,7 @@ static int l_controlled(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   pml_id call = pml_lua_id(L, 2);
   const char *text = pml_lua_ctext_shown(L, 3);
-  if (lua->member) pml_program_answer(lua->member, call, text);
+  if (lua->member) pml_member_answer(lua->member, call, text);
   return 0;
 }
 
@@ -364,7 +364,7 @@ static int l_controlled(lua_State *L) {
 static int l_shutdown(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   int status = (int)luaL_optinteger(L, 2, 0);
-  if (lua->member) pml_program_shutdown(lua->member, status);
+  if (lua->member) pml_member_shutdown(lua->member, status);
   return 0;
 }
 
@@ -629,7 +629,7 @@ void pml_open_node(lua_State *L) {
   lua_pop(L, 1);
 }
 
-pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_program_member *member) {
+pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_member *member) {
   pml_lua *lua = lua_newuserdata(L, sizeof *lua);
   memset(lua, 0, sizeof *lua);
   lua->kind = &node_kind;

@@ -53,8 +53,7 @@ static void spare_folder(lua_State *L, pml_budget_slot *slot) {
 }
 
 /* On a server's thread: a Lua state of its own, require("pomelua.boot")(node, json). */
-static int load(pml_node *n, pml_program_member *m, const char *boot, void **out, char **err,
-                void *ud) {
+static int load(pml_node *n, pml_member *m, const char *boot, void **out, char **err, void *ud) {
   const pml_lua_program *c = ud;
   lua_State *L = pml_vm_new(c->path);
   if (!L) {

@@ -8,7 +8,7 @@
 #include "bind/budget.h"
 #include "bind/memory.h"
 #include "node/node.h"
-#include "host/program.h"
+#include "host/member.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -38,22 +38,22 @@ enum {
 typedef struct pml_lua {
   const void *kind; /* see pml_lua_object */
   lua_State *L; /* where C calls scripts now: the state's own, or the caller's in a virtual node */
-  pml_node *node;             /* NULL once closed */
-  pml_program_member *member; /* NULL: a virtual node */
-  pml_budget_slot *budget;    /* borrowed; NULL: scripts may run for ever */
-  pml_memory memory;          /* not begun in a virtual node */
-  int entry[PML_ENTRIES];     /* registry references, LUA_NOREF: not set */
-  int channels;               /* registry reference: id -> Channel, weak */
-  int env;          /* registry reference: environment of Channels, keeps the node alive */
-  int busy;         /* scripts may be running: the node stays */
-  int filtering;    /* a filter runs: sessions stay, the loop does not turn */
-  pml_list waiting; /* l_watch; not initialised before it is needed */
+  pml_node *node;          /* NULL once closed */
+  pml_member *member;      /* NULL: a virtual node */
+  pml_budget_slot *budget; /* borrowed; NULL: scripts may run for ever */
+  pml_memory memory;       /* not begun in a virtual node */
+  int entry[PML_ENTRIES];  /* registry references, LUA_NOREF: not set */
+  int channels;            /* registry reference: id -> Channel, weak */
+  int env;                 /* registry reference: environment of Channels, keeps the node alive */
+  int busy;                /* scripts may be running: the node stays */
+  int filtering;           /* a filter runs: sessions stay, the loop does not turn */
+  pml_list waiting;        /* l_watch; not initialised before it is needed */
   pml_id last_waiter;
   struct pml_virtual *virt; /* the test kit's part, NULL otherwise */
 } pml_lua;
 
 /* Pushes the node userdata for a node, with its methods. Borrows all. */
-pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_program_member *member);
+pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_member *member);
 /* A userdata of our own begins with `kind`, the address of something of its file's: two
  * looks where luaL_checkudata makes and looks up a string. Raises when idx is none. */
 void *pml_lua_object(lua_State *L, int idx, size_t size, const void *kind, const char *tname);
@@ -92,6 +92,8 @@ void pml_lua_open_channel(lua_State *L);
 
 /* Sets the node's script to one that calls the entries of `lua`. */
 void pml_script_lua_set(pml_lua *lua);
+/* The stage that calls its entries; valid while lua is. */
+pml_stage pml_script_lua_stage(pml_lua *lua);
 /* Takes the functions of the table at idx as entries; raises on an unknown name. */
 void pml_script_lua_entries(lua_State *L, pml_lua *lua, int idx);
 

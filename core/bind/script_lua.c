@@ -180,20 +180,20 @@ static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice p
 }
 
 /* The program waits for what these three bring about: it is told when nothing will come. */
-static void on_start(void *ud) {
+static void start(void *ud) {
   pml_lua *lua = ud;
   if (!begin(ud, PML_ON_START)) {
-    if (lua->member) pml_program_listening(lua->member, "");
+    if (lua->member) pml_member_listening(lua->member, "");
   } else if (call(ud, PML_ON_START, 0, 0) != 0 && lua->member) {
-    pml_program_failed(lua->member, "cannot start: see the log");
+    pml_member_failed(lua->member, "cannot start: see the log");
   }
 }
 
-static void on_started(void *ud) {
+static void started(void *ud) {
   if (begin(ud, PML_ON_STARTED)) call(ud, PML_ON_STARTED, 0, 0);
 }
 
-static void on_stop(void *ud, pml_stop_step step, pml_id number) {
+static void stop(void *ud, pml_stop_step step, pml_id number) {
   static const char *const steps[] = {"closing", "telling", "shutdown"};
   pml_lua *lua = ud;
   lua_State *L = begin(ud, PML_ON_STOP);
@@ -203,10 +203,10 @@ static void on_stop(void *ud, pml_stop_step step, pml_id number) {
     lua_pushnumber(L, (lua_Number)number);
     done = call(ud, PML_ON_STOP, 2, 0) != 0;
   }
-  if (done && lua->member) pml_program_stopped(lua->member, number);
+  if (done && lua->member) pml_member_stopped(lua->member, number);
 }
 
-static size_t on_pending(void *ud, pml_writer *w) {
+static size_t pending(void *ud, pml_writer *w) {
   lua_State *L = begin(ud, PML_ON_PENDING);
   if (!L || call(ud, PML_ON_PENDING, 0, 2) != 0) return 0;
   size_t n = (size_t)lua_tonumber(L, -2), len = 0;
@@ -217,7 +217,7 @@ static size_t on_pending(void *ud, pml_writer *w) {
 }
 
 /* The operator's tool waits for an answer: it gets one also when no script can give it. */
-static void on_control(void *ud, pml_id id, pml_slice text) {
+static void control(void *ud, pml_id id, pml_slice text) {
   pml_lua *lua = ud;
   const char *wrong = "{\"ok\":false,\"message\":\"the server's scripts take no questions\"}";
   lua_State *L = begin(ud, PML_ON_CONTROL);
@@ -227,7 +227,11 @@ static void on_control(void *ud, pml_id id, pml_slice text) {
     if (call(ud, PML_ON_CONTROL, 2, 0) == 0) return;
     wrong = "{\"ok\":false,\"message\":\"the question raised an error: see the log\"}";
   }
-  if (lua->member) pml_program_answer(lua->member, id, wrong);
+  if (lua->member) pml_member_answer(lua->member, id, wrong);
+}
+
+pml_stage pml_script_lua_stage(pml_lua *lua) {
+  return (pml_stage){start, started, stop, pending, control, lua};
 }
 
 void pml_script_lua_set(pml_lua *lua) {
@@ -242,14 +246,11 @@ void pml_script_lua_set(pml_lua *lua) {
     .on_closed = on_closed,
     .on_timer = on_timer,
     .filter = filter,
-    .on_start = on_start,
-    .on_started = on_started,
-    .on_stop = on_stop,
-    .on_pending = on_pending,
-    .on_control = on_control,
     .ud = lua,
   };
   pml_node_set_script(lua->node, &s);
+  pml_stage stage = pml_script_lua_stage(lua);
+  if (lua->member) pml_member_set_stage(lua->member, &stage);
 }
 
 static int place_of(const char *name) {

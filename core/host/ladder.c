@@ -2,7 +2,7 @@
 
 #include "base/container.h"
 #include "base/mem.h"
-#include "host/member.h"
+#include "host/member_private.h"
 
 #include <stdio.h>
 
@@ -36,7 +36,7 @@ typedef struct {
 
 struct pml_ladder {
   pml_ladder_options o;
-  pml_program_member *only;
+  pml_member *only;
   uint32_t timeout, grace;
   uint64_t began, end, asked; /* times of the loop */
   int stage, look, waiting;
@@ -61,7 +61,7 @@ static void cut(pml_ladder *l, const char *server, const char *what, size_t n) {
 }
 
 /* One name per line. */
-static void cut_lines(pml_ladder *l, const pml_program_member *m, const char *text) {
+static void cut_lines(pml_ladder *l, const pml_member *m, const char *text) {
   while (text && *text) {
     size_t n = strcspn(text, "\n");
     if (n) cut(l, m->server.id, text, n);
@@ -97,7 +97,7 @@ static void finish(pml_ladder *l) {
 
 /* Whether a server is asked for a phase. One server that goes needs the others only for the
  * count. */
-static int is_asked(const pml_ladder *l, const pml_program_member *m, pml_phase phase) {
+static int is_asked(const pml_ladder *l, const pml_member *m, pml_phase phase) {
   if (!m->running) return 0;
   if (!l->only) return 1;
   if (stages[l->stage].who == OTHERS) return m != l->only;
@@ -106,7 +106,7 @@ static int is_asked(const pml_ladder *l, const pml_program_member *m, pml_phase 
 
 static int all_done(pml_ladder *l) {
   size_t n;
-  pml_program_member **m = l->o.members(l->o.ud, &n);
+  pml_member **m = l->o.members(l->o.ud, &n);
   for (size_t i = 0; i < n; i++)
     if (m[i]->running && m[i]->step.asked && !m[i]->step.done) return 0;
   return 1;
@@ -130,7 +130,7 @@ static uint64_t measure(const pml_ladder *l, pml_phase phase) {
 
 static void ask(pml_ladder *l, pml_phase phase) {
   size_t n;
-  pml_program_member **m = l->o.members(l->o.ud, &n);
+  pml_member **m = l->o.members(l->o.ud, &n);
   pml_note k = {.what = PML_PHASE, .a = phase, .b = measure(l, phase)};
   k.call = l->number = l->o.number(l->o.ud);
   l->waiting = 1;
@@ -179,7 +179,7 @@ static void next_stage(pml_ladder *l) {
 static int is_quiet(pml_ladder *l, int again) {
   size_t n;
   int quiet = 1;
-  pml_program_member **m = l->o.members(l->o.ud, &n);
+  pml_member **m = l->o.members(l->o.ud, &n);
   for (size_t i = 0; i < n; i++) {
     pml_step *s = &m[i]->step;
     if (!m[i]->running || !s->asked) continue;
@@ -214,7 +214,7 @@ static void look_again(pml_timer *t) { ask(PML_CONTAINER(t, pml_ladder, pause), 
 /* What servers said about the phase that has ended. */
 static void take_notes(pml_ladder *l) {
   size_t n;
-  pml_program_member **m = l->o.members(l->o.ud, &n);
+  pml_member **m = l->o.members(l->o.ud, &n);
   for (size_t i = 0; i < n; i++)
     if (m[i]->step.asked && stages[l->stage].phase == PML_PHASE_EXPIRE)
       cut_lines(l, m[i], m[i]->step.text);
@@ -248,7 +248,7 @@ static void enter(pml_ladder *l) {
 
 /* A server that has not said anything. The time of listeners of stop_server, and the way of
  * records, are not its own. */
-static void name_silent(pml_ladder *l, pml_program_member *m) {
+static void name_silent(pml_ladder *l, pml_member *m) {
   pml_phase phase = stages[l->stage].phase;
   static const char shutdown[] = "beforeShutdown", silent[] = "it does not answer";
   if (phase == PML_PHASE_SHUTDOWN) {
@@ -263,7 +263,7 @@ static void name_silent(pml_ladder *l, pml_program_member *m) {
 }
 
 /* The last look: what is open still is cut. */
-static void cut_open(pml_ladder *l, pml_program_member *m) {
+static void cut_open(pml_ladder *l, pml_member *m) {
   static const char calls[] = "calls of others", mail[] = "calls that were on their way";
   if (!m->step.done) name_silent(l, m);
   else if (m->step.text && m->step.text[0]) cut_lines(l, m, m->step.text);
@@ -279,7 +279,7 @@ static void late(pml_timer *t) {
   /* A look comes many times; nobody is silent who has answered all but the newest. */
   int just_asked =
     stages[l->stage].phase == PML_PHASE_COUNT && pml_loop_now(l->o.loop) < l->asked + LEAST_MS;
-  pml_program_member **m = l->o.members(l->o.ud, &n);
+  pml_member **m = l->o.members(l->o.ud, &n);
   for (size_t i = 0; i < n; i++) {
     pml_step *s = &m[i]->step;
     if (!m[i]->running || !s->asked) continue;
@@ -298,11 +298,11 @@ static void late(pml_timer *t) {
 
 /* --- from outside ------------------------------------------------------------------------- */
 
-pml_ladder *pml_ladder_begin(const pml_ladder_options *o, pml_program_member *only,
-                             uint32_t timeout, uint32_t grace) {
+pml_ladder *pml_ladder_begin(const pml_ladder_options *o, pml_member *only, uint32_t timeout,
+                             uint32_t grace) {
   size_t n;
   pml_ladder *l = pml_alloc0(sizeof *l);
-  pml_program_member **m = o->members(o->ud, &n);
+  pml_member **m = o->members(o->ud, &n);
   l->o = *o;
   l->only = only;
   l->timeout = timeout;
@@ -329,8 +329,8 @@ void pml_ladder_free(pml_ladder *l) {
   pml_free(l);
 }
 
-void pml_ladder_done(pml_ladder *l, pml_program_member *m, pml_id number, uint64_t open,
-                     uint64_t began, const char *text) {
+void pml_ladder_done(pml_ladder *l, pml_member *m, pml_id number, uint64_t open, uint64_t began,
+                     const char *text) {
   pml_step *s = &m->step;
   s->named = 0;
   if (number != l->number || !s->asked) return;
@@ -342,12 +342,12 @@ void pml_ladder_done(pml_ladder *l, pml_program_member *m, pml_id number, uint64
   go_on(l);
 }
 
-void pml_ladder_patient(pml_ladder *l, pml_program_member *m) {
+void pml_ladder_patient(pml_ladder *l, pml_member *m) {
   (void)l;
   m->step.patient = 1;
 }
 
-void pml_ladder_gone(pml_ladder *l, pml_program_member *m) {
+void pml_ladder_gone(pml_ladder *l, pml_member *m) {
   m->step.done = 1;
   go_on(l);
 }

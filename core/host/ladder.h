@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 typedef struct pml_ladder pml_ladder;
-struct pml_program_member;
+struct pml_member;
 
 /* What main tells a server, in this order. COUNT and FLUSH come again and again. */
 typedef enum {
@@ -46,24 +46,24 @@ typedef struct {
 
 typedef struct {
   pml_loop *loop;
-  pml_log *log;                                                /* borrowed */
-  struct pml_program_member **(*members)(void *ud, size_t *n); /* of the program, now */
-  pml_id (*number)(void *ud);                                  /* of a phase: a new one */
+  pml_log *log;                                        /* borrowed */
+  struct pml_member **(*members)(void *ud, size_t *n); /* of the program, now */
+  pml_id (*number)(void *ud);                          /* of a phase: a new one */
   /* At the end, once: cut is what had to be cut, or NULL. The ladder is its owner's to free. */
   void (*ended)(pml_ladder *l, const char *cut, void *ud);
   void *ud;
 } pml_ladder_options;
 
 /* Begins. only NULL: all servers. timeout, grace: milliseconds. Returns owned. */
-pml_ladder *pml_ladder_begin(const pml_ladder_options *o, struct pml_program_member *only,
-                             uint32_t timeout, uint32_t grace);
+pml_ladder *pml_ladder_begin(const pml_ladder_options *o, struct pml_member *only, uint32_t timeout,
+                             uint32_t grace);
 void pml_ladder_free(pml_ladder *l); /* NULL is allowed; ended is not called then */
 /* A server's word on a phase; a late one, to another phase, is nothing. */
-void pml_ladder_done(pml_ladder *l, struct pml_program_member *m, pml_id number, uint64_t open,
+void pml_ladder_done(pml_ladder *l, struct pml_member *m, pml_id number, uint64_t open,
                      uint64_t began, const char *text);
 /* Its beforeShutdown may take as long as it takes. */
-void pml_ladder_patient(pml_ladder *l, struct pml_program_member *m);
+void pml_ladder_patient(pml_ladder *l, struct pml_member *m);
 /* It has ended: nobody waits for it. */
-void pml_ladder_gone(pml_ladder *l, struct pml_program_member *m);
+void pml_ladder_gone(pml_ladder *l, struct pml_member *m);
 
 #endif

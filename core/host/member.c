@@ -1,4 +1,4 @@
-#include "host/member.h"
+#include "host/member_private.h"
 
 #include "base/container.h"
 #include "base/err.h"
@@ -32,33 +32,33 @@ void pml_member_drop_note(pml_mail *mail, void *ud) {
   pml_free(mail);
 }
 
-static void say(pml_program_member *m, pml_word what, uint64_t a, const char *text) {
+static void say(pml_member *m, pml_word what, uint64_t a, const char *text) {
   pml_note k = {.what = what, .a = a, .member = m};
   pml_member_tell(pml_program_box(m->program), &k, text);
 }
 
-void pml_program_loaded(pml_program_member *m) {
+void pml_member_loaded(pml_member *m) {
   const pml_config *c = pml_node_config(m->node);
   pml_note k = {.what = PML_LOADED, .a = c->stop_ms, .b = c->stop_grace_ms, .member = m};
   pml_member_tell(pml_program_box(m->program), &k, "");
 }
 
-void pml_program_notice(pml_program_member *m, const char *lines) { say(m, PML_NOTICE, 0, lines); }
-void pml_program_failed(pml_program_member *m, const char *t) { say(m, PML_FAILED, 0, t); }
-void pml_program_listening(pml_program_member *m, const char *l) { say(m, PML_LISTENING, 0, l); }
-void pml_program_patient(pml_program_member *m) { say(m, PML_PATIENT, 0, ""); }
-void pml_program_shutdown(pml_program_member *m, int status) {
-  say(m, PML_SHUTDOWN, (uint64_t)status, "");
-}
+void pml_member_notice(pml_member *m, const char *lines) { say(m, PML_NOTICE, 0, lines); }
+void pml_member_failed(pml_member *m, const char *t) { say(m, PML_FAILED, 0, t); }
+void pml_member_listening(pml_member *m, const char *l) { say(m, PML_LISTENING, 0, l); }
+void pml_member_patient(pml_member *m) { say(m, PML_PATIENT, 0, ""); }
+void pml_member_shutdown(pml_member *m, int status) { say(m, PML_SHUTDOWN, (uint64_t)status, ""); }
 
-void pml_program_answer(pml_program_member *m, pml_id call, const char *text) {
+void pml_member_answer(pml_member *m, pml_id call, const char *text) {
   pml_note k = {.what = PML_TOLD, .call = call, .member = m};
   pml_member_tell(pml_program_box(m->program), &k, text);
 }
 
+void pml_member_set_stage(pml_member *m, const pml_stage *s) { m->stage = *s; }
+
 /* --- a stop, step by step --------------------------------------------------------- */
 
-static void done_with(pml_program_member *m, pml_id number, uint64_t open, uint64_t begun,
+static void done_with(pml_member *m, pml_id number, uint64_t open, uint64_t begun,
                       const char *text) {
   if (!number || m->phase != number) return; /* a late word */
   pml_note k = {.what = PML_DONE, .a = open, .b = begun, .call = number, .member = m};
@@ -67,22 +67,22 @@ static void done_with(pml_program_member *m, pml_id number, uint64_t open, uint6
   pml_member_tell(pml_program_box(m->program), &k, text);
 }
 
-static void done(pml_program_member *m, pml_id number) { done_with(m, number, 0, 0, ""); }
+static void done(pml_member *m, pml_id number) { done_with(m, number, 0, 0, ""); }
 
-void pml_program_stopped(pml_program_member *m, pml_id number) { done(m, number); }
+void pml_member_stopped(pml_member *m, pml_id number) { done(m, number); }
 
 static void flushed(void *ud) {
-  pml_program_member *m = ud;
+  pml_member *m = ud;
   done(m, m->flushing);
 }
 
 static void parted(void *ud) {
-  pml_program_member *m = ud;
+  pml_member *m = ud;
   done(m, m->parting);
 }
 
 static void poll_requests(pml_timer *t) {
-  pml_program_member *m = PML_CONTAINER(t, pml_program_member, poll);
+  pml_member *m = PML_CONTAINER(t, pml_member, poll);
   if (pml_node_open_requests(m->node) == 0 || pml_loop_now(m->loop) >= m->poll_end)
     done(m, m->phase);
   else pml_timer_start(m->loop, t, POLL_MS);
@@ -96,7 +96,7 @@ static void add_line(const char *text, void *ud) {
 
 /* What clients, calls and ended sessions began and what has not ended. Of the others a stop of
  * one server wants to know only whether they wait for that. */
-static void count(pml_program_member *m, pml_id number, const char *leaving) {
+static void count(pml_member *m, pml_id number, const char *leaving) {
   pml_node *n = m->node;
   pml_writer w = {0};
   if (leaving[0]) {
@@ -104,7 +104,7 @@ static void count(pml_program_member *m, pml_id number, const char *leaving) {
     return;
   }
   uint64_t open = pml_node_open_requests(n) + pml_backend_open(n);
-  if (n->script.on_pending) open += n->script.on_pending(n->script.ud, &w);
+  if (m->stage.pending) open += m->stage.pending(m->stage.ud, &w);
   if (!w.len) pml_requests_each(n, add_line, &w); /* their tasks have names */
   pml_writer_put(&w, "", 1);
   done_with(m, number, open, n->counts.begun, (const char *)pml_writer_at(&w, 0));
@@ -113,7 +113,7 @@ static void count(pml_program_member *m, pml_id number, const char *leaving) {
 
 /* What other servers do for clients of this one is ended where they do it, when they stop as well;
  * otherwise it is given up here, and they go on with it. */
-static void expire(pml_program_member *m, pml_id number, int alone) {
+static void expire(pml_member *m, pml_id number, int alone) {
   pml_writer w = {0};
   pml_requests_expire(m->node, add_line, &w);
   if (alone) pml_forwards_expire(m->node, add_line, &w);
@@ -122,13 +122,12 @@ static void expire(pml_program_member *m, pml_id number, int alone) {
   pml_writer_drop(&w);
 }
 
-static void ask_script(pml_program_member *m, pml_stop_step step, pml_id number) {
-  const pml_script *s = &m->node->script;
-  if (s->on_stop) s->on_stop(s->ud, step, number);
+static void ask_script(pml_member *m, pml_stop_step step, pml_id number) {
+  if (m->stage.stop) m->stage.stop(m->stage.ud, step, number);
   else done(m, number);
 }
 
-static void phase(pml_program_member *m, const pml_note *k) {
+static void phase(pml_member *m, const pml_note *k) {
   pml_timer_stop(m->loop, &m->poll);
   m->phase = k->call;
   switch ((pml_phase)k->a) {
@@ -162,35 +161,34 @@ static void phase(pml_program_member *m, const pml_note *k) {
 /* --- the thread --------------------------------------------------------------------- */
 
 static void on_line(pml_level level, const char *text, void *ud) {
-  pml_program_member *m = ud;
+  pml_member *m = ud;
   const pml_program_options *o = pml_program_settings(m->program);
   o->on_log(m->server.id, level, text, o->ud);
 }
 
 /* After this turn's mail, so that the servers that joined before are known. */
 static void start_now(pml_task *t) {
-  pml_program_member *m = PML_CONTAINER(t, pml_program_member, start);
-  if (!m->ending && m->node->script.on_start) m->node->script.on_start(m->node->script.ud);
+  pml_member *m = PML_CONTAINER(t, pml_member, start);
+  if (!m->ending && m->stage.start) m->stage.start(m->stage.ud);
 }
 
-static void member_shut(void *ud) { pml_loop_stop(((pml_program_member *)ud)->loop); }
+static void member_shut(void *ud) { pml_loop_stop(((pml_member *)ud)->loop); }
 
 static void on_mail(pml_mail *mail, void *ud) {
-  pml_program_member *m = ud;
+  pml_member *m = ud;
   pml_note *k = PML_CONTAINER(mail, pml_note, mail);
   switch (m->ending ? PML_END : k->what) {
   case PML_JOIN:
     if (pml_node_join(m->node, pml_program_hub(m->program)) == 0) say(m, PML_JOINED, 0, "");
-    else pml_program_failed(m, "cannot join the bus: the server id is taken");
+    else pml_member_failed(m, "cannot join the bus: the server id is taken");
     break;
   case PML_START: pml_loop_defer(m->loop, &m->start); break;
   case PML_ALL_UP:
-    if (m->node->script.on_started) m->node->script.on_started(m->node->script.ud);
+    if (m->stage.started) m->stage.started(m->stage.ud);
     break;
   case PML_TELL:
-    if (m->node->script.on_control)
-      m->node->script.on_control(m->node->script.ud, k->call, pml_slice_str(k->text));
-    else pml_program_answer(m, k->call, "");
+    if (m->stage.control) m->stage.control(m->stage.ud, k->call, pml_slice_str(k->text));
+    else pml_member_answer(m, k->call, "");
     break;
   case PML_PHASE: phase(m, k); break;
   case PML_END: /* words that come later are too late */
@@ -210,7 +208,7 @@ static void name_thread(const char *id) {
 }
 
 static void *member_main(void *ud) {
-  pml_program_member *m = ud;
+  pml_member *m = ud;
   const pml_program_options *o = pml_program_settings(m->program);
   name_thread(m->server.id);
   pml_node_options no = {
@@ -229,7 +227,7 @@ static void *member_main(void *ud) {
   pml_timer_init(&m->poll, poll_requests);
   m->node = pml_node_new(m->loop, &no);
   if (o->load(m->node, m, m->server.boot, &state, &err, o->ud) != 0) {
-    pml_program_failed(m, err ? err : "cannot load");
+    pml_member_failed(m, err ? err : "cannot load");
     pml_free(err);
   }
   pml_loop_run(m->loop);
@@ -245,7 +243,7 @@ static void *member_main(void *ud) {
 
 /* The thread blocks no signal: a program that a script starts would inherit the mask. The kernel
  * gives a signal of the process to the main thread, and libuv's handlers may run on any thread. */
-int pml_member_start(pml_program *p, pml_program_member *m) {
+int pml_member_start(pml_program *p, pml_member *m) {
   m->program = p;
   m->loop = pml_loop_new();
   m->box =
@@ -259,7 +257,7 @@ int pml_member_start(pml_program *p, pml_program_member *m) {
   return rc == 0 ? 0 : PML_EIO;
 }
 
-void pml_member_free(pml_program_member *m) {
+void pml_member_free(pml_member *m) {
   if (m->box) pml_mailbox_unref(m->box);
   pml_free(m->step.text);
   pml_free(m->why);

@@ -6,7 +6,7 @@
 #include "base/signals.h"
 #include "host/control.h"
 #include "host/web.h"
-#include "host/member.h"
+#include "host/member_private.h"
 #include "host/notices.h"
 
 #include <errno.h>
@@ -24,12 +24,12 @@
 typedef struct {
   pml_list node;
   pml_id call;
-  pml_program_member *member;
+  pml_member *member;
 } question;
 
 struct pml_program {
   const pml_program_options *o;
-  pml_program_member **m;
+  pml_member **m;
   size_t count;
   pml_loop *loop;
   pml_mailbox *box;
@@ -41,10 +41,10 @@ struct pml_program {
   pml_web *web;
   pml_control *control;
   pml_list questions;
-  pml_notices notices;       /* of servers that start together, until they have loaded */
-  pml_ladder *ladder;        /* of all, once the program stops */
-  pml_program_member *alone; /* the one server that is on a ladder */
-  pml_id phases;             /* numbers given */
+  pml_notices notices; /* of servers that start together, until they have loaded */
+  pml_ladder *ladder;  /* of all, once the program stops */
+  pml_member *alone;   /* the one server that is on a ladder */
+  pml_id phases;       /* numbers given */
   int up, stopping, ending, status, failed;
 };
 
@@ -55,7 +55,7 @@ pml_hub *pml_program_hub(pml_program *p) { return p->hub; }
 pml_slot_floor *pml_program_floor(pml_program *p) { return &p->floor; }
 const pml_program_options *pml_program_settings(const pml_program *p) { return p->o; }
 
-static void tell(pml_program_member *m, pml_word what) {
+static void tell(pml_member *m, pml_word what) {
   pml_note k = {.what = what, .member = m};
   pml_member_tell(m->box, &k, "");
 }
@@ -102,7 +102,7 @@ static void too_late(pml_timer *t) {
   _exit(p->status ? p->status : 1);
 }
 
-static pml_program_member **members(void *ud, size_t *n) {
+static pml_member **members(void *ud, size_t *n) {
   pml_program *p = ud;
   *n = p->count;
   return p->m;
@@ -126,12 +126,12 @@ static void all_stopped(pml_ladder *l, const char *text, void *ud) {
   end_all(p);
 }
 
-static pml_ladder *ladder(pml_program *p, pml_program_member *only,
+static pml_ladder *ladder(pml_program *p, pml_member *only,
                           void (*ended)(pml_ladder *l, const char *text, void *ud)) {
   pml_ladder_options o = {p->loop, &p->log, members, new_number, ended, p};
   uint32_t timeout = 0, grace = 0;
   for (size_t i = 0; i < p->count; i++) { /* of those that go, the most that one asks for */
-    pml_program_member *m = p->m[i];
+    pml_member *m = p->m[i];
     if (!m->running || (only && m != only)) continue;
     if (m->stop_ms > timeout) timeout = m->stop_ms;
     if (m->grace_ms > grace) grace = m->grace_ms;
@@ -161,7 +161,7 @@ static void say_notice(const char *server, const char *text, void *ud) {
 }
 
 /* Those that start together are heard when all have loaded; later ones at once. */
-static void noticed(pml_program *p, pml_program_member *m, const char *lines) {
+static void noticed(pml_program *p, pml_member *m, const char *lines) {
   pml_notices_add(&p->notices, m->server.id, lines);
   if (p->up || m->alone) pml_notices_say(&p->notices, say_notice, p);
 }
@@ -215,7 +215,7 @@ static void all_up(pml_program *p) {
 }
 
 /* A server is up, or has ended. Whether the program goes on without any. */
-static int server_changed(pml_program *p, pml_program_member *m, int up, const char *text) {
+static int server_changed(pml_program *p, pml_member *m, int up, const char *text) {
   if (!p->o->control.on_server) return 0;
   return p->o->control.on_server(p, m->server.id, up, text, p->o->ud);
 }
@@ -224,7 +224,7 @@ static int server_changed(pml_program *p, pml_program_member *m, int up, const c
 
 static void one_stopped(pml_ladder *l, const char *text, void *ud) {
   pml_program *p = ud;
-  pml_program_member *m = p->alone;
+  pml_member *m = p->alone;
   (void)l;
   if (text) say_cut(p, m->server.id, text);
   if (text && !m->why) m->why = pml_strdup(text);
@@ -234,7 +234,7 @@ static void one_stopped(pml_ladder *l, const char *text, void *ud) {
 /* One after the other, so that each server is asked for one thing at a time. */
 static void next_alone(pml_program *p) {
   for (size_t i = 0; i < p->count && !p->alone && !p->stopping; i++) {
-    pml_program_member *m = p->m[i];
+    pml_member *m = p->m[i];
     if (!m->running || !m->wants_stop || m->ladder) continue;
     p->alone = m;
     m->ladder = ladder(p, m, one_stopped);
@@ -242,7 +242,7 @@ static void next_alone(pml_program *p) {
 }
 
 /* The steps of a server that is started apart from the others. */
-static void step_alone(pml_program *p, pml_program_member *m, pml_note *k) {
+static void step_alone(pml_program *p, pml_member *m, pml_note *k) {
   switch (k->what) {
   case PML_LOADED: tell(m, PML_JOIN); break;
   case PML_JOINED: tell(m, PML_START); break;
@@ -260,7 +260,7 @@ static void step_alone(pml_program *p, pml_program_member *m, pml_note *k) {
   }
 }
 
-static void step(pml_program *p, pml_program_member *m, pml_note *k, int again) {
+static void step(pml_program *p, pml_member *m, pml_note *k, int again) {
   switch (k->what) {
   case PML_LOADED:
     if (again || p->stopping || !all(p, PML_LOADED)) break;
@@ -292,7 +292,7 @@ static void told(pml_program *p, question *q, const char *text) {
   if (p->o->control.on_told) p->o->control.on_told(p, call, text, p->o->ud);
 }
 
-static void answered(pml_program *p, pml_program_member *m, pml_id call, const char *text) {
+static void answered(pml_program *p, pml_member *m, pml_id call, const char *text) {
   for (pml_list *i = p->questions.next; i != &p->questions; i = i->next) {
     question *q = PML_CONTAINER(i, question, node);
     if (q->call != call || q->member != m) continue;
@@ -302,7 +302,7 @@ static void answered(pml_program *p, pml_program_member *m, pml_id call, const c
 }
 
 /* Who asked a server that has ended hears of it; what they ask anew is for others. */
-static void end_questions(pml_program *p, pml_program_member *m) {
+static void end_questions(pml_program *p, pml_member *m) {
   pml_list all_of_them;
   pml_list_move(&all_of_them, &p->questions);
   for (pml_list *i; (i = pml_list_pop(&all_of_them));) {
@@ -313,7 +313,7 @@ static void end_questions(pml_program *p, pml_program_member *m) {
 }
 
 /* Its thread is gone: nobody names it any more. */
-static void forget(pml_program *p, pml_program_member *m) {
+static void forget(pml_program *p, pml_member *m) {
   size_t n = 0;
   for (size_t i = 0; i < p->count; i++)
     if (p->m[i] != m) p->m[n++] = p->m[i];
@@ -321,7 +321,7 @@ static void forget(pml_program *p, pml_program_member *m) {
   pml_member_free(m);
 }
 
-static void member_ended(pml_program *p, pml_program_member *m) {
+static void member_ended(pml_program *p, pml_member *m) {
   pthread_join(m->thread, NULL);
   m->running = 0;
   pml_ladder_free(m->ladder);
@@ -335,7 +335,7 @@ static void member_ended(pml_program *p, pml_program_member *m) {
   else next_alone(p);
 }
 
-static void of_ladder(pml_program *p, pml_program_member *m, const pml_note *k) {
+static void of_ladder(pml_program *p, pml_member *m, const pml_note *k) {
   pml_ladder *l = ladder_now(p);
   if (!l || p->ending) return;
   if (k->what == PML_PATIENT) pml_ladder_patient(l, m);
@@ -345,7 +345,7 @@ static void of_ladder(pml_program *p, pml_program_member *m, const pml_note *k) 
 static void main_mail(pml_mail *mail, void *ud) {
   pml_program *p = ud;
   pml_note *k = PML_CONTAINER(mail, pml_note, mail);
-  pml_program_member *m = k->member;
+  pml_member *m = k->member;
   if (!m) { /* from outside */
     stop_all(p);
     pml_free(k);
@@ -378,14 +378,14 @@ static void main_mail(pml_mail *mail, void *ud) {
 
 /* --- the operator ---------------------------------------------------------------------- */
 
-static pml_program_member *find(pml_program *p, const char *id) {
+static pml_member *find(pml_program *p, const char *id) {
   for (size_t i = 0; i < p->count; i++)
     if (p->m[i]->running && strcmp(p->m[i]->server.id, id) == 0) return p->m[i];
   return NULL;
 }
 
 int pml_program_tell(pml_program *p, const char *server, pml_id call, const char *text) {
-  pml_program_member *m = find(p, server);
+  pml_member *m = find(p, server);
   if (!m) return PML_ENOENT;
   question *q = pml_alloc(sizeof *q);
   *q = (question){.call = call, .member = m};
@@ -415,7 +415,7 @@ const pml_log *pml_program_log(const pml_program *p) { return &p->log; }
 void pml_program_stop(pml_program *p) { stop_all(p); }
 
 int pml_program_stop_server(pml_program *p, const char *server, int now) {
-  pml_program_member *m = find(p, server);
+  pml_member *m = find(p, server);
   if (!m || p->stopping) return PML_ENOENT;
   m->alone = 1;
   if (now) {
@@ -507,7 +507,7 @@ static int enough_files(const pml_program *p, char *text, size_t size) {
 }
 
 static int start_thread(pml_program *p, const pml_program_server *server, int alone) {
-  pml_program_member *m = pml_alloc0(sizeof *m);
+  pml_member *m = pml_alloc0(sizeof *m);
   pml_config standard;
   pml_config_defaults(&standard);
   p->m = pml_realloc(p->m, (p->count + 1) * sizeof *p->m);

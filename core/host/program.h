@@ -10,11 +10,9 @@
 #define PML_HOST_PROGRAM_H
 
 #include "base/log.h"
-#include "node/node.h"
+#include "host/member.h"
 
 typedef struct pml_program pml_program;
-typedef struct pml_program_member
-  pml_program_member; /* one server's thread, as its scripts see it */
 
 typedef struct {
   const char *id, *type;
@@ -48,8 +46,7 @@ typedef struct {
   pml_output *output; /* of the log; borrowed; NULL: lines are written at once */
   /* Runs on the server's thread: makes its scripts and sets them at the node. 0, or
    * negative with one line in err (returned owned). *state is passed to unload. */
-  int (*load)(pml_node *n, pml_program_member *m, const char *boot, void **state, char **err,
-              void *ud);
+  int (*load)(pml_node *n, pml_member *m, const char *boot, void **state, char **err, void *ud);
   /* On the server's thread, after its node stopped and before it is freed. */
   void (*unload)(void *state, void *ud);
   /* On the main thread, for one line of standard output at a time. */
@@ -72,29 +69,12 @@ typedef struct {
 /* Runs until the end; returns the exit status. */
 int pml_program_run(const pml_program_options *o);
 
-/* From a server's thread, at any time. Texts are copied. */
-void pml_program_loaded(pml_program_member *m);
-/* Warnings before pml_program_loaded, one a line: what several servers have in common is one
- * line of the log. */
-void pml_program_notice(pml_program_member *m, const char *lines);
-void pml_program_failed(pml_program_member *m, const char *text);
-/* The server is up; lines: what it listens on, or "". */
-void pml_program_listening(pml_program_member *m, const char *lines);
-/* A step of script on_stop is done. */
-void pml_program_stopped(pml_program_member *m, pml_id number);
-/* beforeShutdown takes as long as it takes. */
-void pml_program_patient(pml_program_member *m);
-/* Ends the whole program in order, with that status. */
-void pml_program_shutdown(pml_program_member *m, int status);
-/* The answer to script on_control. */
-void pml_program_answer(pml_program_member *m, pml_id call, const char *text);
-
 /* From any thread while p lives: stops it in order, as SIGTERM does. */
 void pml_program_ask_stop(pml_program *p);
 
 /* On the main thread, from the functions of pml_program_control. */
 
-/* Asks a server's scripts (on_control). PML_ENOENT: there is no such server now. on_told comes
+/* Asks a server's scripts (stage control). PML_ENOENT: there is no such server now. on_told comes
  * later. */
 int pml_program_tell(pml_program *p, const char *server, pml_id call, const char *text);
 /* Answers a tool. */

@@ -18,13 +18,6 @@ typedef struct {
   int code;       /* CODE: WebSocket close code. FLAG: whether the TCP socket had an error */
 } pml_close_reason;
 
-/* What the scripts do in a stop. */
-typedef enum {
-  PML_STOP_CLOSING, /* know that it has begun */
-  PML_STOP_TELLING, /* tell the listeners of stop_server */
-  PML_STOP_SHUTDOWN /* beforeShutdown */
-} pml_stop_step;
-
 typedef struct pml_script {
   /* A client's message for this server's own type. request 0: a notify. */
   void (*on_message)(void *ud, pml_id request, const pml_session *s, const pml_message_view *m);
@@ -46,15 +39,6 @@ typedef struct pml_script {
   void (*on_timer)(void *ud, pml_id timer);
   /* broadcastFilter: non-zero keeps the session among the receivers. */
   int (*filter)(void *ud, const pml_session *s, pml_slice message, pml_slice param);
-  void (*on_start)(void *ud);   /* every server is loaded */
-  void (*on_started)(void *ud); /* every server is up */
-  /* A step of a stop; pml_program_stopped with the number when it has been taken. */
-  void (*on_stop)(void *ud, pml_stop_step step, pml_id number);
-  /* How much of what clients, calls and ended sessions began goes on, beside their requests and
-   * calls that are open; appends a line for each. */
-  size_t (*on_pending)(void *ud, pml_writer *names);
-  /* What an operator asks of this server; answered by pml_program_answer. */
-  void (*on_control)(void *ud, pml_id call, pml_slice text);
   void *ud;
 } pml_script;
 

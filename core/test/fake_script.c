@@ -101,12 +101,6 @@ static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice p
   return f->keep;
 }
 
-static void on_start(void *ud) { line(ud, "start"); }
-static void on_started(void *ud) { line(ud, "started"); }
-static void on_stop(void *ud, pml_stop_step step, pml_id number) {
-  line(ud, "stop %d %d", (int)step, (int)number);
-}
-
 void fake_script_set(fake_script *f, pml_node *n) {
   *f = (fake_script){.keep = 1};
   pml_script s = {
@@ -120,9 +114,6 @@ void fake_script_set(fake_script *f, pml_node *n) {
     .on_closed = on_closed,
     .on_timer = on_timer,
     .filter = filter,
-    .on_start = on_start,
-    .on_started = on_started,
-    .on_stop = on_stop,
     .ud = f,
   };
   pml_node_set_script(n, &s);

@@ -19,7 +19,7 @@
  *   again       says everything twice               crash  fails when all are up
  *   ask=ID      calls server ID when it starts, and waits for the answer to be up */
 typedef struct {
-  pml_program_member *m;
+  pml_member *m;
   pml_node *node;
   const char *boot;
 } server;
@@ -55,21 +55,21 @@ static const char *word(const server *s, const char *name) {
 }
 
 static void up(server *s, const char *line) {
-  pml_program_listening(s->m, line);
-  if (word(s, "again")) pml_program_listening(s->m, "");
+  pml_member_listening(s->m, line);
+  if (word(s, "again")) pml_member_listening(s->m, "");
 }
 
-static void on_start(void *ud) {
+static void start(void *ud) {
   server *s = ud;
   char err[256], line[300] = "";
   int port = 0;
   pml_id call;
   note(pml_node_id(s->node), "start");
-  if (word(s, "early=")) pml_program_shutdown(s->m, atoi(word(s, "early=")));
+  if (word(s, "early=")) pml_member_shutdown(s->m, atoi(word(s, "early=")));
   if (word(s, "mute")) return;
   if (word(s, "listen=")) {
     if (pml_node_listen(s->node, "127.0.0.1", atoi(word(s, "listen=")), &port, err, sizeof err)) {
-      pml_program_failed(s->m, err);
+      pml_member_failed(s->m, err);
       return;
     }
     snprintf(line, sizeof line, "%s listens on %d\n", pml_node_id(s->node), port);
@@ -83,22 +83,22 @@ static void on_start(void *ud) {
   up(s, line);
 }
 
-static void on_started(void *ud) {
+static void started(void *ud) {
   server *s = ud;
   note(pml_node_id(s->node), "started");
   if (word(s, "term")) kill(getpid(), SIGTERM);
-  if (word(s, "crash")) pml_program_failed(s->m, "crashed");
-  if (word(s, "shutdown=")) pml_program_shutdown(s->m, atoi(word(s, "shutdown=")));
+  if (word(s, "crash")) pml_member_failed(s->m, "crashed");
+  if (word(s, "shutdown=")) pml_member_shutdown(s->m, atoi(word(s, "shutdown=")));
 }
 
-static void on_stop(void *ud, pml_stop_step step, pml_id number) {
+static void stop(void *ud, pml_stop_step step, pml_id number) {
   static const char *const steps[] = {"closing", "telling", "shutdown"};
   server *s = ud;
   note(pml_node_id(s->node), steps[step]);
   if (step == PML_STOP_SHUTDOWN && word(s, "twice")) kill(getpid(), SIGTERM);
   if (step == PML_STOP_SHUTDOWN && word(s, "slow")) return;
-  pml_program_stopped(s->m, number);
-  if (word(s, "again")) pml_program_stopped(s->m, number);
+  pml_member_stopped(s->m, number);
+  if (word(s, "again")) pml_member_stopped(s->m, number);
 }
 
 static void on_call(void *ud, pml_id call, const pml_envelope *env, pml_slice args) {
@@ -116,17 +116,13 @@ static void on_answered(void *ud, pml_id call, int status, pml_slice text) {
   up(ud, "");
 }
 
-static int load(pml_node *n, pml_program_member *m, const char *boot, void **state, char **err,
-                void *ud) {
+static int load(pml_node *n, pml_member *m, const char *boot, void **state, char **err, void *ud) {
   (void)ud;
   server *s = pml_alloc0(sizeof *s);
   s->m = m;
   s->node = n;
   s->boot = boot;
   pml_script script = {
-    .on_start = on_start,
-    .on_started = on_started,
-    .on_stop = on_stop,
     .on_call = on_call,
     .on_answered = on_answered,
     .ud = s,
@@ -139,9 +135,11 @@ static int load(pml_node *n, pml_program_member *m, const char *boot, void **sta
     *err = pml_strdup("does not load");
     return -1;
   }
+  const pml_stage stage = {.start = start, .started = started, .stop = stop, .ud = s};
   pml_node_set_script(n, &script);
-  pml_program_loaded(m);
-  if (word(s, "again")) pml_program_loaded(m);
+  pml_member_set_stage(m, &stage);
+  pml_member_loaded(m);
+  if (word(s, "again")) pml_member_loaded(m);
   return 0;
 }
 

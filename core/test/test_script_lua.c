@@ -76,11 +76,12 @@ static int call_all(setup *x) {
   p->on_closed(p->ud, &s, &flag);
   p->on_closed(p->ud, &s, &nil);
   p->on_timer(p->ud, 16);
-  p->on_start(p->ud);
-  p->on_started(p->ud);
-  p->on_stop(p->ud, PML_STOP_TELLING, 17);
+  pml_stage stage = pml_script_lua_stage(p->ud);
+  stage.start(stage.ud);
+  stage.started(stage.ud);
+  stage.stop(stage.ud, PML_STOP_TELLING, 17);
   pml_writer w = {0};
-  CHECK_EQ(p->on_pending(p->ud, &w), 0); /* the entry gives no number */
+  CHECK_EQ(stage.pending(stage.ud, &w), 0); /* the entry gives no number */
   pml_writer_drop(&w);
   int keep = p->filter(p->ud, &s, m.body, (pml_slice){0});
   pml_buf_unref(s.settings);
