@@ -6,7 +6,9 @@ CC      = gcc
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 SAN    ?=
+DIST   ?= build/dist
 JOBS   ?= $(shell nproc)
+VERSION = $(shell sed -n 's/^.define PML_VERSION "\(.*\)"/\1/p' core/base/version.h)
 
 PKGS   := luajit libuv libmicrohttpd libcrypto liburing
 # What is linked into programs only; a sanitizer brings an allocator of its own.
@@ -39,6 +41,15 @@ ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fram
 
 # The program, the Lua module and the tools.
 all: $(BUILD)/pomelua $(CORESO) $(TOOLS)
+
+# This list: every target with the comment above it.
+help:
+	@awk '/^# / { said = said " " substr($$0, 3); next } \
+	  /^[a-z][a-z-]*%?:/ && said { name = $$1; sub(":.*", "", name); sub("%", "NAME", name); \
+	    printf "make %-10s", name; wide = 15; n = split(substr(said, 2), word, " "); \
+	    for (i = 1; i <= n; i++) { if (wide + length(word[i]) > 94) { printf "\n%15s", ""; wide = 15 } \
+	      printf " %s", word[i]; wide += length(word[i]) + 1 } print "" } \
+	  { said = "" }' Makefile
 
 # Installs the missing Debian packages of `make run`.
 deps:
@@ -98,6 +109,24 @@ lint: $(BUILD)/test/tests.inc
 format:
 	clang-format -i $(wildcard core/*.[ch] core/*/*.[ch])
 
+# compile_commands.json, for clangd and other editors: how each C file is compiled.
+compdb:
+	@{ for f in $(SRC) core/main.c $(wildcard core/tools/*.c); do \
+	  echo "{\"directory\": \"$(CURDIR)\", \"file\": \"$$f\","; \
+	  echo " \"command\": \"$(CC) $(FLAGS) -c $$f\"},"; done; \
+	  for f in $(TESTS); do \
+	  echo "{\"directory\": \"$(CURDIR)\", \"file\": \"$$f\","; \
+	  echo " \"command\": \"$(CC) $(FLAGS) -DPML_TEST -DPML_SLOT_BITS=4 -I$(BUILD)/test -c $$f\"},"; \
+	  done; } | sed -e '1s/^/[/' -e '$$s/,$$/]/' > compile_commands.json
+
+# In DIST, build/dist: the sources of HEAD as an archive, and the rockspec of this version for it.
+dist:
+	@mkdir -p $(DIST)
+	git archive --prefix=pomelua-$(VERSION)/ -o $(DIST)/pomelua-$(VERSION).tar.gz HEAD
+	sed -e 's/"scm-1"/"$(VERSION)-1"/' \
+	  -e 's|"git+file://.*"|"file://$(abspath $(DIST))/pomelua-$(VERSION).tar.gz"|' \
+	  rockspec/pomelua-scm-1.rockspec > $(DIST)/pomelua-$(VERSION)-1.rockspec
+
 # Into DESTDIR/PREFIX: the program, its man page, the Lua half, and the module for LuaJIT.
 install: all
 	@$(MAKE) --no-print-directory install-rock \
@@ -123,7 +152,7 @@ install-rock: rock
 	install -D -m 755 $(BUILD)/load $(call quoted,$(LOAD))
 	install -D -m 644 docs/pomelua.1 $(call quoted,$(MANDIR)/pomelua.1)
 
-# Everything that was built.
+# Removes everything that was built.
 clean:
 	rm -rf build
 
@@ -170,6 +199,6 @@ build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all deps run test asan tsan bench soak lint format install rock install-rock clean
+.PHONY: all help compdb dist deps run test asan tsan bench soak lint format install rock install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d build/fuzz/*/*.d)

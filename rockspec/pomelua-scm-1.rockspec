@@ -10,7 +10,7 @@ description = {
     The Lua half of Pomelua and its C module: what the specs of a game need. The
     program `pomelua`, which makes a game, tests it and runs its servers.
   ]],
-  license = "All rights reserved",
+  license = "MIT",
   labels = { "game", "server", "network" },
 }
 dependencies = {

@@ -1,5 +1,6 @@
 #include "bind/open.h"
 
+#include "base/version.h"
 #include "bind/call.h"
 #include "bind/guard.h"
 #include "bind/l_cluster.h"

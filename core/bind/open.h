@@ -5,8 +5,6 @@
 
 #include <lua.h>
 
-#define PML_VERSION "0.1.0"
-
 __attribute__((visibility("default"))) int luaopen_pomelua_core(lua_State *L);
 
 #endif

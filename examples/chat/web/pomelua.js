@@ -1,4 +1,6 @@
 /**
+ * pomelua.js 0.2.0. Copyright (c) 2026 The Pomelua authors. MIT License.
+ *
  * A client for servers that speak Pomelo's protocol over WebSocket: Pomelua and Pomelo.
  *
  *     import { connect } from "./pomelua.js";
@@ -15,6 +17,8 @@
  * Bodies are JSON. Routes are shortened when the server hands out a dictionary; protobuf bodies
  * are not spoken, and a server that demands them is refused with a clear error.
  */
+
+export const VERSION = "0.2.0";
 
 const HANDSHAKE = 1, HANDSHAKE_ACK = 2, HEARTBEAT = 3, DATA = 4, KICK = 5;
 const REQUEST = 0, NOTIFY = 1, RESPONSE = 2, PUSH = 3;
@@ -229,7 +233,7 @@ export class Client {
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
       socket.onopen = () => {
-        const sys = { type: "js-websocket", version: "0.0.1" };
+        const sys = { type: "js-websocket", version: VERSION };
         const hello = { sys, user: this.#options.user };
         socket.send(packageOf(HANDSHAKE, encoder.encode(JSON.stringify(hello))));
       };
@@ -518,4 +522,4 @@ function packageOf(type, body = new Uint8Array(0)) {
   return joined([type, n >> 16 & 0xff, n >> 8 & 0xff, n & 0xff], body);
 }
 
-globalThis.Pomelua = { connect, Client, PomeluaError };
+globalThis.Pomelua = { connect, Client, PomeluaError, VERSION };
