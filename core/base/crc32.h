@@ -1,5 +1,5 @@
 /* crc32: CRC-32/IEEE (polynomial 0xEDB88320), the one Pomelo's default route
- * uses (reference 15, vectors 25.5). */
+ * uses (protocol 15.2, vectors protocol 25.5). */
 #ifndef PML_BASE_CRC32_H
 #define PML_BASE_CRC32_H
 

@@ -12,7 +12,7 @@ static pml_session *session_at(lua_State *L, pml_lua *lua, int idx) {
   return pml_sessions_get(pml_node_sessions(lua->node), pml_lua_id(L, idx));
 }
 
-/* Pomelo's text (reference 12.2). */
+/* Pomelo's text (protocol 12.2). */
 static int gone(lua_State *L, int idx) {
   char text[80];
   snprintf(text, sizeof text, "session does not exist, sid: %.0f", lua_tonumber(L, idx));

@@ -1,4 +1,4 @@
-/* channel: a name and its members, grouped by frontend id (reference section 17,
+/* channel: a name and its members, grouped by frontend id (protocol 17.2,
  * with its mends). A member is a pair of uid and frontend id (sid): adding it
  * again changes nothing; add and leave are O(1); groups and members keep the order
  * in which they joined; an emptied group is gone. */

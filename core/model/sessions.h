@@ -1,4 +1,4 @@
-/* sessions: all sessions of a frontend, by id and by uid (reference section 12,
+/* sessions: all sessions of a frontend, by id and by uid (protocol 12,
  * with its mends). Several sessions may share a uid; ids are never reused. */
 #ifndef PML_MODEL_SESSIONS_H
 #define PML_MODEL_SESSIONS_H

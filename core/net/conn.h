@@ -1,5 +1,5 @@
-/* conn: one client's socket: transport told by the first byte (reference
- * section 7: upper-case letter: HTTP and then WebSocket; 1..5: raw packages;
+/* conn: one client's socket: transport told by the first byte (protocol 7.2:
+ * upper-case letter: HTTP and then WebSocket; 1..5: raw packages;
  * anything else is closed), reading, a bounded queue of outgoing blocks, flushed
  * once at the end of a turn with one system call, and a close that happens once.
  *

@@ -226,7 +226,7 @@ void pml_peer_send(pml_peer *p, pml_buf *frame) {
 static size_t sequence(uint8_t c) { return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4; }
 
 /* One character of a JSON string. Above the BMP as escapes: old JavaScript
- * clients read no four-byte sequences (reference trap 0.13). */
+ * clients read no four-byte sequences (protocol 0.13). */
 static void write_char(pml_writer *w, const uint8_t *p, size_t n) {
   char esc[16];
   if (n == 4) {

@@ -1,5 +1,5 @@
 /* peer: Pomelo's package protocol on a conn: handshake, ACK, heartbeat, DATA, KICK
- * (reference sections 3 to 6 and 8). It is the user of a conn: its hooks
+ * (protocol 3 to protocol 6, and protocol 8). It is the user of a conn: its hooks
  * are given to a listener whose owner is a pml_peer_host. */
 #ifndef PML_NET_PEER_H
 #define PML_NET_PEER_H

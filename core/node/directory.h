@@ -32,7 +32,7 @@ void pml_directory_add(pml_directory *d, const char *id, const char *type,
                        int frontend); /* copies */
 const pml_server_info *pml_directory_find(const pml_directory *d,
                                           const char *id); /* borrowed or NULL */
-/* Pomelo's default route (reference 15): the |crc32(uid)| mod n-th of the servers of
+/* Pomelo's default route (protocol 15.2): the |crc32(uid)| mod n-th of the servers of
  * that type for which alive(id, ud) holds; its answers are kept until
  * pml_directory_changed. Borrowed; NULL: there is none. */
 const pml_server_info *pml_directory_route(pml_directory *d, pml_slice type, pml_slice uid,

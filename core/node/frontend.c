@@ -106,7 +106,7 @@ void pml_frontend_closed(pml_node *n, pml_session *s, const pml_close_reason *wh
     return;
   }
   /* Out of the tables first, so that whoever asks for it is told that it is gone;
-   * what it was is still to be read (reference 12.3). */
+   * what it was is still to be read (protocol 12.3). */
   pml_session was = *s;
   was.sink = NULL;
   was.uid_next = NULL;
@@ -389,7 +389,7 @@ int pml_frontend_data(pml_node *n, pml_session *s, pml_slice body) {
   pml_slice type, method;
   int rc = pml_message_read(body, &m);
   if (rc) return rc;
-  if (m.type == PML_MSG_PUSH) m.type = PML_MSG_NOTIFY; /* as Pomelo does, section 2 */
+  if (m.type == PML_MSG_PUSH) m.type = PML_MSG_NOTIFY; /* as Pomelo does: protocol 2.5 */
   if (m.type > PML_MSG_NOTIFY || !s->sink || s->left) {
     n->counts.ignored++;
     return 0;

@@ -1,7 +1,7 @@
 /* push: fan-out. A push is encoded once into one frame; its receivers are grouped
  * by frontend; each frontend gets one record, which holds references to the
  * frame and to the group's list of uids; there the frame is queued to each
- * session by reference (reference section 17). No script runs per receiver,
+ * session by reference (protocol 17.3). No script runs per receiver,
  * except a broadcastFilter. */
 #ifndef PML_NODE_PUSH_H
 #define PML_NODE_PUSH_H

@@ -46,7 +46,7 @@ TEST(directory_finds_by_id) {
   pml_directory_fini(&d);
 }
 
-/* The absolute value of the signed checksum, modulo the number of servers: reference 25.5. */
+/* The absolute value of the signed checksum, modulo the number of servers: protocol 25.5. */
 TEST(directory_routes_as_pomelo_does) {
   pml_directory d;
   fill(&d);

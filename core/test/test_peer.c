@@ -159,7 +159,7 @@ TEST(peer_shakes_hands_and_works) {
   CHECK_EQ(w.end.had_error, 0);
 }
 
-/* Reference section 4, the table. */
+/* The table of protocol 4.1. */
 TEST(peer_ignores_what_the_state_does_not_take) {
   begin();
   w.later = 1;

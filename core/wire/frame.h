@@ -5,7 +5,7 @@
  * The block is built with room for the longest WebSocket header in front; a
  * server's frames are not masked, so the same bytes serve every receiver: a
  * WebSocket connection sends from its header on, a TCP connection from the
- * package on (RFC 6455 5.2; reference section 1 and trap 0.1: one package per
+ * package on (RFC 6455 5.2; protocol 1 and protocol 0.1: one package per
  * binary frame). */
 #ifndef PML_WIRE_FRAME_H
 #define PML_WIRE_FRAME_H

@@ -1,4 +1,4 @@
-/* message: Pomelo's message layer, the body of a DATA package (reference section 2).
+/* message: Pomelo's message layer, the body of a DATA package (protocol 2).
  *
  *   [flag u8][id varint: REQUEST, RESPONSE][route: REQUEST, NOTIFY, PUSH][body]
  *   flag: bit 0 compressed route, bits 1..3 type, bit 4 gzip

@@ -1,4 +1,4 @@
-/* package: Pomelo's package layer (reference section 1).
+/* package: Pomelo's package layer (protocol 1).
  *
  *   [type u8][length u24 big-endian][body]
  *

@@ -1,5 +1,5 @@
 /* utf8: validity (RFC 3629), in pieces or whole; CESU-8, which the old browser
- * clients send for characters outside the BMP (reference trap 0.13); and the mending of
+ * clients send for characters outside the BMP (protocol 0.13); and the mending of
  * text that is ill-formed. */
 #ifndef PML_WIRE_UTF8_H
 #define PML_WIRE_UTF8_H

@@ -1,6 +1,6 @@
 /* ws_handshake: the opening handshake, RFC 6455 section 4.2: an HTTP request in, the
  * answer out. Versions 8 and 13, any path, any Origin; the first offered
- * subprotocol is echoed; no extension is accepted (reference section 7). Also the
+ * subprotocol is echoed; no extension is accepted (protocol 7.4). Also the
  * answer to plain HTTP: 426 with a sentence. */
 #ifndef PML_WIRE_WS_HANDSHAKE_H
 #define PML_WIRE_WS_HANDSHAKE_H

@@ -1,4 +1,4 @@
--- What a client gets for what a handler does (reference, section 13.2), from the
+-- What a client gets for what a handler does (protocol 13.2), from the
 -- handlers of its own frontend and from those of another server.
 
 local pomelo = require "spec.support.pomelo"

@@ -1,4 +1,4 @@
--- HANDSHAKE and its answer (reference section 3), over both transports.
+-- HANDSHAKE and its answer (protocol 3), over both transports.
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"
 local talk = require "spec.support.talk"

@@ -1,4 +1,4 @@
--- Heartbeats as a client sees them (reference section 5, traps 0.10, 0.11 and 0.15),
+-- Heartbeats as a client sees them (protocol 5, protocol 0.10, protocol 0.11, protocol 0.15),
 -- over both transports. The shortest time that can be configured is a second.
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"

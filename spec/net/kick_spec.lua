@@ -1,4 +1,4 @@
--- KICK and the end of a session (reference section 6), over both transports.
+-- KICK and the end of a session (protocol 6), over both transports.
 local cjson = require "cjson"
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"

@@ -1,5 +1,5 @@
--- What clients should not send (reference section 8): each row of its table, the column
--- "Ours". Whatever one client sends, another that is connected all the while notices
+-- What clients should not send (protocol 8): each row of its tables, the column
+-- "Pomelua". Whatever one client sends, another that is connected all the while notices
 -- nothing; what closes a connection is counted.
 local cjson = require "cjson"
 local net = require "spec.support.net"

@@ -1,4 +1,4 @@
--- What a package does in each state of a connection (reference section 4, the table),
+-- What a package does in each state of a connection (the table of protocol 4.1),
 -- over both transports. "Ignored" is: no answer, and the connection lives on.
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"

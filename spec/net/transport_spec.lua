@@ -1,4 +1,4 @@
--- Raw TCP and WebSocket on one port, told by the first byte (reference section 7), and
+-- Raw TCP and WebSocket on one port, told by the first byte (protocol 7), and
 -- how packages may be cut.
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"

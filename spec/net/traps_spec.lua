@@ -1,4 +1,4 @@
--- The traps that old clients set (reference section 0), byte for byte as they see them.
+-- The traps that old clients set (protocol 0), byte for byte as they see them.
 local cjson = require "cjson"
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"
@@ -21,7 +21,7 @@ describe("towards old clients", function()
     return client
   end
 
-  it("there is one package in each frame, however many pushes leave together (0.1)", function()
+  it("each frame has one package, however many pushes leave together (protocol 0.1)", function()
     local client = member("ws", "one")
     local n = 300
     client:notify(entry .. "shout", { n = n })
@@ -39,7 +39,7 @@ describe("towards old clients", function()
     end
   end)
 
-  it("so it is with what answers one frame of many requests (0.1, 0.2)", function()
+  it("so have the answers to one frame of many requests (protocol 0.1, protocol 0.2)", function()
     local client = connect "ws"
     local bytes = {}
     for i = 1, 50 do
@@ -68,7 +68,7 @@ describe("towards old clients", function()
       assert.is_false(assert(client:nextMessage()).gzip)
     end)
 
-    it("no message has an empty body: nothing is {} (0.4), over " .. transport, function()
+    it("no message has an empty body: nothing is {} (protocol 0.4), over " .. transport, function()
       local client = connect(transport)
       for _, method in ipairs { "empty", "answersNothing", "answersFalse", "answersEmpty" } do
         local _, m = assert(client:request(entry .. method))
@@ -78,7 +78,7 @@ describe("towards old clients", function()
       assert.are.equal("{}", assert(client:push()).body)
     end)
 
-    it("a response has its request's id, 1 or higher, and no route (0.9), over " .. transport,
+    it("a response has its request's id and no route (protocol 0.9), over " .. transport,
       function()
         local client = connect(transport)
         for _, id in ipairs { 1, 127, 128, 16383, 16384, 2147483647 } do
@@ -88,7 +88,7 @@ describe("towards old clients", function()
         end
       end)
 
-    it("a request with the id 0 is a notify: nothing is answered (0.9), over " .. transport,
+    it("a request with the id 0 is a notify, not answered (protocol 0.9), over " .. transport,
       function()
         local client = member(transport, "zero " .. transport)
         client:data { type = pomelo.REQUEST, id = 0, route = entry .. "shout", body = '{"n":1}' }
@@ -99,14 +99,14 @@ describe("towards old clients", function()
         assert.are.equal(7, assert(client:nextMessage()).id)
       end)
 
-    it("a heartbeat comes at once after the ACK (0.11), over " .. transport, function()
+    it("a heartbeat comes at once after the ACK (protocol 0.11), over " .. transport, function()
       local client = assert(pomelo.open(server.port, transport))
       client:handshake()
       client:ack()
       assert.are.same({ type = pomelo.HEARTBEAT, body = "" }, assert(client:next()))
     end)
 
-    it("a KICK's body is JSON (0.8), over " .. transport, function()
+    it("a KICK's body is JSON (protocol 0.8), over " .. transport, function()
       for _, reason in ipairs { "x", "", '"', "\240\159\152\128" } do
         local client = connect(transport)
         client:notify(entry .. "kick", { reason = reason })
@@ -115,7 +115,7 @@ describe("towards old clients", function()
       end
     end)
 
-    it("a character outside the BMP leaves as two escapes (0.13), over " .. transport, function()
+    it("an emoji leaves as two escapes (protocol 0.13), over " .. transport, function()
       local client = member(transport, "emoji " .. transport)
       local _, m = assert(client:request(entry .. "text"))
       assert.are.equal([[{"text":"a\ud83d\ude00x}"}]], m.body)
@@ -127,7 +127,7 @@ describe("towards old clients", function()
       assert.is_truthy(m.body:find("\228\189\160\195\164", 1, true))
     end)
 
-    it("CESU-8 of old clients is taken for what it means (0.13), over " .. transport, function()
+    it("CESU-8 of old clients is understood (protocol 0.13), over " .. transport, function()
       local client = connect(transport)
       local _, m = assert(client:request(entry .. "echo",
         '["\237\160\189\237\184\128","a\237\160\189\237\184\128b"]'))
@@ -146,7 +146,7 @@ describe("towards old clients", function()
     end)
   end
 
-  it("the handshake names all of a dictionary and of protos, or nothing (0.6, 0.7)", function()
+  it("the handshake has whole groups or none (protocol 0.6, protocol 0.7)", function()
     local client = assert(pomelo.open(server.port, "ws"))
     assert.are.equal('{"code":200,"sys":{"heartbeat":30}}', assert(client:handshake(
       '{"sys":{"type":"lua","version":"0.3.5"}}')))
@@ -158,7 +158,7 @@ describe("towards old clients", function()
         '{"sys":{"type":"lua","version":"0.3.5","dictVersion":"a","protoVersion":"b"}}')))
   end)
 
-  it("a client that answers heartbeats at once makes no ping-pong (0.15)", function()
+  it("a client that answers heartbeats at once makes no ping-pong (protocol 0.15)", function()
     local client = connect "ws"
     for _ = 1, 2 do
       assert.are.equal(pomelo.HEARTBEAT, assert(client:next()).type)

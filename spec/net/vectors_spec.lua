@@ -1,4 +1,4 @@
--- The reference's bytes (section 25.1 and 25.2) through the real program: routes like
+-- The bytes of protocol 25.1 and protocol 25.2 through the real program: routes like
 -- `a.b.c` exist in this app.
 local pomelo = require "spec.support.pomelo"
 local talk = require "spec.support.talk"

@@ -1,4 +1,4 @@
--- handshake: answers a client's HANDSHAKE (reference section 3): the app's
+-- handshake: answers a client's HANDSHAKE (protocol 3): the app's
 -- checkClient and handshake functions decide, the heartbeat is announced.
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
