@@ -6,7 +6,6 @@ local json = require "pomelua.base.json"
 local loader = require "pomelua.live.loader"
 local server = require "pomelua.app.server"
 local settings = require "pomelua.app.settings"
-local sys_remote = require "pomelua.session.frontend_remote"
 
 local world = {}
 local methods = {}
@@ -45,7 +44,7 @@ function methods:load(id, given)
       set.remotes[name .. "." .. method] = { owner = module, fn = fn }
     end
   end
-  if one.frontend then loader.add_remote(set, sys_remote.SERVICE, sys_remote.new(one)) end
+  loader.add_own(one, set)
   one.registry:swap(set)
   if given.settings then
     local checked = assert(settings.read(given.settings, one.info))

@@ -1,12 +1,12 @@
 -- app: the object that app.lua and the scripts see. It only asks the server.
 local errors = require "pomelua.base.errors"
-local generation = require "pomelua.live.generation"
 local json_file = require "pomelua.base.json_file"
 local lifecycle = require "pomelua.app.lifecycle"
 local missing = require "pomelua.app.unsupported"
 local near = require "pomelua.base.near"
 local settings = require "pomelua.app.settings"
 local timers = require "pomelua.run.timers"
+local units = require "pomelua.run.unit"
 
 ---@class pomelua.App
 ---@field settings table what set has put there
@@ -57,8 +57,8 @@ end
 -- What a reload sets counts when it is in force. app.lua does not set anything again: its
 -- values would take the place of those that the game has meanwhile put there.
 local function set_prepared(self, key, value, attach)
-  local server, gen = self._server, generation.prepared()
-  local unit = generation.loading()
+  local server, gen = self._server, units.prepared()
+  local unit = units.loading()
   if not unit or unit.path ~= server.base .. "/app.lua" then
     gen.settings[key] = { value, attach }
   elseif key:find("Config$") and not same(value, self.settings[key]) then
@@ -79,7 +79,7 @@ function methods:set(key, ...)
   if n == 0 then return self.settings[key] end
   local value, attach = ...
   if attach and methods[key] ~= nil then error("app:set: app." .. key .. " is taken", 2) end
-  if generation.prepared() then
+  if units.prepared() then
     set_prepared(self, key, value, attach)
     return self
   end
@@ -105,7 +105,7 @@ end
 ---@overload fun(self: pomelua.App, key: "sessionService"): pomelua.SessionService
 ---@overload fun(self: pomelua.App, key: "backendSessionService"): pomelua.BackendSessionService
 function methods:get(key)
-  local gen = generation.prepared()
+  local gen = units.prepared()
   if key == "servers" and self.settings.servers == nil then return self._server.by_id end
   local given = gen and gen.settings[key]
   if given then return given[1] end
@@ -183,7 +183,7 @@ function methods:configure(env, stype, fn)
     or stype ~= nil and type(stype) ~= "string" then
     error("app:configure([env], [type], fn): env and type are strings, fn is a function", 2)
   end
-  if not generation.prepared() then warn_words(self._server, env, stype) end
+  if not units.prepared() then warn_words(self._server, env, stype) end
   if has(env, self._server.env) and has(stype, self._server.type) then fn(self) end
   return self
 end
@@ -195,7 +195,7 @@ function methods:start(cb)
   if cb ~= nil and type(cb) ~= "function" then
     error("app:start(cb): the callback must be a function, got " .. type(cb), 2)
   end
-  if generation.prepared() then return end -- app.lua runs again, the server does not start
+  if units.prepared() then return end -- app.lua runs again, the server does not start
   if server.state ~= "new" then
     local message = "application has already start."
     if cb then cb(errors.new(message)) else server:warn(message) end

@@ -15,7 +15,6 @@ local errors = require "pomelua.base.errors"
 local loader = require "pomelua.live.loader"
 local quiet = require "pomelua.run.quiet"
 local settings = require "pomelua.app.settings"
-local sys_remote = require "pomelua.session.frontend_remote"
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
 local watcher = require "pomelua.live.watcher"
@@ -108,7 +107,6 @@ local function load(server)
   set, message = loader.load(server.generation)
   if not set then return fail(server, message) end
   for _, text in ipairs(set.warnings) do server:notice(text) end
-  if server.frontend then loader.add_remote(set, sys_remote.SERVICE, sys_remote.new(server)) end
   server.registry:swap(set)
   server.hooks = set.hooks
   lifecycle.run(server, "beforeStartup", function(err)

@@ -4,9 +4,10 @@ local app = require "pomelua.app.app"
 local backend_session_service = require "pomelua.session.backend_service"
 local channel = require "pomelua.channel.service"
 local current = require "pomelua.base.current"
-local dispatch = require "pomelua.message.dispatch"
+local entries = require "pomelua.app.entries"
 local environment = require "pomelua.run.environment"
 local event = require "pomelua.run.event"
+local frontend_remote = require "pomelua.session.frontend_remote"
 local generation = require "pomelua.live.generation"
 local in_flight = require "pomelua.run.waiting"
 local json = require "pomelua.base.json"
@@ -29,11 +30,11 @@ local mt = { __name = "pomelua.server", __index = methods }
 local server = {}
 
 ---The servers of the app, also those that do not run here.
----@param entries table[] entries of servers.json with their serverType
-function methods:index(entries)
+---@param servers table[] entries of servers.json with their serverType
+function methods:index(servers)
   local known = {}
   self.by_type, self.by_id = {}, {}
-  for _, entry in ipairs(entries) do
+  for _, entry in ipairs(servers) do
     local stype = entry.serverType
     self.by_type[stype] = self.by_type[stype] or {}
     table.insert(self.by_type[stype], entry)
@@ -67,7 +68,7 @@ function server.new(node, options)
     state = "new", bad_bodies = 0, decode_body = json.decode_body,
     started_at = node:now(),
     states = {}, reloads = {}, last_generation = 1, hooks = {}, globals = environment.globals(),
-    data = {}, virtual = options.virtual or false,
+    data = {}, own_remotes = {}, virtual = options.virtual or false,
   }, mt)
   self.generation = generation.new(self, 1)
   self.generation.state = "active"
@@ -88,8 +89,11 @@ function server.new(node, options)
   self.app:set("channelService", channel.new(self), true)
   self.app:set("backendSessionService", backend_session_service.new(self), true)
   self.app:set("localSessionService", self.app.backendSessionService, true)
-  if self.frontend then self.app:set("sessionService", session_service.new(self), true) end
-  dispatch.install(self)
+  if self.frontend then
+    self.app:set("sessionService", session_service.new(self), true)
+    self.own_remotes[frontend_remote.SERVICE] = frontend_remote.new(self)
+  end
+  entries.install(self)
   return self
 end
 

@@ -13,18 +13,8 @@ local environment = require "pomelua.run.environment"
 local errors = require "pomelua.base.errors"
 local sources = require "pomelua.live.sources"
 local syntax = require "pomelua.live.syntax"
-
----@class pomelua.Unit
----@field path string
----@field name string the path from the app's folder
----@field generation number of the generation that loaded it
----@field requires table<string, true> paths of the units it has required
----@field names table<string, string|false> what it has asked for, and the path found
----@field raw any what the file returned
----@field silent boolean whether it returned nothing: raw is true then, as of require
----@field value any what it is used as: the table that its factory built
----@field timers table<number, table>
----@field listeners table[]
+local task = require "pomelua.run.task"
+local units = require "pomelua.run.unit"
 
 ---@class pomelua.Generation
 ---@field number number
@@ -43,43 +33,6 @@ function generation.new(server, number, texts)
     number = number, server = server, state = "prepared", sources = texts,
     units = {}, found = {}, contexts = {}, held = {}, settings = {}, fresh = {},
   }
-end
-
----The unit that is being loaded by the running task, and its generation.
----@return pomelua.Unit|nil
----@return pomelua.Generation|nil
-function generation.loading()
-  local t = current.task
-  if t and t.unit then return t.unit, t.loading end
-end
-
----The generation that the running task is preparing.
----@return pomelua.Generation|nil
-function generation.prepared()
-  local t = current.task
-  local gen = t and t.loading
-  if gen and gen.state == "prepared" then return gen end
-end
-
----The generation that what runs now belongs to.
----@param server table
----@return pomelua.Generation
-function generation.of_task(server)
-  local t = current.task
-  if t then
-    if t.loading then return t.loading end
-    local owner = t.owner
-    if owner and owner.generation then return owner.generation end
-  end
-  return server.generation
-end
-
----Does fn at once, or when the generation comes into force; never for one that is over.
----@param gen pomelua.Generation
----@param fn function
-function generation.when_active(gen, fn)
-  if gen.state == "active" then return fn() end
-  if gen.state == "prepared" then gen.held[#gen.held + 1] = fn end
 end
 
 -- Finding ---------------------------------------------------------------------------
@@ -153,8 +106,7 @@ end
 local function wait_for(unit, from)
   local t = current.task
   if unit.task == t then circle(unit, from) end
-  local sleep = require("pomelua.run.task").sleep
-  while unit.task do sleep(1) end
+  task.wait_in(unit.waiters)
 end
 
 -- A module that is not the app's.
@@ -178,7 +130,7 @@ function generation.require_of(server, from)
     if type(name) ~= "string" then
       error("require(name): name must be a string, got " .. type(name), 2)
     end
-    local gen = generation.of_task(server)
+    local gen = units.of_task(server)
     local path = generation.find(gen, name)
     if from.names[name] == nil then from.names[name] = path or false end
     if not path then
@@ -223,9 +175,9 @@ function load_unit(gen, path, name)
   local server, t = gen.server, current.task
   local text = text_of(gen, path)
   if not text then error(short(server, path) .. ": there is no such file", 0) end
-  local unit = {
-    path = path, name = short(server, path), generation = gen.number,
-    requires = {}, names = {}, timers = {}, listeners = {}, task = t, loader = t and t.unit,
+  local unit = units.new {
+    path = path, name = short(server, path), server = server, generation = gen.number,
+    task = t, loader = t and t.unit,
   }
   local vendor = ("/" .. unit.name):find("/vendor/", 1, true)
   unit.env = environment[vendor and "vendor" or "new"](server.globals,
@@ -238,9 +190,10 @@ function load_unit(gen, path, name)
   if gen.state == "prepared" then gen.fresh[#gen.fresh + 1] = unit end
   local ok, value = generation.within(gen, unit, chunk, name, path)
   unit.task, unit.loader = nil, nil
+  task.wake_all(server, unit.waiters)
   if not ok then
     gen.units[path] = nil
-    generation.end_unit(server, unit)
+    unit:finish()
     error(type(value) == "string" and located(unit.name, value) or value, 0)
   end
   unit.raw, unit.silent = value == nil and true or value, value == nil
@@ -274,7 +227,7 @@ function generation.state_of(server, path)
     state = {}
     server.states[name] = state
   end
-  local gen = generation.prepared()
+  local gen = units.prepared()
   if gen and not gen.kept then gen.kept = {} end
   if gen and not gen.kept[name] then
     local copy = {}
@@ -293,22 +246,12 @@ end
 
 -- The end ---------------------------------------------------------------------------
 
----What a unit has made while it loaded ends.
----@param server table
----@param unit pomelua.Unit
-function generation.end_unit(server, unit)
-  local timers = require "pomelua.run.timers"
-  for id in pairs(unit.timers) do timers.clear(server, id) end
-  server.event:drop(unit)
-  server.router:drop(unit)
-end
-
 ---A generation that was only prepared is given up: everything is as before.
 ---@param gen pomelua.Generation
 ---@param waited boolean|nil whether other code ran meanwhile: then states stay
 function generation.give_up(gen, waited)
   gen.state = "over"
-  for _, unit in ipairs(gen.fresh) do generation.end_unit(gen.server, unit) end
+  for _, unit in ipairs(gen.fresh) do unit:finish() end
   for name, copy in pairs(not waited and gen.kept or {}) do
     local state = gen.server.states[name]
     for key in pairs(state) do

@@ -90,6 +90,18 @@ local function look_empty(server, kind, units, warnings)
   warnings[#warnings + 1] = folder .. ": there is no module in it"
 end
 
+---Adds the remotes of the framework, which every set has.
+---@param server pomelua.Server
+---@param set table
+function loader.add_own(server, set)
+  for service, remote in pairs(server.own_remotes) do
+    set.services[service] = true
+    for method, fn in next, remote do
+      set.remotes[service .. "." .. method] = { owner = remote, fn = fn }
+    end
+  end
+end
+
 ---Loads every kind of file of a generation: what has been loaded already is used as
 ---it is.
 ---@param gen pomelua.Generation
@@ -117,18 +129,8 @@ function loader.load(gen)
     end
     look_empty(server, kind, units, set.warnings)
   end
+  loader.add_own(server, set)
   return set
-end
-
----Adds a remote of the framework to a set.
----@param set table
----@param service string
----@param remote table methods by name
-function loader.add_remote(set, service, remote)
-  set.services[service] = true
-  for method, fn in next, remote do
-    set.remotes[service .. "." .. method] = { owner = remote, fn = fn }
-  end
 end
 
 return loader

@@ -14,7 +14,6 @@ local files = require "pomelua.base.files"
 local generation = require "pomelua.live.generation"
 local loader = require "pomelua.live.loader"
 local sources = require "pomelua.live.sources"
-local sys_remote = require "pomelua.session.frontend_remote"
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
 
@@ -275,7 +274,7 @@ local function swap(server, old, gen)
   server.node:setGeneration(gen.number)
   old.state, gen.state = "over", "active"
   for path, unit in pairs(old.units) do
-    if gen.units[path] ~= unit then generation.end_unit(server, unit) end
+    if gen.units[path] ~= unit then unit:finish() end
   end
   for _, fn in ipairs(gen.held) do
     local ok, message = pcall(fn)
@@ -364,7 +363,6 @@ local function run(server, options)
     return nothing(old, unknown)
   end
   local set = gen.set
-  if server.frontend then loader.add_remote(set, sys_remote.SERVICE, sys_remote.new(server)) end
   local gone
   ok, message, gone = check(server, gen, options)
   if ok and not options.dry then ok, message = migrate_all(server, old, gen) end

@@ -2,10 +2,10 @@
 -- decide; without one it is the CRC-32 of the uid, so that a user stays on a server.
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
-local generation = require "pomelua.live.generation"
 local session = require "pomelua.session.session"
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
+local units = require "pomelua.run.unit"
 
 ---@class pomelua.Router
 local methods = {}
@@ -20,12 +20,14 @@ end
 ---@param stype string a server type, or "default" for every type without its own
 ---@param fn fun(session: pomelua.Session, msg: table, app: pomelua.App, cb: function): string|nil
 function methods:set(stype, fn)
-  local unit, gen = generation.loading()
+  local unit, gen = units.loading()
   local function put()
     self._routes[stype], self._units[stype] = fn, unit
     self._server.node:setRouted(stype, true)
   end
-  if unit then generation.when_active(gen, put) else put() end
+  if not unit then return put() end
+  unit:on_end(self, methods.drop)
+  units.when_active(gen, put)
 end
 
 ---Takes away the route functions that a unit has set.

@@ -5,7 +5,7 @@ local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local json = require "pomelua.base.json"
 local quiet = require "pomelua.run.quiet"
-local sys_remote = require "pomelua.session.frontend_remote"
+local frontend_remote = require "pomelua.session.frontend_remote"
 local task = require "pomelua.run.task"
 
 local rpc = {}
@@ -303,7 +303,7 @@ function rpc.install(server)
       refuse(server, task.owner() or server:context("callback of " .. name), name, cb, err)
     end,
     system = function(to, method, cb, n, ...)
-      rpc.send(server, to, sys_remote.SERVICE .. "." .. method, cb, n, ...)
+      rpc.send(server, to, frontend_remote.SERVICE .. "." .. method, cb, n, ...)
     end,
   }
 end

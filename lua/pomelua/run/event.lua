@@ -1,9 +1,9 @@
 -- event: app.event. Each listener runs in a task of its own, so it may wait, and
 -- an error in one is logged and does not keep the others from running.
 local errors = require "pomelua.base.errors"
-local generation = require "pomelua.live.generation"
 local guards = require "pomelua.run.guards"
 local task = require "pomelua.run.task"
+local units = require "pomelua.run.unit"
 
 ---@class pomelua.Event
 local methods = {}
@@ -13,7 +13,7 @@ local event = {}
 
 ---@return pomelua.Event
 function event.new(server)
-  return setmetatable({ _server = server, _listeners = {} }, mt)
+  return setmetatable({ _server = server, _listeners = {}, _units = {} }, mt)
 end
 
 -- A list is replaced, never changed, so that an emit under way goes on undisturbed.
@@ -30,11 +30,14 @@ local function add(self, name, fn, once)
     error("event:on(name, fn): name must be a string and fn a function, got "
       .. type(name) .. " and " .. type(fn), 3)
   end
-  local unit, gen = generation.loading()
+  local unit, gen = units.loading()
   local listener = { name = name, fn = fn, once = once }
   if unit then
-    unit.listeners[#unit.listeners + 1] = listener
-    generation.when_active(gen, function()
+    local list = self._units[unit] or {}
+    self._units[unit] = list
+    list[#list + 1] = listener
+    unit:on_end(self, methods.drop)
+    units.when_active(gen, function()
       if not listener.gone then put(self, listener) end
     end)
   else
@@ -63,7 +66,7 @@ function methods:off(name, fn)
     errors.raise(("event:off(name, fn): name must be a string and fn a function, got %s and %s")
       :format(type(name), type(fn)))
   end
-  for _, listener in ipairs((generation.loading() or {}).listeners or {}) do
+  for _, listener in ipairs(self._units[units.loading()] or {}) do
     if listener.name == name and (fn == nil or listener.fn == fn) then listener.gone = true end
   end
   local old, list = self._listeners[name] or {}, {}
@@ -86,7 +89,9 @@ methods.removeAllListeners = function(self, name) return self:off(name) end
 ---Takes away the listeners that a unit has added while it loaded.
 ---@param unit pomelua.Unit
 function methods:drop(unit)
-  for _, listener in ipairs(unit.listeners) do
+  local listeners = self._units[unit] or {}
+  self._units[unit] = nil
+  for _, listener in ipairs(listeners) do
     listener.gone = true
     local old, list = self._listeners[listener.name] or {}, {}
     for i = 1, #old do

@@ -382,6 +382,25 @@ function task.sleep(ms)
   yield(WAIT)
 end
 
+---Waits until wake_all is called for the list. Raises outside of a task.
+---@param list table filled with those that wait
+function task.wait_in(list)
+  local wait = { task = waiter("await") }
+  list[#list + 1] = wait
+  wait.task.wait = wait
+  yield(WAIT)
+end
+
+---All that wait in a list go on.
+---@param list table is empty afterwards
+function task.wake_all(server, list)
+  for i = 1, #list do
+    local wait = list[i]
+    list[i] = nil
+    put(server, wait)
+  end
+end
+
 ---Ends the running task for good, even from inside a pcall; raises where it cannot.
 function task.exit()
   local t = current.task

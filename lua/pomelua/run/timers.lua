@@ -1,9 +1,9 @@
 -- timers: the node's one-shot timers by id, and app:setTimeout and setInterval on
 -- top of them. A record's `fire(server, record)` is called when its time has come.
 local current = require "pomelua.base.current"
-local generation = require "pomelua.live.generation"
 local quiet = require "pomelua.run.quiet"
 local task = require "pomelua.run.task"
+local units = require "pomelua.run.unit"
 
 local timers = {}
 
@@ -45,7 +45,7 @@ end
 
 local function forget(server, record)
   server.user_timers[record.id] = nil
-  if record.unit then record.unit.timers[record.id] = nil end
+  if record.unit then record.unit:forget(record) end
 end
 
 local function fire_timeout(server, record)
@@ -76,14 +76,16 @@ local function check(what, ms, run)
   end
 end
 
+local function end_timer(record, unit) timers.clear(unit.server, record.id) end
+
 -- A timer of a file that is being loaded belongs to the file, and starts when the file
 -- is in force.
 local function add_to_unit(server, record, unit, gen)
   record.unit = unit
   if gen.state == "over" then return end
-  unit.timers[record.id] = record
+  unit:on_end(record, end_timer)
   server.user_timers[record.id] = record
-  generation.when_active(gen, function()
+  units.when_active(gen, function()
     if server.user_timers[record.id] ~= record then return end
     record.due = server.node:now() + record.ms
     if not timers.start(server, record.ms, record) then
@@ -100,7 +102,7 @@ local function add(server, what, ms, run, fire)
     id = server.last_timer, ms = ms, run = run, fire = fire, what = what,
     due = server.node:now() + ms,
   }
-  local unit, gen = generation.loading()
+  local unit, gen = units.loading()
   if unit then
     add_to_unit(server, record, unit, gen)
     return record.id

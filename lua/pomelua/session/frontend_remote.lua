@@ -1,17 +1,17 @@
--- sys_remote: what other servers may ask of a frontend about its sessions. Its
+-- frontend_remote: what other servers may ask of a frontend about its sessions. Its
 -- methods are called like those of a remote; its name starts with "_", which no
 -- remote of a game does.
 local core = require "pomelua.core"
 local session = require "pomelua.session.session"
 
-local sys_remote = {}
+local frontend_remote = {}
 
-sys_remote.SERVICE = "_sessionRemote"
+frontend_remote.SERVICE = "_sessionRemote"
 
 ---Whether a call is one of these.
 ---@param name string "service.method"
 ---@return boolean
-function sys_remote.is(name) return name:match("^[^.]*") == sys_remote.SERVICE end
+function frontend_remote.is(name) return name:match("^[^.]*") == frontend_remote.SERVICE end
 
 local function plain(value)
   if value == core.null then return nil end
@@ -24,7 +24,7 @@ local function exported(server, sid)
 end
 
 ---@return table methods by name
-function sys_remote.new(server)
+function frontend_remote.new(server)
   local remote = {}
 
   function remote:bind(sid, uid, cb)
@@ -67,4 +67,4 @@ function sys_remote.new(server)
   return remote
 end
 
-return sys_remote
+return frontend_remote

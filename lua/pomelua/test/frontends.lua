@@ -1,10 +1,10 @@
 -- test.frontends: the frontends that a backend in a spec speaks to. Their sessions are the
 -- tables of the spec; what is asked of them is answered by the code of a real frontend
--- (session, sys_remote) over a node that keeps its sessions in those tables.
+-- (session, frontend_remote) over a node that keeps its sessions in those tables.
 local core = require "pomelua.core"
 local json = require "pomelua.base.json"
 local session_half = require "pomelua.session.session"
-local sys_remote = require "pomelua.session.frontend_remote"
+local frontend_remote = require "pomelua.session.frontend_remote"
 
 local UID_MAX = 4096 -- bytes of a uid, as in the core
 
@@ -116,7 +116,7 @@ local function make(self, id)
     server = self.server, gone = self.gone, by_sid = {}, last = 0,
     ids = setmetatable({}, weak), bound = setmetatable({}, weak),
   }, node)
-  front.remote = sys_remote.new(front)
+  front.remote = frontend_remote.new(front)
   self.by_id[id] = front
   return front
 end
@@ -129,7 +129,7 @@ function methods:node(id) return (self.by_id[id] or make(self, id)).node end
 ---there is nothing that answers.
 function methods:remote(record)
   local service, method = record.route:match("^([^.]+)%.(.+)$")
-  if service ~= sys_remote.SERVICE then return nil end
+  if service ~= frontend_remote.SERVICE then return nil end
   local half = self.server.half
   local entry = half.by_id[record.to]
   local front = self.by_id[record.to]

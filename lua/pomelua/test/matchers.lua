@@ -1,5 +1,6 @@
 -- test.matchers: assert.pushed and assert.answers, whose failures say what was expected, what
 -- came, and the last log lines of the server that was asked.
+local client = require "pomelua.client"
 local match = require "pomelua.base.match"
 local pretty = require "pomelua.base.pretty"
 
@@ -59,7 +60,7 @@ end
 local function pushes_of(who)
   if type(who) == "table" and who.peek then return who:peek() end
   if type(who) == "table" and type(who.pushes) == "table" then
-    require("pomelua.client").wait(0)
+    client.wait(0)
     return who.pushes
   end
   error("assert.pushed(server, route, { to =, msg = }): the first is a server or a client", 4)

@@ -14,7 +14,7 @@ local loader = require "pomelua.live.loader"
 local near = require "pomelua.base.near"
 local server_half = require "pomelua.app.server"
 local sessions = require "pomelua.test.sessions"
-local sys_remote = require "pomelua.session.frontend_remote"
+local frontend_remote = require "pomelua.session.frontend_remote"
 local task = require "pomelua.run.task"
 
 local REQUEST, NOTIFY = 0, 1
@@ -206,7 +206,7 @@ end
 local function called(self, record)
   local stub = self.stubs[record.route]
   if stub then return run_stub(self, record, stub) end
-  if record.to == self.half.id and sys_remote.is(record.route) then
+  if record.to == self.half.id and frontend_remote.is(record.route) then
     record.from, record.ms = record.to, CALL_MS
     self.node:deliver(record)
     return
