@@ -99,7 +99,7 @@ soak:
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	POMELUA_BUILD=$(BUILD) luajit tools/soak.lua
 
-# luacheck, both compilers with -Werror, and the layout of the C files.
+# codespell, luacheck, both compilers with -Werror, and the layout of the C files.
 lint: $(BUILD)/test/tests.inc
 	@tools/deps.sh test
 	luacheck -q lua spec examples tools $(wildcard bench)

@@ -14,7 +14,7 @@ want="gcc make pkg-config libc6-dev $luajit libuv1-dev libssl-dev
       libmicrohttpd-dev liburing-dev libjemalloc-dev uthash-dev lua-cjson libedit2"
 if [ "$mode" = test ]; then
   want="$want lua-busted lua-luv lua-check luarocks chromium clang libclang-rt-dev clang-format
-        procps"
+        procps codespell"
   # Node often comes from elsewhere than Debian, and then brings its npm.
   command -v node >/dev/null || want="$want nodejs"
   ! command -v node >/dev/null || command -v npm >/dev/null || want="$want npm"

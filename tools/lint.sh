@@ -1,8 +1,11 @@
 #!/bin/bash
-# Every C file through gcc and clang with warnings as errors, and its layout as Debian 12's
-# clang-format has it; the arguments are the flags that the Makefile compiles with.
+# Spelling; every C file through gcc and clang with warnings as errors; and its layout as Debian
+# 12's clang-format has it. The arguments are the flags that the Makefile compiles with.
 set -eu
 cd "$(dirname "$0")/.."
+
+# Words that are meant as they stand are in tools/words.txt.
+codespell
 
 flags=(-std=c11 -D_GNU_SOURCE -pthread -Werror "$@")
 mapfile -t own < <(find core -name '*.c' -not -path 'core/test/*' -not -path 'core/fuzz/*' | sort)
