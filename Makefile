@@ -127,6 +127,12 @@ dist:
 	  -e 's|"git+file://.*"|"file://$(abspath $(DIST))/pomelua-$(VERSION).tar.gz"|' \
 	  rockspec/pomelua-scm-1.rockspec > $(DIST)/pomelua-$(VERSION)-1.rockspec
 
+# The moving picture of the README, recorded anew in Chromium.
+film:
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	BUILD=$(BUILD) tools/film.sh
+
 # Into DESTDIR/PREFIX: the program, its man page, the Lua half, and the module for LuaJIT.
 install: all
 	@$(MAKE) --no-print-directory install-rock \
@@ -199,6 +205,6 @@ build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all help compdb dist deps run test asan tsan bench soak lint format install rock install-rock clean
+.PHONY: all help film compdb dist deps run test asan tsan bench soak lint format install rock install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d build/fuzz/*/*.d)
