@@ -90,7 +90,7 @@ static int l_start_server(lua_State *L) {
   lua_getfield(L, 2, "type");
   lua_getfield(L, 2, "boot");
   lua_getfield(L, 2, "frontend");
-  pml_program_server s = {
+  pml_member_spec s = {
     .id = pml_lua_ctext(L, 3, "id"),
     .type = pml_lua_ctext(L, 4, "type"),
     .boot = pml_lua_ctext(L, 5, "boot"),
@@ -245,7 +245,7 @@ static int l_ask(lua_State *L) {
   const char *path = pml_lua_ctext(L, 1, "path"), *line = luaL_checklstring(L, 2, &n);
   uint32_t ms = (uint32_t)luaL_checkinteger(L, 3);
   lua_newtable(L);
-  int rc = pml_ask(path, pml_slice_of(line, n), ms, ask_line, L);
+  int rc = pml_control_ask(path, pml_slice_of(line, n), ms, ask_line, L);
   if (rc == 0) return 1;
   int lines = lua_gettop(L);
   pml_lua_fail(L, rc,

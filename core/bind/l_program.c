@@ -114,7 +114,7 @@ static const char *text(lua_State *L, int idx, const char *name, const char *oth
   return s;
 }
 
-static void read_server(lua_State *L, int idx, pml_program_server *s) {
+static void read_server(lua_State *L, int idx, pml_member_spec *s) {
   luaL_checktype(L, idx, LUA_TTABLE);
   s->id = text(L, idx, "id", NULL);
   s->type = text(L, idx, "type", NULL);
@@ -138,7 +138,7 @@ void pml_lua_program_read(lua_State *L, int idx, pml_lua_program *c, pml_program
   int list = lua_gettop(L);
   luaL_checktype(L, list, LUA_TTABLE);
   o->count = lua_objlen(L, list);
-  pml_program_server *servers = lua_newuserdata(L, (o->count + 1) * sizeof *servers);
+  pml_member_spec *servers = lua_newuserdata(L, (o->count + 1) * sizeof *servers);
   for (size_t i = 0; i < o->count; i++) {
     lua_rawgeti(L, list, (int)i + 1);
     read_server(L, lua_gettop(L), &servers[i]);

@@ -21,7 +21,7 @@ static int send_all(int fd, const uint8_t *p, size_t n) {
 }
 
 /* Hands out the whole lines of w and keeps the rest; 1 when on_line wants no more. */
-static int lines(pml_writer *w, pml_ask_on_line_fn on_line, void *ud) {
+static int lines(pml_writer *w, pml_control_line_fn on_line, void *ud) {
   uint8_t *all = pml_writer_at(w, 0), *end;
   size_t at = 0;
   while ((end = memchr(all + at, '\n', w->len - at))) {
@@ -34,7 +34,7 @@ static int lines(pml_writer *w, pml_ask_on_line_fn on_line, void *ud) {
   return 0;
 }
 
-static int listen_to(int fd, uint32_t ms, pml_ask_on_line_fn on_line, void *ud) {
+static int listen_to(int fd, uint32_t ms, pml_control_line_fn on_line, void *ud) {
   pml_writer w = {0};
   int rc = 0;
   for (;;) {
@@ -53,7 +53,8 @@ static int listen_to(int fd, uint32_t ms, pml_ask_on_line_fn on_line, void *ud) 
   return rc;
 }
 
-int pml_ask(const char *path, pml_slice line, uint32_t ms, pml_ask_on_line_fn on_line, void *ud) {
+int pml_control_ask(const char *path, pml_slice line, uint32_t ms, pml_control_line_fn on_line,
+                    void *ud) {
   int fd = pml_control_connect(path);
   if (fd < 0) return fd;
   int rc = send_all(fd, line.p, line.n);

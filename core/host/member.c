@@ -4,9 +4,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "bus/rpc.h"
+#include "host/msg.h"
 #include "node/calls_in.h"
 #include "node/frontend.h"
-#include "node/state.h"
 #include "node/requests.h"
 
 #include <stdio.h>
@@ -16,55 +16,44 @@
  * the end. Of these bytes only those that were used take memory. */
 #define THREAD_STACK (16u << 20)
 
-/* --- words -------------------------------------------------------------------- */
+/* --- reports to the main thread ----------------------------------------------------- */
 
-void pml_member_tell(pml_mailbox *box, const pml_note *k, const char *text) {
-  size_t n = strlen(text);
-  pml_note *copy = pml_alloc(sizeof *copy + n + 1);
-  *copy = *k;
-  copy->mail = (pml_mail){NULL, sizeof *copy + n};
-  memcpy(copy->text, text, n + 1);
-  if (pml_mailbox_post(box, &copy->mail) != 0) pml_free(copy); /* the other side has ended */
-}
-
-void pml_member_drop_note(pml_mail *mail, void *ud) {
-  (void)ud;
-  pml_free(mail);
-}
-
-static void say(pml_member *m, pml_word what, uint64_t a, const char *text) {
-  pml_note k = {.what = what, .a = a, .member = m};
-  pml_member_tell(pml_program_box(m->program), &k, text);
+static void report(pml_member *m, pml__msg_kind kind, uint64_t a, const char *text) {
+  pml__msg msg = {.kind = kind, .from = m, .a = a};
+  pml__msg_post(m->host->main, &msg, text);
 }
 
 void pml_member_loaded(pml_member *m) {
   const pml_config *c = pml_node_config(m->node);
-  pml_note k = {.what = PML_LOADED, .a = c->stop_ms, .b = c->stop_grace_ms, .member = m};
-  pml_member_tell(pml_program_box(m->program), &k, "");
+  pml__msg msg = {.kind = PML__MSG_LOADED, .from = m, .a = c->stop_ms, .b = c->stop_grace_ms};
+  pml__msg_post(m->host->main, &msg, "");
 }
 
-void pml_member_notice(pml_member *m, const char *lines) { say(m, PML_NOTICE, 0, lines); }
-void pml_member_failed(pml_member *m, const char *t) { say(m, PML_FAILED, 0, t); }
-void pml_member_listening(pml_member *m, const char *l) { say(m, PML_LISTENING, 0, l); }
-void pml_member_patient(pml_member *m) { say(m, PML_PATIENT, 0, ""); }
-void pml_member_shutdown(pml_member *m, int status) { say(m, PML_SHUTDOWN, (uint64_t)status, ""); }
+void pml_member_notice(pml_member *m, const char *lines) { report(m, PML__MSG_NOTICE, 0, lines); }
+void pml_member_failed(pml_member *m, const char *t) { report(m, PML__MSG_FAILED, 0, t); }
+void pml_member_listening(pml_member *m, const char *l) { report(m, PML__MSG_LISTENING, 0, l); }
+void pml_member_patient(pml_member *m) { report(m, PML__MSG_PATIENT, 0, ""); }
+void pml_member_shutdown(pml_member *m, int status) {
+  report(m, PML__MSG_SHUTDOWN, (uint64_t)status, "");
+}
 
 void pml_member_answer(pml_member *m, pml_id call, const char *text) {
-  pml_note k = {.what = PML_TOLD, .call = call, .member = m};
-  pml_member_tell(pml_program_box(m->program), &k, text);
+  pml__msg msg = {.kind = PML__MSG_ANSWER, .from = m, .id = call};
+  pml__msg_post(m->host->main, &msg, text);
 }
 
 void pml_member_set_stage(pml_member *m, const pml_stage *s) { m->stage = *s; }
 
 /* --- a stop, step by step --------------------------------------------------------- */
 
+/* A report that comes late, on a phase that is over, is none. */
 static void done_with(pml_member *m, pml_id number, uint64_t open, uint64_t begun,
                       const char *text) {
-  if (!number || m->phase != number) return; /* a late word */
-  pml_note k = {.what = PML_DONE, .a = open, .b = begun, .call = number, .member = m};
+  if (!number || m->phase != number) return;
+  pml__msg msg = {.kind = PML__MSG_DONE, .from = m, .id = number, .a = open, .b = begun};
   m->phase = 0;
   pml_timer_stop(m->loop, &m->poll);
-  pml_member_tell(pml_program_box(m->program), &k, text);
+  pml__msg_post(m->host->main, &msg, text);
 }
 
 static void done(pml_member *m, pml_id number) { done_with(m, number, 0, 0, ""); }
@@ -107,7 +96,7 @@ static void count(pml_member *m, pml_id number, const char *leaving) {
   if (m->stage.pending) open += m->stage.pending(m->stage.ud, &w);
   if (!w.len) pml_requests_each(n, add_line, &w); /* their tasks have names */
   pml_writer_put(&w, "", 1);
-  done_with(m, number, open, n->counts.begun, (const char *)pml_writer_at(&w, 0));
+  done_with(m, number, open, pml_node_begun(n), (const char *)pml_writer_at(&w, 0));
   pml_writer_drop(&w);
 }
 
@@ -127,34 +116,34 @@ static void ask_script(pml_member *m, pml_stop_step step, pml_id number) {
   else done(m, number);
 }
 
-static void phase(pml_member *m, const pml_note *k) {
+static void phase(pml_member *m, const pml__msg *msg) {
   pml_timer_stop(m->loop, &m->poll);
-  m->phase = k->call;
-  switch ((pml_phase)k->a) {
-  case PML_PHASE_LEAVING:
-    pml_node_leaving(m->node, k->text);
-    done(m, k->call);
+  m->phase = msg->id;
+  switch ((pml__phase)msg->a) {
+  case PML__PHASE_LEAVING:
+    pml_node_leaving(m->node, msg->text);
+    done(m, msg->id);
     break;
-  case PML_PHASE_CLOSING:
-    pml_node_close(m->node, k->b != 0);
-    ask_script(m, PML_STOP_CLOSING, k->call);
+  case PML__PHASE_CLOSING:
+    pml_node_close(m->node, msg->b != 0);
+    ask_script(m, PML_STOP_CLOSING, msg->id);
     break;
-  case PML_PHASE_GRACE:
-    m->poll_end = pml_loop_now(m->loop) + k->b;
+  case PML__PHASE_GRACE:
+    m->poll_end = pml_loop_now(m->loop) + msg->b;
     poll_requests(&m->poll);
     break;
-  case PML_PHASE_EXPIRE: expire(m, k->call, k->b != 0); break;
-  case PML_PHASE_TELLING: ask_script(m, PML_STOP_TELLING, k->call); break;
-  case PML_PHASE_FLUSH:
-    m->flushing = k->call;
-    pml_node_flush(m->node, k->text[0] ? k->text : NULL, flushed, m);
+  case PML__PHASE_EXPIRE: expire(m, msg->id, msg->b != 0); break;
+  case PML__PHASE_TELLING: ask_script(m, PML_STOP_TELLING, msg->id); break;
+  case PML__PHASE_FLUSH:
+    m->flushing = msg->id;
+    pml_node_flush(m->node, msg->text[0] ? msg->text : NULL, flushed, m);
     break;
-  case PML_PHASE_PARTING:
-    m->parting = k->call;
-    pml_node_drain(m->node, "shutdown", (uint32_t)k->b, parted, m);
+  case PML__PHASE_PARTING:
+    m->parting = msg->id;
+    pml_node_drain(m->node, "shutdown", (uint32_t)msg->b, parted, m);
     break;
-  case PML_PHASE_COUNT: count(m, k->call, k->text); break;
-  case PML_PHASE_SHUTDOWN: ask_script(m, PML_STOP_SHUTDOWN, k->call); break;
+  case PML__PHASE_COUNT: count(m, msg->id, msg->text); break;
+  case PML__PHASE_SHUTDOWN: ask_script(m, PML_STOP_SHUTDOWN, msg->id); break;
   }
 }
 
@@ -162,8 +151,8 @@ static void phase(pml_member *m, const pml_note *k) {
 
 static void on_line(pml_level level, const char *text, void *ud) {
   pml_member *m = ud;
-  const pml_program_options *o = pml_program_settings(m->program);
-  o->on_log(m->server.id, level, text, o->ud);
+  const pml__member_host *o = m->host;
+  o->on_log(m->spec.id, level, text, o->ud);
 }
 
 /* After this turn's mail, so that the servers that joined before are known. */
@@ -176,28 +165,28 @@ static void member_shut(void *ud) { pml_loop_stop(((pml_member *)ud)->loop); }
 
 static void on_mail(pml_mail *mail, void *ud) {
   pml_member *m = ud;
-  pml_note *k = PML_CONTAINER(mail, pml_note, mail);
-  switch (m->ending ? PML_END : k->what) {
-  case PML_JOIN:
-    if (pml_node_join(m->node, pml_program_hub(m->program)) == 0) say(m, PML_JOINED, 0, "");
+  pml__msg *msg = PML_CONTAINER(mail, pml__msg, mail);
+  switch (m->ending ? PML__MSG_TO_MAIN : msg->kind) { /* what comes after the end is too late */
+  case PML__MSG_JOIN:
+    if (pml_node_join(m->node, m->host->hub) == 0) report(m, PML__MSG_JOINED, 0, "");
     else pml_member_failed(m, "cannot join the bus: the server id is taken");
     break;
-  case PML_START: pml_loop_defer(m->loop, &m->start); break;
-  case PML_ALL_UP:
+  case PML__MSG_START: pml_loop_defer(m->loop, &m->start); break;
+  case PML__MSG_ALL_UP:
     if (m->stage.started) m->stage.started(m->stage.ud);
     break;
-  case PML_TELL:
-    if (m->stage.control) m->stage.control(m->stage.ud, k->call, pml_slice_str(k->text));
-    else pml_member_answer(m, k->call, "");
+  case PML__MSG_QUESTION:
+    if (m->stage.control) m->stage.control(m->stage.ud, msg->id, pml_slice_str(msg->text));
+    else pml_member_answer(m, msg->id, "");
     break;
-  case PML_PHASE: phase(m, k); break;
-  case PML_END: /* words that come later are too late */
-    if (!m->ending) pml_node_shut(m->node, member_shut, m);
+  case PML__MSG_PHASE: phase(m, msg); break;
+  case PML__MSG_END:
     m->ending = 1;
+    pml_node_shut(m->node, member_shut, m);
     break;
   default: break;
   }
-  pml_free(k);
+  pml_free(msg);
 }
 
 /* What `top -H` and debuggers show of a server. */
@@ -209,24 +198,24 @@ static void name_thread(const char *id) {
 
 static void *member_main(void *ud) {
   pml_member *m = ud;
-  const pml_program_options *o = pml_program_settings(m->program);
-  name_thread(m->server.id);
+  const pml__member_host *o = m->host;
+  name_thread(m->spec.id);
   pml_node_options no = {
-    .id = m->server.id,
-    .type = m->server.type,
-    .frontend = m->server.frontend,
-    .floor = pml_program_floor(m->program),
+    .id = m->spec.id,
+    .type = m->spec.type,
+    .frontend = m->spec.frontend,
+    .floor = m->host->floor,
   };
   void *state = NULL;
   char *err = NULL;
-  pml_log_init(&no.log, m->server.id, o->level, o->json);
+  pml_log_init(&no.log, m->spec.id, o->level, o->json);
   no.log.output = o->output;
   if (o->on_log) no.log.on_line = on_line;
   no.log.ud = m;
   pml_task_init(&m->start, start_now);
   pml_timer_init(&m->poll, poll_requests);
   m->node = pml_node_new(m->loop, &no);
-  if (o->load(m->node, m, m->server.boot, &state, &err, o->ud) != 0) {
+  if (o->load(m->node, m, m->spec.boot, &state, &err, o->ud) != 0) {
     pml_member_failed(m, err ? err : "cannot load");
     pml_free(err);
   }
@@ -235,34 +224,45 @@ static void *member_main(void *ud) {
   pml_timer_stop(m->loop, &m->poll);
   if (state) o->unload(state, o->ud);
   pml_node_free(m->node);
-  pml_mailbox_close(m->box, pml_member_drop_note, NULL);
+  pml_mailbox_close(m->box, pml__msg_drop, NULL);
   pml_loop_free(m->loop);
-  say(m, PML_ENDED, 0, "");
+  report(m, PML__MSG_ENDED, 0, "");
   return NULL;
 }
 
-/* The thread blocks no signal: a program that a script starts would inherit the mask. The kernel
- * gives a signal of the process to the main thread, and libuv's handlers may run on any thread. */
-int pml_member_start(pml_program *p, pml_member *m) {
-  m->program = p;
+static void drop_loop(pml_member *m) {
+  if (m->box) {
+    pml_mailbox_close(m->box, pml__msg_drop, NULL);
+    pml_mailbox_unref(m->box);
+    m->box = NULL;
+  }
+  if (m->loop) pml_loop_free(m->loop);
+  m->loop = NULL;
+}
+
+/* The thread blocks no signal, because a program that a script starts would inherit the mask. The
+ * kernel gives a signal of the process to the main thread, and libuv's handlers may run on any. */
+int pml__member_start(pml_member *m, const pml__member_host *host, const pml_member_spec *spec) {
+  m->host = host;
+  m->spec = *spec;
+  m->spec.id = pml_strdup(spec->id);
+  m->spec.type = pml_strdup(spec->type);
+  m->spec.boot = pml_strdup(spec->boot);
   m->loop = pml_loop_new();
   m->box =
-    m->loop ? pml_mailbox_new(m->loop, PML_MAILS_PER_TURN, PML_MAIL_LIMIT, on_mail, m) : NULL;
+    m->loop ? pml_mailbox_new(m->loop, PML__MSGS_PER_TURN, PML__MSG_LIMIT, on_mail, m) : NULL;
   pthread_attr_t attr;
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, THREAD_STACK);
   int rc = m->box ? pthread_create(&m->thread, &attr, member_main, m) : -1;
   pthread_attr_destroy(&attr);
-  m->running = rc == 0;
+  if (rc != 0) drop_loop(m);
   return rc == 0 ? 0 : PML_EIO;
 }
 
-void pml_member_free(pml_member *m) {
+void pml__member_clear(pml_member *m) {
   if (m->box) pml_mailbox_unref(m->box);
-  pml_free(m->step.text);
-  pml_free(m->why);
-  pml_free((char *)(uintptr_t)m->server.id);
-  pml_free((char *)(uintptr_t)m->server.type);
-  pml_free((char *)(uintptr_t)m->server.boot);
-  pml_free(m);
+  pml_free((char *)(uintptr_t)m->spec.id);
+  pml_free((char *)(uintptr_t)m->spec.type);
+  pml_free((char *)(uintptr_t)m->spec.boot);
 }

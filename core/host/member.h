@@ -9,6 +9,13 @@
 
 typedef struct pml_member pml_member;
 
+/* Which server. Strings are borrowed. */
+typedef struct {
+  const char *id, *type;
+  int frontend;
+  const char *boot; /* passed to load */
+} pml_member_spec;
+
 /* Copied. Set while the server loads. */
 void pml_member_set_stage(pml_member *m, const pml_stage *s);
 
@@ -19,9 +26,9 @@ void pml_member_notice(pml_member *m, const char *lines);
 void pml_member_failed(pml_member *m, const char *text);
 /* The server is up; lines: what it listens on, or "". */
 void pml_member_listening(pml_member *m, const char *lines);
-/* A step of stage stop is done. */
+/* The step of the stop with that number is done. */
 void pml_member_stopped(pml_member *m, pml_id number);
-/* beforeShutdown takes as long as it takes. */
+/* The scripts take their own time for beforeShutdown: no deadline cuts it. */
 void pml_member_patient(pml_member *m);
 /* Ends the whole program in order, with that status. */
 void pml_member_shutdown(pml_member *m, int status);

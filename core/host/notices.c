@@ -15,9 +15,9 @@ typedef struct {
   char *text;           /* owned */
 } notice;
 
-void pml_notices_init(pml_notices *n) { pml_list_init(&n->texts); }
+void pml__notices_init(pml__notices *n) { pml_list_init(&n->texts); }
 
-static notice *find(pml_notices *n, const char *text, size_t len) {
+static notice *find(pml__notices *n, const char *text, size_t len) {
   for (pml_list *i = n->texts.next; i != &n->texts; i = i->next) {
     notice *k = PML_CONTAINER(i, notice, node);
     if (strlen(k->text) == len && memcmp(k->text, text, len) == 0) return k;
@@ -28,7 +28,7 @@ static notice *find(pml_notices *n, const char *text, size_t len) {
   return k;
 }
 
-void pml_notices_add(pml_notices *n, const char *server, const char *lines) {
+void pml__notices_add(pml__notices *n, const char *server, const char *lines) {
   while (*lines) {
     size_t len = strcspn(lines, "\n");
     if (len) {
@@ -40,7 +40,7 @@ void pml_notices_add(pml_notices *n, const char *server, const char *lines) {
   }
 }
 
-static void say_one(const notice *k, pml_notices_say_fn say, void *ud) {
+static void say_one(const notice *k, pml__notices_say_fn say, void *ud) {
   char more[40];
   pml_writer w = {0};
   if (k->count == 1) {
@@ -66,13 +66,13 @@ static void forget(notice *k) {
   pml_free(k);
 }
 
-void pml_notices_say(pml_notices *n, pml_notices_say_fn say, void *ud) {
+void pml__notices_say(pml__notices *n, pml__notices_say_fn say, void *ud) {
   for (pml_list *i; (i = pml_list_pop(&n->texts));) {
     say_one(PML_CONTAINER(i, notice, node), say, ud);
     forget(PML_CONTAINER(i, notice, node));
   }
 }
 
-void pml_notices_clear(pml_notices *n) {
+void pml__notices_clear(pml__notices *n) {
   for (pml_list *i; (i = pml_list_pop(&n->texts));) forget(PML_CONTAINER(i, notice, node));
 }

@@ -14,12 +14,6 @@
 
 typedef struct pml_program pml_program;
 
-typedef struct {
-  const char *id, *type;
-  int frontend;
-  const char *boot; /* passed to load */
-} pml_program_server;
-
 /* What the operator asks for over the control socket is answered on the main thread, by
  * functions of this struct; all may be NULL. Texts are borrowed. */
 typedef struct {
@@ -39,7 +33,7 @@ typedef struct {
 } pml_program_control;
 
 typedef struct {
-  const pml_program_server *servers;
+  const pml_member_spec *servers;
   size_t count;
   pml_level level;
   int json;
@@ -91,6 +85,6 @@ void pml_program_stop(pml_program *p);
  * later. */
 int pml_program_stop_server(pml_program *p, const char *server, int now);
 /* Starts one more server. Copies. PML_EEXIST; PML_EIO: no thread. on_server comes later. */
-int pml_program_start_server(pml_program *p, const pml_program_server *server);
+int pml_program_start_server(pml_program *p, const pml_member_spec *server);
 
 #endif

@@ -59,6 +59,8 @@ int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *e
 void pml_node_close(pml_node *n, int refuse);
 /* Requests of clients that are not answered: of its own, and those that it was given. */
 size_t pml_node_open_requests(const pml_node *n);
+/* Messages and calls that other servers have sent so far, and that a stop waits for. */
+uint64_t pml_node_begun(const pml_node *n);
 /* Calls and requests that wait for a server. */
 size_t pml_node_calls_to(const pml_node *n, const char *id);
 /* A server stops: new messages and calls go to others of its type as long as there is one. */

@@ -17,6 +17,8 @@ size_t pml_node_open_requests(const pml_node *n) {
   return pml_slots_count(n->requests) + pml_slots_count(n->pending) + n->forwards_open + ending;
 }
 
+uint64_t pml_node_begun(const pml_node *n) { return n->counts.begun; }
+
 size_t pml_node_calls_to(const pml_node *n, const char *id) {
   return n->rpc ? pml_rpc_waiting_for(n->rpc, id) : 0;
 }

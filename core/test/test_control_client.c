@@ -50,37 +50,38 @@ static int count(pml_slice line, void *ud) {
   return ++*(int *)ud == 3;
 }
 
-TEST(ask_gets_every_line_until_the_other_side_hangs_up) {
+TEST(control_client_gets_every_line_until_the_other_side_hangs_up) {
   host h = {.answers = 2};
   pthread_t t;
   int lines = 0;
   begin(&h, &t);
-  CHECK_EQ(pml_ask(h.path, pml_slice_str("hello"), 3000, count, &lines), 0);
+  CHECK_EQ(pml_control_ask(h.path, pml_slice_str("hello"), 3000, count, &lines), 0);
   CHECK_EQ(lines, 2);
   pthread_join(t, NULL);
 }
 
-TEST(ask_ends_when_it_has_heard_enough) {
+TEST(control_client_ends_when_it_has_heard_enough) {
   host h = {.answers = 5};
   pthread_t t;
   int lines = 0;
   begin(&h, &t);
-  CHECK_EQ(pml_ask(h.path, pml_slice_str("hello"), 3000, count, &lines), 0);
+  CHECK_EQ(pml_control_ask(h.path, pml_slice_str("hello"), 3000, count, &lines), 0);
   CHECK_EQ(lines, 3);
   pthread_join(t, NULL);
 }
 
-TEST(ask_waits_no_longer_than_it_was_told) {
+TEST(control_client_waits_no_longer_than_it_was_told) {
   host h = {.answers = 0};
   pthread_t t;
   int lines = 0;
   begin(&h, &t);
-  CHECK_EQ(pml_ask(h.path, pml_slice_str("hello"), 50, count, &lines), PML_ETIMEOUT);
+  CHECK_EQ(pml_control_ask(h.path, pml_slice_str("hello"), 50, count, &lines), PML_ETIMEOUT);
   CHECK_EQ(lines, 0);
   pthread_join(t, NULL);
 }
 
-TEST(ask_says_when_nobody_listens) {
+TEST(control_client_says_when_nobody_listens) {
   int lines = 0;
-  CHECK_EQ(pml_ask("/tmp/pml-nobody", pml_slice_str("hello"), 50, count, &lines), PML_ENOENT);
+  CHECK_EQ(pml_control_ask("/tmp/pml-nobody", pml_slice_str("hello"), 50, count, &lines),
+           PML_ENOENT);
 }

@@ -13,27 +13,27 @@ static void note(const char *server, const char *text, void *ud) {
 }
 
 TEST(notices_of_several_servers_are_one_line) {
-  pml_notices n;
-  pml_notices_init(&n);
-  pml_notices_add(&n, "chat-1", "all\nfirst alone\n");
-  pml_notices_add(&n, "chat-2", "all\ntwo");
-  pml_notices_add(&n, "chat-3", "two\n\nall");
-  for (int i = 0; i < 14; i++) pml_notices_add(&n, "chat-9", "all");
+  pml__notices n;
+  pml__notices_init(&n);
+  pml__notices_add(&n, "chat-1", "all\nfirst alone\n");
+  pml__notices_add(&n, "chat-2", "all\ntwo");
+  pml__notices_add(&n, "chat-3", "two\n\nall");
+  for (int i = 0; i < 14; i++) pml__notices_add(&n, "chat-9", "all");
   said[0] = '\0';
-  pml_notices_say(&n, note, NULL);
+  pml__notices_say(&n, note, NULL);
   CHECK(strcmp(said, "|all (chat-1, chat-2, chat-3 and 14 more);chat-1|first alone;"
                      "|two (chat-2 and chat-3);") == 0);
   said[0] = '\0';
-  pml_notices_say(&n, note, NULL);
+  pml__notices_say(&n, note, NULL);
   CHECK(strcmp(said, "") == 0);
 }
 
 TEST(notices_can_be_forgotten) {
-  pml_notices n;
-  pml_notices_init(&n);
-  pml_notices_add(&n, "chat-1", "a\nb");
-  pml_notices_clear(&n);
+  pml__notices n;
+  pml__notices_init(&n);
+  pml__notices_add(&n, "chat-1", "a\nb");
+  pml__notices_clear(&n);
   said[0] = '\0';
-  pml_notices_say(&n, note, NULL);
+  pml__notices_say(&n, note, NULL);
   CHECK(strcmp(said, "") == 0);
 }

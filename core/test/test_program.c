@@ -158,7 +158,7 @@ static void say(const char *line, void *ud) {
 
 /* Runs servers of these boot texts, named s0 s1 …; their stderr goes to out. */
 static int run(char *out, size_t nout, int n, const char *const *boots) {
-  pml_program_server v[8];
+  pml_member_spec v[8];
   char ids[8][16], name[] = "/tmp/pomelua-test-program-XXXXXX";
   pml_program_options o = {.servers = v, .count = (size_t)n, .level = PML_ERROR};
   o.load = load;
@@ -166,7 +166,7 @@ static int run(char *out, size_t nout, int n, const char *const *boots) {
   o.say = say;
   for (int i = 0; i < n; i++) {
     snprintf(ids[i], sizeof ids[i], "s%d", i);
-    v[i] = (pml_program_server){ids[i], "t", strstr(boots[i], "listen") != NULL, boots[i]};
+    v[i] = (pml_member_spec){ids[i], "t", strstr(boots[i], "listen") != NULL, boots[i]};
   }
   int kept = dup(2), file = mkstemp(name);
   CHECK(kept >= 0 && file >= 0);

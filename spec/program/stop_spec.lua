@@ -1,5 +1,6 @@
 -- A stop in order: what clients, calls and ended sessions began ends, on every server, and
--- what had to be cut is named. Tests host/ladder.c, host/member.c and node/quiet.c.
+-- what had to be cut is named. Tests host/ladder.c, host/steps.c, host/servers.c, host/msg.c,
+-- host/member.c and node/quiet.c.
 local cjson = require "cjson"
 local core = require "pomelua.core"
 local net = require "spec.support.net"
