@@ -23,7 +23,7 @@ FLAGS   = $(CFLAGS) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(INCS) $(SAN)
 # A path as one word of the shell's, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
-LAYERS := base wire model loop net bus node host bind
+LAYERS := base wire model loop net bus node host script bind
 SRC    := $(foreach l,$(LAYERS),$(wildcard core/$(l)/*.c))
 TESTS  := $(wildcard core/test/*.c)
 OBJ    := $(SRC:core/%.c=$(BUILD)/obj/%.o)
@@ -197,7 +197,7 @@ $(BUILD)/obj/%.o: core/%.c
 
 # fuzz_json reads what scripts read: it needs LuaJIT and the bindings of JSON.
 build/fuzz/fuzz_json: FUZZLIBS = $(shell pkg-config --libs luajit)
-build/fuzz/fuzz_json: $(patsubst core/%.c,build/fuzz/%.o,$(wildcard core/bind/call.c core/bind/json.c core/bind/json_text.c core/bind/l_json.c))
+build/fuzz/fuzz_json: $(patsubst core/%.c,build/fuzz/%.o,$(wildcard core/script/call.c core/script/json.c core/script/json_text.c core/bind/l_json.c))
 build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o $(FUZZSRC:core/%.c=build/fuzz/%.o)
 	clang $(FUZZSAN) -pthread -o $@ $^ $(FUZZLIBS) $(shell pkg-config --libs libcrypto) -lm
 

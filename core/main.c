@@ -1,9 +1,10 @@
 /* main: argv to a Lua state to pomelua.cli, whose result is the exit status. The servers
  * start the program as `pomelua --check NAME`, too, to have a text parsed. */
 #include "base/mem.h"
-#include "bind/call.h"
-#include "bind/check.h"
-#include "bind/vm.h"
+#include "bind/open.h"
+#include "script/call.h"
+#include "script/syntax_check.h"
+#include "script/vm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@ static void open_standard_files(void) {
 
 int main(int argc, char **argv) {
   open_standard_files();
-  if (argc == 3 && strcmp(argv[1], "--check") == 0) return pml_check_main(argv[2]);
+  if (argc == 3 && strcmp(argv[1], "--check") == 0) return pml_syntax_check_main(argv[2]);
   char exe[4096], *err = NULL;
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
   if (n < 0) {
@@ -42,7 +43,7 @@ int main(int argc, char **argv) {
             exe);
     return 1;
   }
-  lua_State *L = pml_vm_new(NULL);
+  lua_State *L = pml_vm_new(NULL, luaopen_pomelua_core);
   lua_getglobal(L, "package");
   lua_pushfstring(L, "%s;", path);
   lua_getfield(L, -2, "path");

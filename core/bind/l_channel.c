@@ -3,8 +3,8 @@
  * channel of the same name exists again. */
 #include "base/err.h"
 #include "base/mem.h"
-#include "bind/json.h"
-#include "bind/lua_node.h"
+#include "script/json.h"
+#include "script/lua_node.h"
 #include "node/push.h"
 #include "wire/frame.h"
 #include "wire/message.h"

@@ -175,7 +175,7 @@ static int l_cluster(lua_State *L) {
   pthread_cond_init(&c->changed, NULL);
   pml_list_init(&c->lines);
   set_metatable(L);
-  pml_lua_program_read(L, 1, &c->common, &c->o);
+  pml_lua_program_read(L, 1, lua_tocfunction(L, lua_upvalueindex(1)), &c->common, &c->o);
   lua_createtable(L, 2, 0); /* keeps what is borrowed */
   lua_insert(L, 3);
   lua_rawseti(L, 3, 1);
@@ -193,7 +193,8 @@ static int l_cluster(lua_State *L) {
   return 1;
 }
 
-void pml_open_cluster(lua_State *L) {
-  lua_pushcfunction(L, l_cluster);
+void pml_open_cluster(lua_State *L, lua_CFunction core) {
+  lua_pushcfunction(L, core);
+  lua_pushcclosure(L, l_cluster, 1);
   lua_setfield(L, -2, "cluster");
 }

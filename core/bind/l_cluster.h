@@ -5,7 +5,7 @@
 
 #include <lua.h>
 
-/* Sets `cluster` on the module at the top. */
-void pml_open_cluster(lua_State *L);
+/* Sets `cluster` on the module at the top. core: opens pomelua.core in the servers' states. */
+void pml_open_cluster(lua_State *L, lua_CFunction core);
 
 #endif

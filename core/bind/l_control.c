@@ -1,9 +1,9 @@
 #include "bind/l_control.h"
 
 #include "base/err.h"
-#include "bind/call.h"
-#include "bind/ctext.h"
-#include "bind/lua_node.h"
+#include "script/call.h"
+#include "script/ctext.h"
+#include "script/lua_node.h"
 #include "host/control_client.h"
 
 #define TNAME "pomelua.program"

@@ -2,7 +2,7 @@
 
 #include "base/crc32.h"
 #include "base/digest.h"
-#include "bind/ctext.h"
+#include "script/ctext.h"
 
 #include <lauxlib.h>
 

@@ -1,8 +1,8 @@
 #include "bind/l_json.h"
 
 #include "base/err.h"
-#include "bind/json.h"
-#include "bind/json_text.h"
+#include "script/json.h"
+#include "script/json_text.h"
 #include "wire/utf8.h"
 
 #include <lauxlib.h>
@@ -28,7 +28,7 @@ static int l_encode(lua_State *L) {
 
 /* clean(bytes) -> text, has_null, has_empty | nil, message
  * The text as lua-cjson may get it: UTF-8, what is ill-formed replaced, every [] written
- * as [1e999]; nil when it cannot be JSON (see bind/json_text.h). */
+ * as [1e999]; nil when it cannot be JSON (see script/json_text.h). */
 static int l_clean(lua_State *L) {
   size_t n;
   const char *s = luaL_checklstring(L, 1, &n);

@@ -1,7 +1,7 @@
 #include "bind/l_limit.h"
 
-#include "bind/budget.h"
-#include "bind/ctext.h"
+#include "script/budget.h"
+#include "script/ctext.h"
 
 #include <lauxlib.h>
 #include <string.h>

@@ -1,14 +1,14 @@
 #include "bind/l_program.h"
 
 #include "base/mem.h"
-#include "bind/call.h"
-#include "bind/crash.h"
-#include "bind/ctext.h"
+#include "script/call.h"
+#include "script/crash.h"
+#include "script/ctext.h"
 #include "bind/l_watch.h"
 #include "bind/l_control.h"
-#include "bind/lua_node.h"
-#include "bind/standard.h"
-#include "bind/vm.h"
+#include "script/lua_node.h"
+#include "script/standard.h"
+#include "script/vm.h"
 
 #include <luajit.h>
 #include <stdio.h>
@@ -55,7 +55,7 @@ static void spare_folder(lua_State *L, pml_budget_slot *slot) {
 /* On a server's thread: a Lua state of its own, require("pomelua.boot")(node, json). */
 static int load(pml_node *n, pml_member *m, const char *boot, void **out, char **err, void *ud) {
   const pml_lua_program *c = ud;
-  lua_State *L = pml_vm_new(c->path);
+  lua_State *L = pml_vm_new(c->path, c->core);
   if (!L) {
     *err = pml_strdup("out of memory");
     return -1;
@@ -124,11 +124,12 @@ static void read_server(lua_State *L, int idx, pml_member_spec *s) {
   lua_pop(L, 1);
 }
 
-void pml_lua_program_read(lua_State *L, int idx, pml_lua_program *c, pml_program_options *o) {
+void pml_lua_program_read(lua_State *L, int idx, lua_CFunction core, pml_lua_program *c,
+                          pml_program_options *o) {
   static const char *const levels[] = {"debug", "info", "warn", "error", "silent", NULL};
   luaL_checktype(L, idx, LUA_TTABLE);
   int top = lua_gettop(L);
-  *c = (pml_lua_program){{L, LUA_NOREF, LUA_NOREF}, NULL, NULL};
+  *c = (pml_lua_program){.control = {L, LUA_NOREF, LUA_NOREF}, .core = core};
   *o = (pml_program_options){.load = load, .unload = unload, .ud = c};
   lua_getfield(L, idx, "level");
   o->level = (pml_level)luaL_checkoption(L, -1, "info", levels);
@@ -156,7 +157,7 @@ static int l_run(lua_State *L) {
   pml_program_options o;
   pml_standard standard;
   lua_settop(L, 1);
-  pml_lua_program_read(L, 1, &c, &o);
+  pml_lua_program_read(L, 1, lua_tocfunction(L, lua_upvalueindex(1)), &c, &o);
   o.say = say;
   lua_getfield(L, 1, "json");
   o.json = lua_toboolean(L, -1);
@@ -182,7 +183,8 @@ static int l_run(lua_State *L) {
   return 1;
 }
 
-void pml_open_program(lua_State *L) {
-  lua_pushcfunction(L, l_run);
+void pml_open_program(lua_State *L, lua_CFunction core) {
+  lua_pushcfunction(L, core);
+  lua_pushcclosure(L, l_run, 1);
   lua_setfield(L, -2, "run");
 }

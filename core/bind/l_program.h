@@ -2,7 +2,7 @@
 #ifndef PML_BIND_L_PROGRAM_H
 #define PML_BIND_L_PROGRAM_H
 
-#include "bind/budget.h"
+#include "script/budget.h"
 #include "bind/l_control.h"
 
 #include <lua.h>
@@ -12,15 +12,17 @@
 typedef struct {
   pml_lua_control control; /* first: the operator's functions find it */
   const char *path;        /* package.path, borrowed */
+  lua_CFunction core;      /* opens pomelua.core */
   pml_budget *budget;      /* NULL: scripts have none */
 } pml_lua_program;
 
 /* Takes fields `servers` and `level` of the table at idx; sets how servers are loaded, and o->ud.
  * Pushes the userdata that holds o->servers; it and the table keep what is borrowed. Raises on
  * wrong types. */
-void pml_lua_program_read(lua_State *L, int idx, pml_lua_program *c, pml_program_options *o);
+void pml_lua_program_read(lua_State *L, int idx, lua_CFunction core, pml_lua_program *c,
+                          pml_program_options *o);
 
-/* Sets `run` on the module at the top. */
-void pml_open_program(lua_State *L);
+/* Sets `run` on the module at the top. core: opens pomelua.core in the servers' states. */
+void pml_open_program(lua_State *L, lua_CFunction core);
 
 #endif

@@ -1,7 +1,7 @@
 /* l_session: node methods about a frontend's sessions. Scripts hold ids; a stale
  * one answers an error. */
 #include "base/err.h"
-#include "bind/lua_node.h"
+#include "script/lua_node.h"
 #include "node/frontend.h"
 
 #include <stdio.h>

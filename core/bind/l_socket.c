@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "bind/ctext.h"
-#include "bind/lua_node.h"
+#include "script/ctext.h"
+#include "script/lua_node.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "bind/ctext.h"
+#include "script/ctext.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
 #include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "bind/call.h"
-#include "bind/ctext.h"
+#include "script/call.h"
+#include "script/ctext.h"
 #include "loop/child.h"
 #include "loop/watch.h"
 

@@ -3,7 +3,7 @@
 #ifndef PML_BIND_L_WATCH_H
 #define PML_BIND_L_WATCH_H
 
-#include "bind/lua_node.h"
+#include "script/lua_node.h"
 
 /* Sets the methods on the method table at the top. */
 void pml_lua_watch_methods(lua_State *L);

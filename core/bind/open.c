@@ -1,8 +1,8 @@
 #include "bind/open.h"
 
 #include "base/version.h"
-#include "bind/call.h"
-#include "bind/guard.h"
+#include "script/call.h"
+#include "script/guard.h"
 #include "bind/l_cluster.h"
 #include "bind/l_codec.h"
 #include "bind/l_control.h"
@@ -14,7 +14,7 @@
 #include "bind/l_socket.h"
 #include "bind/l_system.h"
 #include "bind/l_virtual.h"
-#include "bind/lua_node.h"
+#include "script/lua_node.h"
 
 int luaopen_pomelua_core(lua_State *L) {
   pml_lua_call_open(L);
@@ -29,9 +29,9 @@ int luaopen_pomelua_core(lua_State *L) {
   pml_open_node(L);
   pml_lua_open_channel(L);
   pml_open_virtual(L);
-  pml_open_program(L);
+  pml_open_program(L, luaopen_pomelua_core);
   pml_open_control(L);
-  pml_open_cluster(L);
+  pml_open_cluster(L, luaopen_pomelua_core);
   pml_open_socket(L);
   pml_open_system(L);
   return 1;

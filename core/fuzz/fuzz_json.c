@@ -3,9 +3,9 @@
  * written and read again. What comes back must be what went in, and the writer must
  * refuse exactly what cannot be written. */
 #include "base/err.h"
-#include "bind/call.h"
-#include "bind/json.h"
-#include "bind/json_text.h"
+#include "script/call.h"
+#include "script/json.h"
+#include "script/json_text.h"
 #include "bind/l_json.h"
 #include "wire/utf8.h"
 

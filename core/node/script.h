@@ -1,4 +1,4 @@
-/* script: what C asks of the scripts. bind/script_lua is one implementation,
+/* script: what C asks of the scripts. script/script_lua is one implementation,
  * core/test/fake_script another. Called on the loop's thread; all views and
  * slices are borrowed until the call returns; nothing here may be called from
  * inside a function that a script called, except filter. */

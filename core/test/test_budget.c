@@ -1,7 +1,7 @@
 /* Processor time is what a budget counts, so that a busy machine changes no result. */
 #include "test/test.h"
 
-#include "bind/budget.h"
+#include "script/budget.h"
 
 #include <lauxlib.h>
 #include <lualib.h>

@@ -1,4 +1,4 @@
-#include "bind/call.h"
+#include "script/call.h"
 
 #include "base/mem.h"
 #include "test/test.h"

@@ -1,7 +1,7 @@
-#include "bind/json.h"
+#include "script/json.h"
 
 #include "base/err.h"
-#include "bind/call.h"
+#include "script/call.h"
 #include "bind/l_json.h"
 #include "test/test.h"
 

@@ -1,4 +1,4 @@
-#include "bind/json_text.h"
+#include "script/json_text.h"
 
 #include "base/err.h"
 #include "test/test.h"

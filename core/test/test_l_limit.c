@@ -1,4 +1,4 @@
-#include "bind/budget.h"
+#include "script/budget.h"
 #include "bind/open.h"
 
 #include "test/test.h"

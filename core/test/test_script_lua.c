@@ -1,7 +1,7 @@
-#include "bind/script_lua.h"
+#include "script/script_lua.h"
 
-#include "bind/call.h"
-#include "bind/lua_node.h"
+#include "script/call.h"
+#include "script/lua_node.h"
 #include "bind/open.h"
 #include "node/state.h"
 #include "test/virtual.h"

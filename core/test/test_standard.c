@@ -1,4 +1,4 @@
-#include "bind/standard.h"
+#include "script/standard.h"
 #include "test/test.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 #include "base/mem.h"
-#include "bind/call.h"
-#include "bind/vm.h"
+#include "bind/open.h"
+#include "script/call.h"
+#include "script/vm.h"
 #include "test/test.h"
 
 #include <lauxlib.h>
@@ -8,7 +9,7 @@
 #include <unistd.h>
 
 static lua_State *open_state(const char *path) {
-  lua_State *L = pml_vm_new(path);
+  lua_State *L = pml_vm_new(path, luaopen_pomelua_core);
   CHECK(L != NULL);
   pml_lua_call_open(L);
   return L;

@@ -1,5 +1,5 @@
--- The process in which a text is parsed before a server loads it, and what of
--- bind/l_watch.c there is without a loop; spec/live has the rest.
+-- The process in which a text is parsed before a server loads it (script/syntax_check.c), and
+-- what of bind/l_watch.c there is without a loop; spec/live has the rest.
 local core = require "pomelua.core"
 local net = require "spec.support.net"
 local uv = require "luv"

@@ -1,4 +1,4 @@
--- bind/ctext: strings of scripts that become strings of C.
+-- script/ctext: strings of scripts that become strings of C.
 local core = require "pomelua.core"
 
 describe("a string that C takes", function()

@@ -1,4 +1,4 @@
--- The JSON writer (core/bind/json) against its rules and against lua-cjson.
+-- The JSON writer (core/script/json) against its rules and against lua-cjson.
 local cjson = require "cjson"
 local core = require "pomelua.core"
 

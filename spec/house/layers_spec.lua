@@ -4,7 +4,8 @@ local may = {
   net = { "base", "wire", "loop" }, bus = { "base", "wire", "loop" },
   node = { "base", "wire", "model", "loop", "net", "bus" },
   host = { "base", "wire", "model", "loop", "net", "bus", "node" },
-  bind = { "base", "wire", "model", "loop", "bus", "node", "host" },
+  script = { "base", "wire", "model", "loop", "node", "host" },
+  bind = { "base", "wire", "model", "loop", "bus", "node", "host", "script" },
 }
 -- Headers of libraries, and the only places where they belong.
 local libraries = {
@@ -18,7 +19,7 @@ local libraries = {
   ["^jemalloc/"] = { "^base/mem%.c$" },
   ["^nats%.h$"] = { "^bus/transport_nats%." },
   ["^microhttpd%.h$"] = { "^host/web%.c$", "^host/web_file%.[ch]$" },
-  ["^lua.*%.h$"] = { "^bind/", "^main%." },
+  ["^lua.*%.h$"] = { "^script/", "^bind/", "^main%." },
 }
 
 local function includes_of(path)

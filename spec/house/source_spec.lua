@@ -77,10 +77,10 @@ local function none(wrong)
 end
 
 describe("the C sources", function()
-  it("call Lua through one door, bind/call.c", function()
+  it("call Lua through one door, script/call.c", function()
     local wrong = {}
     for _, path in ipairs(sources("*.[ch]")) do
-      if path ~= "core/bind/call.c" then
+      if path ~= "core/script/call.c" then
         for n, line in lines(code_of(read(path))) do
           if line:find("%f[%w_]lua_p?call%f[^%w_]") or line:find("%f[%w_]lua_c?p?callk?%s*%(")
             or line:find("%f[%w_]lua_resume%f[^%w_]") or line:find("%f[%w_]luaL_do%a+") then

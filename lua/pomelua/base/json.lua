@@ -6,7 +6,7 @@
 -- absent in the table; a null element of an array stays json.null, so that the elements
 -- behind it keep their places. An empty array is a table with a mark, so that it is
 -- written as [] again, unless something has been put into it. The writer is the core's
--- (core/bind/json.h has its rules).
+-- (core/script/json.h has its rules).
 local cjson = require "cjson"
 local core = require "pomelua.core"
 

@@ -4,8 +4,8 @@
  * they are gone afterwards. On success exactly nresults values are in their place
  * and 0 is returned; on error nothing is left and a negative code is returned.
  * No other file in core/ may call lua_pcall, lua_call or lua_resume. */
-#ifndef PML_BIND_CALL_H
-#define PML_BIND_CALL_H
+#ifndef PML_SCRIPT_CALL_H
+#define PML_SCRIPT_CALL_H
 
 #include "base/log.h"
 

@@ -16,8 +16,8 @@
  * There is one pml_budget in a process, since LuaJIT has one profiler in a process
  * and this is built on it: scripts there cannot use it (jit.p). Takes SIGPROF and
  * SIGURG. A count hook of a debugger and this one get in each other's way. */
-#ifndef PML_BIND_BUDGET_H
-#define PML_BIND_BUDGET_H
+#ifndef PML_SCRIPT_BUDGET_H
+#define PML_SCRIPT_BUDGET_H
 
 #include "base/buf.h"
 #include "base/log.h"

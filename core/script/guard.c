@@ -1,4 +1,4 @@
-#include "bind/guard.h"
+#include "script/guard.h"
 
 #include <lauxlib.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* ctext: strings of Lua for functions of C, which take a NUL for the end: "app\0x" would name
  * another file than the script has written. */
-#ifndef PML_BIND_CTEXT_H
-#define PML_BIND_CTEXT_H
+#ifndef PML_SCRIPT_CTEXT_H
+#define PML_SCRIPT_CTEXT_H
 
 #include <lua.h>
 

@@ -1,8 +1,8 @@
-#include "bind/script_lua.h"
+#include "script/script_lua.h"
 
 #include "base/err.h"
-#include "bind/call.h"
-#include "bind/lua_node.h"
+#include "script/call.h"
+#include "script/lua_node.h"
 
 /* A filter may broadcast, which asks filters: each takes of the C stack. */
 #define FILTERS_DEEP 16

@@ -1,4 +1,4 @@
-#include "bind/budget.h"
+#include "script/budget.h"
 
 #include "base/container.h"
 #include "base/list.h"

@@ -1,4 +1,4 @@
-#include "bind/check.h"
+#include "script/syntax_check.h"
 
 #include "base/buf.h"
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-int pml_check_main(const char *name) {
+int pml_syntax_check_main(const char *name) {
   pml_writer w = {0};
   char part[65536];
   size_t n;

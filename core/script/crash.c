@@ -1,4 +1,4 @@
-#include "bind/crash.h"
+#include "script/crash.h"
 
 #include "base/mem.h"
 

@@ -1,4 +1,4 @@
-#include "bind/ctext.h"
+#include "script/ctext.h"
 
 #include <lauxlib.h>
 #include <string.h>

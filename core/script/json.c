@@ -1,9 +1,9 @@
-#include "bind/json.h"
+#include "script/json.h"
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "bind/call.h"
-#include "bind/json_text.h"
+#include "script/call.h"
+#include "script/json_text.h"
 #include "wire/utf8.h"
 
 #include <math.h>

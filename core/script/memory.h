@@ -7,13 +7,13 @@
  *
  * Limits: a soft and a hard one, looked at between calls. Over the soft one there is a full
  * collection, at most one a second; when that does not help, new requests are answered
- * {"code":500} until it does. Over the hard one the process ends with status 70 (bind/budget's
+ * {"code":500} until it does. Over the hard one the process ends with status 70 (script/budget's
  * watchdog sees it inside of a call, too). Nothing is refused to Lua itself: an allocator
  * that fails inside compiled code ends the process without a word. */
-#ifndef PML_BIND_MEMORY_H
-#define PML_BIND_MEMORY_H
+#ifndef PML_SCRIPT_MEMORY_H
+#define PML_SCRIPT_MEMORY_H
 
-#include "bind/budget.h"
+#include "script/budget.h"
 #include "node/node.h"
 
 #include <lua.h>

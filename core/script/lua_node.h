@@ -1,12 +1,12 @@
 /* lua_node: what the bindings share: the node behind a Lua state, and how values
  * cross. Included by the files of this folder only. */
-#ifndef PML_BIND_LUA_NODE_H
-#define PML_BIND_LUA_NODE_H
+#ifndef PML_SCRIPT_LUA_NODE_H
+#define PML_SCRIPT_LUA_NODE_H
 
 #include "base/list.h"
 #include "base/uid.h"
-#include "bind/budget.h"
-#include "bind/memory.h"
+#include "script/budget.h"
+#include "script/memory.h"
 #include "node/node.h"
 #include "host/member.h"
 

@@ -3,11 +3,11 @@
  *
  * The handler runs on a stack of its own, since a stack that is full is one of the faults, and
  * calls nothing but what a signal handler may. */
-#ifndef PML_BIND_CRASH_H
-#define PML_BIND_CRASH_H
+#ifndef PML_SCRIPT_CRASH_H
+#define PML_SCRIPT_CRASH_H
 
 #include "base/log.h"
-#include "bind/budget.h"
+#include "script/budget.h"
 
 typedef struct pml_crash_place pml_crash_place;
 

@@ -1,4 +1,4 @@
-#include "bind/standard.h"
+#include "script/standard.h"
 
 #include "base/buf.h"
 

@@ -1,8 +1,8 @@
 /* standard: standard output and standard error of a program that runs. What scripts, C
  * libraries and the program itself write to stdout and stderr goes, line by line, through
  * writers (base/output): no server waits for who reads them. */
-#ifndef PML_BIND_STANDARD_H
-#define PML_BIND_STANDARD_H
+#ifndef PML_SCRIPT_STANDARD_H
+#define PML_SCRIPT_STANDARD_H
 
 #include "base/log.h"
 

@@ -1,7 +1,6 @@
-#include "bind/vm.h"
+#include "script/vm.h"
 
 #include "base/mem.h"
-#include "bind/open.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -33,7 +32,7 @@ static lua_State *state_new(void) {
 static lua_State *state_new(void) { return luaL_newstate(); }
 #endif
 
-lua_State *pml_vm_new(const char *path) {
+lua_State *pml_vm_new(const char *path, lua_CFunction core) {
   lua_State *L = state_new();
   if (!L) return NULL;
   luaL_openlibs(L);
@@ -43,7 +42,7 @@ lua_State *pml_vm_new(const char *path) {
     lua_setfield(L, -2, "path");
   }
   lua_getfield(L, -1, "preload");
-  lua_pushcfunction(L, luaopen_pomelua_core);
+  lua_pushcfunction(L, core);
   lua_setfield(L, -2, "pomelua.core");
   lua_pop(L, 2);
   return L;

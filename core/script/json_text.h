@@ -5,8 +5,8 @@
  * one lone surrogate escape. So a text that holds such is copied: every `[]` becomes
  * PML_JSON_MARK, an array of one number that no other text can hold (the scan refuses
  * what is beyond a double), and every lone surrogate escape \ufffd. Other texts are not copied. */
-#ifndef PML_BIND_JSON_TEXT_H
-#define PML_BIND_JSON_TEXT_H
+#ifndef PML_SCRIPT_JSON_TEXT_H
+#define PML_SCRIPT_JSON_TEXT_H
 
 #include "base/buf.h"
 

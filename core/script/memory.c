@@ -1,9 +1,9 @@
-#include "bind/memory.h"
+#include "script/memory.h"
 
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/mem.h"
-#include "bind/call.h"
+#include "script/call.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -19,8 +19,8 @@
  * up again. No Lua error is raised, so a writer is never lost.
  * A text longer than PML_JSON_MAX is an error: a table that refers to another
  * twice, level by level, would otherwise fill the memory. */
-#ifndef PML_BIND_JSON_H
-#define PML_BIND_JSON_H
+#ifndef PML_SCRIPT_JSON_H
+#define PML_SCRIPT_JSON_H
 
 #include "base/buf.h"
 

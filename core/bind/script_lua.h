@@ -1,9 +1,0 @@
-/* script_lua: the ports node/script.h and host/stage.h, spoken by Lua functions. Each call passes
- * through bind/call; ids are numbers, bodies strings, none is nil. The
- * functions are declared in bind/lua_node.h, which the bindings share. */
-#ifndef PML_BIND_SCRIPT_LUA_H
-#define PML_BIND_SCRIPT_LUA_H
-
-#include "node/script.h"
-
-#endif
