@@ -1,4 +1,5 @@
-/* l_codec: core.read_message and its sisters, for specs, tools and test clients. */
+/* l_codec: core.read_message and its sisters, for specs, tools and test clients
+ * (protocol 1, protocol 2). */
 #ifndef PML_BIND_L_CODEC_H
 #define PML_BIND_L_CODEC_H
 

@@ -1,5 +1,5 @@
-/* load: a load generator that speaks Pomelo's protocol, for `pomelua bench` and
- * `make bench`. One epoll thread.
+/* load: a load generator that speaks Pomelo's protocol (protocol 1, protocol 2,
+ * protocol 3), for `pomelua bench` and `make bench`. One epoll thread.
  *
  *   fan    the senders (one per room, or --senders) keep N requests in flight each;
  *          every member of the room must get every push exactly once

@@ -1,5 +1,5 @@
--- A client of Pomelo's packages for specs, over raw TCP or WebSocket, on top of
--- spec/support/net. It encodes and decodes by itself, so that what it accepts does
+-- A client of Pomelo's packages (protocol 1, protocol 2) for specs, over raw TCP or WebSocket, on
+-- top of spec/support/net. It encodes and decodes by itself, so that what it accepts does
 -- not come from the code under test.
 --
 --   local client = pomelo.connect(port, "tcp")       handshake and ACK are done

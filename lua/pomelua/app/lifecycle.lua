@@ -1,5 +1,5 @@
 -- lifecycle: how a server comes up and goes down, and the app's part in it,
--- app/servers/<type>/lifecycle.lua:
+-- app/servers/<type>/lifecycle.lua (protocol 19):
 --
 --   app:start() → handlers and remotes are loaded → beforeStartup(app, cb)
 --     → (all servers are loaded) listen → afterStartup(app, cb) → event start_server

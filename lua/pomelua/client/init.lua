@@ -1,5 +1,5 @@
--- client: a scripted client of the real protocol, over WebSocket or TCP, for bots, tools and
--- specs. Everything blocks, with a deadline; while one client waits, all clients of the process
+-- client: a scripted client of the real protocol (protocol 1, protocol 2, protocol 3), over
+-- WebSocket or TCP, for bots, tools and specs. Everything blocks, with a deadline; while one client waits, all clients of the process
 -- are served: pushes arrive and heartbeats are answered. Not for scripts of a server.
 --
 --   local client = require "pomelua.client"

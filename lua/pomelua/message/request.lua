@@ -1,4 +1,5 @@
--- request: a client's message while its handler works on it, and its one answer.
+-- request: a client's message while its handler works on it, and its one answer
+-- (protocol 13.2).
 -- It owns the tasks that run for it: an error in any of them is its answer.
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"

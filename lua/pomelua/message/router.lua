@@ -1,5 +1,6 @@
 -- router: which server of a type gets a message or a call. app:route functions
--- decide; without one it is the CRC-32 of the uid, so that a user stays on a server.
+-- decide; without one it is the CRC-32 of the uid, so that a user stays on a server
+-- (protocol 15).
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local session = require "pomelua.session.session"

@@ -1,6 +1,6 @@
 -- rpc: calls to the remotes of other servers, app.rpc and app:rpcInvoke, and the
 -- other end: a call that came in runs a remote. Every call ends once, with its
--- answer, an error or a deadline; C keeps the deadline.
+-- answer, an error or a deadline; C keeps the deadline (protocol 16).
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local json = require "pomelua.base.json"

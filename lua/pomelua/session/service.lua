@@ -1,4 +1,5 @@
--- session_service: all sessions of this frontend, app:get("sessionService").
+-- session_service: all sessions of this frontend, app:get("sessionService")
+-- (protocol 12.2).
 local errors = require "pomelua.base.errors"
 local session = require "pomelua.session.session"
 

@@ -1,6 +1,7 @@
 -- session: a client's session as a script of its frontend sees it: a new object
 -- for each message, with copies of uid and settings. The truth is in C, under the
--- session's id; push writes the copy back, bind and unbind change both.
+-- session's id; push writes the copy back, bind and unbind change both
+-- (protocol 12.3).
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local json = require "pomelua.base.json"
