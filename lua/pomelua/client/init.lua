@@ -1,6 +1,7 @@
 -- client: a scripted client of the real protocol (protocol 1, protocol 2, protocol 3), over
--- WebSocket or TCP, for bots, tools and specs. Everything blocks, with a deadline; while one client waits, all clients of the process
--- are served: pushes arrive and heartbeats are answered. Not for scripts of a server.
+-- WebSocket or TCP, for bots, tools and specs. Every call blocks, with a deadline; while one
+-- client waits, all clients of the process are served: pushes arrive and heartbeats are answered.
+-- Not for scripts of a server.
 --
 --   local client = require "pomelua.client"
 --   local ann = assert(client.connect { port = 3050 })
