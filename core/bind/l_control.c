@@ -249,7 +249,7 @@ static int l_ask(lua_State *L) {
   if (rc == 0) return 1;
   int lines = lua_gettop(L);
   pml_lua_fail(L, rc,
-               rc == PML_ENOENT     ? "nobody listens there"
+               rc == PML_ENOENT     ? "no program listens there"
                : rc == PML_ETIMEOUT ? "no answer"
                                     : "the talk broke off");
   lua_pushvalue(L, lines);

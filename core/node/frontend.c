@@ -235,7 +235,7 @@ static int send_on(pml_node *n, pml_session *s, const pml_message_view *m, const
 static void forward_failed(pml_node *n, pml_session *s, const pml_message_view *m,
                            const char *why) {
   n->counts.forward_fails++;
-  pml_log_some(&n->log, PML_ERROR, "messages that went nowhere", "%.*s: %s", (int)m->route.n,
+  pml_log_some(&n->log, PML_ERROR, "undeliverable messages", "%.*s: %s", (int)m->route.n,
                (const char *)m->route.p, why);
   answer_500(s, m->id);
 }

@@ -8,7 +8,7 @@ static const char *without_nul(lua_State *L, int idx, const char *what) {
   const char *s = lua_tolstring(L, idx, &n);
   if (!s) luaL_error(L, "%s must be a string, got a %s", what, luaL_typename(L, idx));
   else if (strlen(s) != n)
-    luaL_error(L, "%s holds a NUL character (behind \"%s\"), where C would take it for ended", what,
+    luaL_error(L, "%s holds a NUL character (behind \"%s\"), which would end the text there", what,
                s);
   return s;
 }

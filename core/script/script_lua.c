@@ -160,7 +160,7 @@ static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice p
   if (lua->entry[PML_ON_FILTER] == LUA_NOREF) return 1;
   if (lua->filtering >= FILTERS_DEEP) {
     pml_log_some(pml_node_log(lua->node), PML_ERROR, "filters that broadcast",
-                 "filter: it broadcasts, and so on for ever");
+                 "broadcastFilter: it calls broadcast, which calls the filter again without end");
     return 0;
   }
   lua_State *L = begin(ud, PML_ON_FILTER);

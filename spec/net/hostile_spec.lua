@@ -222,7 +222,7 @@ describe("hostile clients", function()
 
   teardown(function()
     for _, timer in ipairs(timers) do timer:close() end
-    server:stop { "can not find server info", "more: messages that went nowhere" }
+    server:stop { "can not find server info", "more: undeliverable messages" }
   end)
 
   local function deaf_ones(round)

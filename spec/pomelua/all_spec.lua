@@ -84,7 +84,7 @@ describe("pomelua.all", function()
       return run(function(got) got[1] = select(2, pcall(pomelua.all, value)) end)[1]
     end
     assert.matches("pomelua.all{ f, ... }: a table of functions, got a number", message(5), 1, true)
-    assert.matches("what stands at 2 is no function but a table: write function() return",
+    assert.matches("the value at 2 is not a function but a table: write function() return",
       message { function() end, {} }, 1, true)
     assert.has_error(function() pomelua.all { function() end } end,
       "pomelua.all: only inside a function that the server called,"

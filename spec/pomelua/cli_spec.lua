@@ -18,7 +18,7 @@ describe("pomelua start", function()
     ["start: --log-json takes no value"] = { "--log-json=1" },
     ["start: --log-level must be debug, info, warn or error, got \"loud\""] = {
       "--log-level", "loud" },
-    ["start: one folder, please, not \"b\" as well"] = { "a", "b" },
+    ["start: give one folder, not \"b\" as well"] = { "a", "b" },
   } do
     it("refuses: " .. text, function()
       local options, message = cli.parse_start(args)

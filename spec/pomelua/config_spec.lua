@@ -87,13 +87,13 @@ describe("servers.json", function()
       "config/servers.json: development.chat: must be a list of servers" },
     ["a list beside environments"] = {
       { development = { chat = { { id = "x" } } }, chat = { { id = "y" } } },
-      "config/servers.json: chat: stands beside environments" },
+      "config/servers.json: chat: must not be beside environments" },
     ["a server in the place of a list"] = { { chat = { id = "x" } },
       "config/servers.json: chat: must be a list of servers" },
     ["a type twice"] = { '{"chat": [{"id": "x"}],\n"chat": [{"id": "y"}]}',
-      'config/servers.json:2: "chat" stands twice in this object' },
+      'config/servers.json:2: "chat" occurs twice in this object' },
     ["a key twice"] = { '{"chat": [{"id": "x", "n\\"": 1, "port": 1,\n"port": 2}]}',
-      'config/servers.json:2: "port" stands twice in this object' },
+      'config/servers.json:2: "port" occurs twice in this object' },
     ["an id in capitals"] = { { chat = { { ID = "x" } } }, 'got nil (there is "ID")' },
     ["a client port in another case"] = { { c = { { id = "x", frontend = true, clientport = 1 } } },
       'needs the port for its clients (there is "clientport")' },
@@ -157,7 +157,7 @@ describe("servers.json", function()
 
   it("warns of a client port on which nobody listens", function()
     local handler = { ["app/servers/chat/handler/a.lua"] = "" }
-    assert.same({ 'config/servers.json: chat[0].clientPort: nobody listens on it: only a server '
+    assert.same({ 'config/servers.json: chat[0].clientPort: it is not used: only a server '
       .. 'with "frontend": true takes clients' }, warned(handler, { chat = {
       { id = "a", clientPort = 3010 }, { id = "b", clientPort = 3011, frontend = false },
     } }))
@@ -229,7 +229,7 @@ describe("web.json", function()
   for text, meant in pairs {
     ["{}"] = "config/web.json: port: missing", ['{"port":null}'] = "config/web.json: port: missing",
     ['{"prot":1}'] = "config/web.json: prot: no such key; there are port, host and root; did you",
-    ['{"port":1,"port":2}'] = 'config/web.json:1: "port" stands twice in this object',
+    ['{"port":1,"port":2}'] = 'config/web.json:1: "port" occurs twice in this object',
     ['{"production":{"port":1}}'] = 'no environment "development" (there are: production)',
   } do
     it("is refused when it is " .. text, function()

@@ -26,7 +26,7 @@ describe("a mistake in a script", function()
 
   local rows = {
     ["session.get('x')"] = "session.get: write session:get(...) with a colon",
-    ["session.pushAll()"] = "what stands before the first comma is nothing",
+    ["session.pushAll()"] = "the first argument is nothing",
     ["session.bind(7, print)"] = "session.bind: write session:bind(...)",
     ["app.get('channelService')"] = "app.get: write app:get(...)",
     ["app.set('a', 1)"] = "app.set: write app:set(...)",
@@ -35,7 +35,7 @@ describe("a mistake in a script", function()
     ["app:get('sessionService').getByUid('x')"] = "sessionService.getByUid: write",
     ["pomelua.await(nil)"] = "pomelua.await(f, ...): f must be a function, got nil",
     ["pomelua.await('x')"] = "f must be a function, got string",
-    ["app.rpc.chat.r.go('ann', 5)"] = "app.rpc.chat.r.go(session, ...): what comes first says",
+    ["app.rpc.chat.r.go('ann', 5)"] = "app.rpc.chat.r.go(session, ...): the first argument chooses",
     ["app.rpc.chat.r.go(5, function() end)"] = "a session or nil, got a number",
     ["app.rpc.chat.r.go(session, unpack({}, 1, 300))"] = "takes 250 arguments at most, got 299",
     ["app.rpc.chat.r.go.toServer('chat-1', unpack({}, 1, 300))"] = "takes 250 arguments at most",

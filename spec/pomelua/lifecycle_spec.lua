@@ -256,8 +256,8 @@ describe("app", function()
     end
     assert.same({
       'app:configure: "developement" is not an environment of this app; did you mean development?',
-      'app:configure: "production,development" is no environment: | stands between several',
-      'app:configure: "chat" is a server type; the environment stands before it',
+      'app:configure: "production,development" is not an environment: write | between several',
+      'app:configure: "chat" is a server type; the environment comes first',
       'app:configure: "conector" is no server type; did you mean connector?',
       'app:route: "chatt" is no server type; did you mean chat?',
     }, seen)

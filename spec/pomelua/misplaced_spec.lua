@@ -13,14 +13,16 @@ describe("a file in the wrong place", function()
 
   for path, text in pairs {
     ["app/servers/chat/handlers/chatHandler.lua"] =
-      "app/servers/chat/handlers: nothing loads what is in it; "
+      "app/servers/chat/handlers: the files in it are not loaded; "
       .. "did you mean app/servers/chat/handler?",
     ["app/servers/room/Handler/otherHandler.lua"] = "did you mean app/servers/room/handler?",
     ["app/servers/chat/remotes/a.lua"] = "did you mean app/servers/chat/remote?",
-    ["app/servers/chat/chatHandler.lua"] = "nothing loads it; put it into app/servers/chat/handler",
-    ["app/servers/chat/chatRemote.lua"] = "nothing loads it; put it into app/servers/chat/remote",
+    ["app/servers/chat/chatHandler.lua"] =
+      "it is not loaded there; put it into app/servers/chat/handler",
+    ["app/servers/chat/chatRemote.lua"] =
+      "it is not loaded there; put it into app/servers/chat/remote",
     ["app/servers/chat/handler/sub/xHandler.lua"] =
-      "app/servers/chat/handler/sub/xHandler.lua: nothing loads it",
+      "app/servers/chat/handler/sub/xHandler.lua: it is not loaded there",
     ["app/servers/chat/handler/chatHandler.js"] = "this is JavaScript",
     ["app/servers/chat/lifecyle.lua"] = "did you mean lifecycle.lua?",
     ["app/servers/chat/Lifecycle.lua"] = "did you mean lifecycle.lua?",

@@ -86,7 +86,7 @@ describe("reload", function()
     server:tick(1900)
     assert.is_false(logged("is empty"))
     server:tick(200)
-    assert.is_true(logged(HANDLER .. " is empty: what it held before stays in force"))
+    assert.is_true(logged(HANDLER .. " is empty: its previous content stays in force"))
     assert.is_true(logged("app/servers/chat/handler/new.lua is empty: it is no module"))
     write(HANDLER, "return { say = function() return { word = 'new' } end }")
     assert.same({ HANDLER }, assert(server:reload()).modules)
@@ -478,9 +478,9 @@ app:start()
       local result = assert(server:reload())
       local text = table.concat(result.warnings, "\n")
       if not row[3] then return assert.equal("", text) end
-      assert.equal("app/m.lua: what the game has put into " .. row[3] .. " since it was loaded is"
-        .. " gone with this reload; pomelua.state() gives a table that stays", text)
-      assert.is_true(logged("pomelua.state() gives a table that stays"))
+      assert.equal("app/m.lua: data that the game has put into " .. row[3] .. " since it was loaded"
+        .. " is lost with this reload; pomelua.state() gives a table that survives", text)
+      assert.is_true(logged("pomelua.state() gives a table that survives"))
     end)
   end
 end)

@@ -20,7 +20,7 @@ describe("a file that does not compile", function()
     ["let y = 1"] = "begins with local", ["const y = 1"] = "begins with local",
     ["local f = function() { return 1 }"] = "function(a, b) ... end",
     ["if (x) { }"] = "if condition then ... end", ["try {"] = "pcall(f, ...)",
-    ["local y = x ? 1 : 2"] = "a and b or c", ["local y = `x`"] = "a text stands in",
+    ["local y = x ? 1 : 2"] = "a and b or c", ["local y = `x`"] = "a text is written in",
     ["for i=1,2 do continue end"] = "no continue in Lua",
     ["if x then elseif x then else if x then end"] = "line 2: it is elseif in Lua",
   } do

@@ -35,7 +35,7 @@ describe("the control socket", function()
     end
   end)
   teardown(function() server:stop { "no answer", "its server", "can not find server",
-    "messages that went nowhere" } end)
+    "undeliverable messages" } end)
 
   local function connect()
     local path = ("%s/.pomelua/%d.sock"):format(server.dir, server.process.pid)

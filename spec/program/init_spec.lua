@@ -190,7 +190,7 @@ describe("pomelua init", function()
     assert.matches("there is no folder or file", err)
     code, _, err = run(program, { "start", "-d", folder, folder })
     assert.equal(2, code)
-    assert.matches("one folder, please", err)
+    assert.matches("give one folder", err)
     tree.remove(folder)
   end)
 

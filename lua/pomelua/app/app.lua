@@ -85,7 +85,7 @@ function methods:set(key, ...)
   end
   local server = self._server
   if settings.is_group(key) and server.state ~= "new" and server.state ~= "starting" then
-    server:warn(("app:set(%q): it does nothing now, it is read when the server starts"):format(key))
+    server:warn(("app:set(%q): no effect now, it is read when the server starts"):format(key))
   elseif settings.is_group(key) then
     local lost = settings.lost(self.settings[key], value)
     if lost then
@@ -150,9 +150,9 @@ local function warn_words(server, env, stype)
     local meant = word ~= "all" and word ~= server.env
       and (near.to(word, ENVIRONMENTS, 2) or near.to(word, { server.env }, 2))
     if word:find("[,%s]") then
-      warn(word, "is no environment: | stands between several")
+      warn(word, "is not an environment: write | between several")
     elseif types[word] and word ~= server.env then
-      warn(word, "is a server type; the environment stands before it")
+      warn(word, "is a server type; the environment comes first")
     elseif meant and word ~= "development" and word ~= "production" then
       warn(word, ("is not an environment of this app; did you mean %s?"):format(meant))
     end
@@ -160,7 +160,7 @@ local function warn_words(server, env, stype)
   for word in (stype or ""):gmatch("[^|]+") do
     word = word:match("^%s*(.-)%s*$")
     if word:find("[,%s]") then
-      warn(word, "is no server type: | stands between several")
+      warn(word, "is not a server type: write | between several")
     elseif word ~= "all" and not types[word] and near.to(word, types) then
       warn(word, "is no server type" .. near.hint(word, types))
     end

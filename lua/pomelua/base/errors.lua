@@ -35,7 +35,7 @@ function errors.raise(message)
 end
 
 local function wrong_self(name, method, self)
-  errors.raise(("%s.%s: write %s:%s(...) with a colon; what stands before the first comma is %s")
+  errors.raise(("%s.%s: write %s:%s(...) with a colon; the first argument is %s")
     :format(name, method, name, method,
       self == nil and "nothing" or type(self) == "string" and ("%q"):format(self)
         or "a " .. type(self)))

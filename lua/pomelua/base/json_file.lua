@@ -96,7 +96,7 @@ function json_file.decode(name, text, once)
     local again, place
     if once then again, place = twice(text) end
     if not again then return value end
-    return nil, at_line(name, text, place, ("%q stands twice in this object"):format(again))
+    return nil, at_line(name, text, place, ("%q occurs twice in this object"):format(again))
   end
   message = tostring(message or "not JSON")
   local at = tonumber(message:match("character (%d+)"))

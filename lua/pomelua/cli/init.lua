@@ -103,14 +103,14 @@ function cli.parse_start(args)
     elseif word:sub(1, 1) == "-" then
       return nil, ("start: unknown option %s (see: pomelua start --help)"):format(name)
     elseif options.dir then
-      return nil, ("start: one folder, please, not %q as well"):format(word)
+      return nil, ("start: give one folder, not %q as well"):format(word)
     else
       options.dir = word
     end
     i = i + 1
   end
   if options.folder and options.dir then
-    return nil, ("start: one folder, please, not %q and %q"):format(options.folder, options.dir)
+    return nil, ("start: give one folder, not %q and %q"):format(options.folder, options.dir)
   end
   options.dir, options.folder = options.folder or options.dir, nil
   if options.level and not levels[options.level] then

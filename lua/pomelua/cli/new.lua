@@ -101,7 +101,7 @@ return function(args)
     return fail(2, ("init: unknown option %s (see: pomelua init --help)"):format(dir))
   end
   if not dir or dir == "" or args[at + 1] then
-    return fail(2, "init: one folder, please (see: pomelua init --help)")
+    return fail(2, "init: give one folder (see: pomelua init --help)")
   end
   local list, message = contents(home())
   message = message or unfit(dir, list)

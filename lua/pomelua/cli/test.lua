@@ -42,14 +42,14 @@ local function parse(args)
       if not args[i] then return nil, word .. " needs a folder" end
       options.dir = args[i]
     elseif word:sub(1, 1) == "-" then
-      return nil, ("unknown option %s; what is for busted comes after --"):format(word)
+      return nil, ("unknown option %s; options for busted come after --"):format(word)
     elseif files.is_folder(word) and not options.dir then
       options.dir = word
     elseif files.exists(word) and not files.is_folder(word) then
       if not word:find("%.lua$") then return nil, word .. " is no Lua file" end
       options.files[#options.files + 1] = word
     elseif options.dir then
-      return nil, ("one folder, please, not %s as well"):format(word)
+      return nil, ("give one folder, not %s as well"):format(word)
     else
       return nil, "there is no folder or file " .. word
     end

@@ -28,7 +28,7 @@ local function in_kind(base, folder, warn)
     end
     for _, inner in ipairs(list(base, path)) do
       if kind_of(inner) then
-        warn(path .. "/" .. inner, "nothing loads it; put it right into " .. folder)
+        warn(path .. "/" .. inner, "it is not loaded there; put it right into " .. folder)
       end
     end
   end
@@ -46,12 +46,12 @@ local function in_type(base, folder, warn)
         there = there and not kind_of(inner)
       end
       if meant and not there then
-        warn(path, "nothing loads what is in it; did you mean " .. folder .. "/" .. meant .. "?")
+        warn(path, "the files in it are not loaded; did you mean " .. folder .. "/" .. meant .. "?")
       end
     elseif kind_of(name) then
-      warn(path, ("nothing loads it; put it into %s/%s"):format(folder, kind_of(name)))
+      warn(path, ("it is not loaded there; put it into %s/%s"):format(folder, kind_of(name)))
     elseif name ~= "lifecycle.lua" and near.to(name, { "lifecycle.lua" }) then
-      warn(path, "nothing loads it; did you mean lifecycle.lua?")
+      warn(path, "it is not loaded there; did you mean lifecycle.lua?")
     end
   end
 end
@@ -70,14 +70,14 @@ function misplaced.look(base)
   end
   for _, name in ipairs(list(base, "app")) do
     if name ~= "servers" and near.to(name, { "servers" }, 2) then
-      warn("app/" .. name, "nothing loads what is in it; did you mean app/servers?")
+      warn("app/" .. name, "the files in it are not loaded; did you mean app/servers?")
     end
   end
   for _, name in ipairs(list(base, "app/servers")) do
     local path = "app/servers/" .. name
     in_type(base, path, warn)
     if name:find("%.lua$") then
-      warn(path, "nothing loads it; handlers lie in app/servers/<type>/handler, remotes in "
+      warn(path, "it is not loaded there; handlers lie in app/servers/<type>/handler, remotes in "
         .. "app/servers/<type>/remote")
     end
   end

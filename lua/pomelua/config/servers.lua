@@ -53,7 +53,7 @@ local function choose_env(name, whole, env, has_env)
   if not has_env(whole) then return whole, "" end
   for _, key in ipairs(sorted(whole)) do
     if is_array(whole[key]) and next(whole[key]) ~= nil then
-      fail(name, key, "stands beside environments; it belongs into each of them")
+      fail(name, key, "must not be beside environments; write it into each of them")
     end
   end
   local part = whole[env]
@@ -89,7 +89,7 @@ end
 
 local function warn_fields(name, key, entry, warnings)
   if entry.clientPort ~= nil and entry.frontend == nil then
-    warnings[#warnings + 1] = ("%s: %s.clientPort: nobody listens on it: only a server with "
+    warnings[#warnings + 1] = ("%s: %s.clientPort: it is not used: only a server with "
       .. "\"frontend\": true takes clients"):format(name, key)
   end
   for _, field in ipairs(sorted(entry)) do

@@ -114,8 +114,8 @@ function dropped.lost(unit)
     if value ~= one.value then add(one.name) end
   end
   if #names == 0 then return nil end
-  return ("%s: what the game has put into %s since it was loaded is gone with this reload; "
-    .. "pomelua.state() gives a table that stays"):format(unit.name,
+  return ("%s: data that the game has put into %s since it was loaded is lost with this reload; "
+    .. "pomelua.state() gives a table that survives"):format(unit.name,
     table.concat(names, ", ", 1, math.min(#names, 5)))
 end
 

@@ -330,7 +330,7 @@ local function keep_unwritten(server, old, texts)
           if files.read(path) ~= "" then return end
           server:warn(("reload: %s is empty: %s until it has text"):format(
             generation.short(server, path),
-            old[path] and "what it held before stays in force" or "it is no module"))
+            old[path] and "its previous content stays in force" or "it is no module"))
         end })
       end
     end

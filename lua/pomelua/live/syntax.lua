@@ -28,7 +28,7 @@ local HABITS = {
   { "%f[%w_]continue%f[^%w_]", "there is no continue in Lua: goto continue, and ::continue:: "
     .. "where the loop ends" },
   { "else%s+if%f[^%w_]", "it is elseif in Lua: `else if` needs one more end" },
-  { "`", "a text stands in \"\" or [[ ]] in Lua" },
+  { "`", "a text is written in \"\" or [[ ]] in Lua" },
   { "%?", "a ? b : c is a and b or c in Lua, where b is neither nil nor false" },
   { "!", "it is `not` in Lua" },
 }

@@ -145,7 +145,7 @@ local function check_param(server, method, param)
   if kind == "table" or param == nil or param == null or server.router:find(method._type) then
     return
   end
-  errors.raise(("app.rpc.%s.%s(session, ...): what comes first says which server is called,"
+  errors.raise(("app.rpc.%s.%s(session, ...): the first argument chooses the server,"
     .. " a session or nil, got a %s"):format(method._type, method._name, kind))
 end
 

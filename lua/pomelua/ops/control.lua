@@ -132,7 +132,7 @@ function methods:server(id, up, text)
   if self.place.moves then self:wake() end
   local one = self.members:find(id)
   if one and not up and not one.op then
-    self.program:log("error", ("%s has ended: %s"):format(id, text or "nobody asked for it"))
+    self.program:log("error", ("%s has ended: %s"):format(id, text or "it ended without a command"))
   end
   return self.members:changed(id, up, text)
 end
@@ -173,7 +173,7 @@ function commands.version(_, talk) talk:done(true, core.version) end
 -- Who asks, for the log.
 local function who(self, client)
   local uid, pid = self.program:peer(client)
-  return uid and ("user %d, process %d"):format(uid, pid) or "somebody who has gone"
+  return uid and ("user %d, process %d"):format(uid, pid) or "a user whose process has ended"
 end
 
 local function note(self, talk, text, ...)

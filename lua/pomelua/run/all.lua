@@ -9,7 +9,7 @@ local function check(list)
   end
   for key, fn in pairs(list) do
     if type(fn) ~= "function" then
-      error(("pomelua.all{ f, ... }: what stands at %s is no function but a %s: write "
+      error(("pomelua.all{ f, ... }: the value at %s is not a function but a %s: write "
         .. "function() return ... end"):format(tostring(key), type(fn)), 3)
     end
   end

@@ -37,7 +37,7 @@ local function look_at(server, path, entry)
     fill(entry.value, value)
     server:info_line(path .. ": read again")
   else
-    server:warn(message .. "; the old contents stay")
+    server:warn(message .. "; the old content stays in force")
   end
 end
 

@@ -101,7 +101,7 @@ end
 
 -- A function that the server calls makes it call another, and so on.
 local function refuse(server, owner)
-  local text = "calls that begin each other too deep"
+  local text = "calls are nested too deeply"
   if owner.failed then owner:failed(text) end
   if log.may_tell(server, owner, text) then
     log.write(server, owner.level or "error", debug.traceback(owner.name .. ": " .. text, 3))
