@@ -29,15 +29,11 @@ void *pml_conn_owner(pml_conn *c) { return c->s->o.owner; }
 pml_net_counts *pml_conn_counts(pml_conn *c) { return &c->s->counts; }
 int pml_conn_is_ws(const pml_conn *c) { return c->state == PML__WEBSOCKET; }
 int pml_conn_closing(const pml_conn *c) { return c->closing; }
-pml_conn *pml__conn_of_node(pml_list *node) { return PML_CONTAINER(node, pml_conn, node); }
-
-uint32_t pml__conn_waited(const pml_conn *c) {
-  const pml_listener *s = c->s;
-  uint64_t now = pml_loop_now(s->loop), end = now + s->o.limits.upgrade_ms;
-  return pml_timer_running(&c->timer) && c->timer.due < end ? (uint32_t)(end - c->timer.due) : 0;
+uint32_t pml_conn_age(const pml_conn *c) {
+  return (uint32_t)pml_loop_now(c->s->loop) - c->accepted_ms;
 }
 
-uint32_t pml__conn_quiet(const pml_conn *c) {
+uint32_t pml_conn_quiet(const pml_conn *c) {
   return (uint32_t)pml_loop_now(c->s->loop) - c->last_ms;
 }
 
@@ -75,7 +71,7 @@ uint32_t pml__conn_unsent(pml_conn *c) {
 /* ---- the end ---- */
 
 void pml__conn_begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   c->closing = 1;
   c->why = (uint8_t)why;
   c->end_code = code;
@@ -129,7 +125,7 @@ void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {
 }
 
 void pml__conn_count_end(pml_conn *c) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   pml_net_counts *n = &s->counts;
   switch ((pml_end)c->why) {
   case PML_END_PROTOCOL: n->protocol++; break;
@@ -152,17 +148,15 @@ void pml__conn_count_end(pml_conn *c) {
 
 static void on_closed(uv_handle_t *h) {
   pml_conn *c = h->data;
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   if (c->q) {
     pml__outq_cut(c->q, 0);
     assert(!c->q->req); /* ours: libuv calls write callbacks before this one */
     pml__conn_queue_done(c);
   }
   pml_list_remove(&c->node);
-  s->counts.open--;
-  s->counts.closed++;
   pml_free(c);
-  s->conn_closed(s);
+  pml__conns_left(s);
 }
 
 void pml__conn_bury(pml_conn *c) {
@@ -201,6 +195,19 @@ void pml__conn_linger(pml_conn *c) {
     pml_free(r);
     c->dead = 1;
   }
+}
+
+void pml_conn_each(pml_conns *of, void (*fn)(pml_conn *c, void *ud), void *ud) {
+  /* ours: a conn leaves the list in its close callback only, so never during fn */
+  for (pml_list *n = of->all.next, *next; n != &of->all; n = next) {
+    next = n->next;
+    fn(PML_CONTAINER(n, pml_conn, node), ud);
+  }
+}
+
+void pml_conn_close_all(pml_conns *of, pml_end why, uint16_t ws_code) {
+  for (pml_list *n = of->all.next; n != &of->all; n = n->next)
+    pml_conn_close(PML_CONTAINER(n, pml_conn, node), why, ws_code);
 }
 
 /* ---- time ---- */
@@ -252,7 +259,7 @@ static void on_timer(pml_timer *t) {
 
 static void on_refused(uv_handle_t *h) { pml_free(h); }
 
-int pml__conn_accept(pml_listener *s, pml_conn **out) {
+int pml__conn_accept(pml_conns *s, uv_stream_t *from, pml_conn **out) {
   pml_conn *c = pml_alloc0(sizeof *c + s->o.hooks.user_size);
   int r = uv_tcp_init(pml_loop_uv(s->loop), &c->tcp);
   if (r) {
@@ -263,7 +270,7 @@ int pml__conn_accept(pml_listener *s, pml_conn **out) {
   c->s = s;
   pml_list_init(&c->node);
   pml_timer_init(&c->timer, on_timer);
-  r = uv_accept((uv_stream_t *)&s->tcp, pml__conn_stream(c));
+  r = uv_accept(from, pml__conn_stream(c));
   if (!r) r = uv_fileno((uv_handle_t *)&c->tcp, &c->fd);
   if (!r && s->counts.open >= s->o.max_conns) r = UV_EMFILE;
   if (r) {
@@ -271,10 +278,8 @@ int pml__conn_accept(pml_listener *s, pml_conn **out) {
     return r;
   }
   uv_tcp_nodelay(&c->tcp, 1); /* a failure costs time, nothing else */
-  s->counts.accepted++;
-  s->counts.open++;
-  pml_list_append(&s->conns, &c->node);
-  c->last_ms = (uint32_t)pml_loop_now(s->loop);
+  pml__conns_add(s, &c->node);
+  c->accepted_ms = c->last_ms = (uint32_t)pml_loop_now(s->loop);
   pml_timer_start(s->loop, &c->timer, s->o.limits.upgrade_ms);
   *out = c;
   return 0;

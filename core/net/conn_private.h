@@ -1,31 +1,16 @@
-/* conn_private: what conn, flush, feed, listener and peer share among themselves. Nobody outside
- * of net includes it. conn knows none of the others; flush stands on conn, feed on both, and
- * listener on all three. */
+/* conn_private: the inside of a conn, for conn, flush, feed and listener; nobody outside of net
+ * includes it. conn stands on the set (conns) and knows none of the others; flush stands on conn,
+ * feed on both, and listener on all three. */
 #ifndef PML_NET_CONN_PRIVATE_H
 #define PML_NET_CONN_PRIVATE_H
 
 #include "net/conn.h"
-#include "base/refs.h"
-#include "loop/ring.h"
-#include "net/listener.h"
-#include "net/outq.h"
+#include "net/conns_private.h"
 #include "wire/ws_frame.h"
 #include "wire/ws_handshake.h"
 
 #include <uv.h>
 
-/* One read per connection and turn, of at most this many bytes: it bounds how
- * long one client can keep the loop, in bytes and, a package being four bytes or
- * more, in packages. */
-#ifdef PML_TEST
-#define PML__READ_SIZE 512u
-#else
-#define PML__READ_SIZE 16384u
-#endif
-/* Where small blocks are copied together: the pieces of one batch of the ring. */
-#define PML__SCRATCH 131072u
-#define PML__RETRY_MS 10u  /* a system without memory is asked again */
-#define PML__FLUSHES 1024u /* connections flushed per turn; the rest on the next */
 /* From so many connections on the ring is cheaper than a system call for each. */
 #ifdef PML_TEST
 #define PML__RING_FROM 1u
@@ -38,31 +23,6 @@ typedef struct pml__write {
   size_t bytes;
 } pml__write;
 
-struct pml_listener {
-  uv_tcp_t tcp;
-  pml_loop *loop;
-  pml_listener_options o; /* host: a copy */
-  pml_net_counts counts;
-  pml_list conns;
-  pml_task flush;
-  pml_conn *dirty, **dirty_end; /* first in, first out */
-  pml_conn *starved;            /* the system had no memory for them: they wait for retry */
-  pml_timer retry;
-  pml_conn *turn[PML__FLUSHES]; /* those that are flushed now */
-  pml_ring *ring;               /* NULL: none */
-  size_t used;                  /* of scratch, by the ring's batch */
-  pml__outqs spare;
-  pml_refs refs; /* of queued blocks */
-  int port;
-  uint8_t bound, closing;
-  pml_timer reread;                     /* for connections that are unread */
-  void (*conn_closed)(pml_listener *s); /* in the close callback of a conn that is freed */
-  void (*on_closed)(void *ud);
-  void *ud;
-  uint8_t read[PML__READ_SIZE];
-  uint8_t scratch[PML__SCRATCH];
-};
-
 enum { PML__WAITING, PML__UPGRADING, PML__STREAMING, PML__WEBSOCKET };
 
 /* What a send and the flush look at stands together, at the end. */
@@ -74,13 +34,13 @@ struct pml_conn {
     pml_ws_handshake shake; /* PML__UPGRADING */
     pml_ws_frame frame;     /* PML__WEBSOCKET */
   } in;
-  pml_listener *s;
+  pml_conns *s;
   pml_conn *next_dirty;
   pml__outq *q;
   int fd;
-  uint32_t last_ms;
-  uint32_t since_ms; /* when the close began */
-  uint32_t unsent;   /* bytes, when the timer was started: what progress is measured by */
+  uint32_t accepted_ms, last_ms; /* pml_loop_now, cut; last_ms: when bytes last came */
+  uint32_t since_ms;             /* when the close began */
+  uint32_t unsent; /* bytes, when the timer was started: what progress is measured by */
   uint16_t end_code;
   uint8_t state, why, late;
   unsigned dirty : 1;
@@ -101,7 +61,7 @@ struct pml_conn {
 
 /* Accepts one connection, from which nothing is read yet; 0 or a negative libuv code, then nothing
  * is left. */
-int pml__conn_accept(pml_listener *s, pml_conn **out);
+int pml__conn_accept(pml_conns *s, uv_stream_t *from, pml_conn **out);
 /* The close begins: to be settled at the end of the turn. Graceful: what is queued is flushed. */
 void pml__conn_begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful);
 /* Not worth waiting for any more. */
@@ -119,30 +79,23 @@ uint32_t pml__conn_unsent(pml_conn *c);
 
 /* flush */
 
-/* The flush task of a listener. */
-void pml__conn_flush_all(pml_task *t);
-void pml__conn_retry_init(pml_listener *s);
+/* The connections of s are flushed from here on. */
+void pml__flush_init(pml_conns *s);
 /* Something was put into the queue of c: looks at the limits, and has it flushed. */
 void pml__conn_queued(pml_conn *c);
 
 /* feed */
 
-void pml__conn_reread_init(pml_listener *s);
+/* The connections of s that the system had no memory for are read again from here on. */
+void pml__feed_init(pml_conns *s);
 /* What comes from now on is read. */
 int pml__conn_read_start(pml_conn *c);
-
-pml_conn *pml__conn_of_node(pml_list *node);
-
-/* Inside on_open: milliseconds since the connection was accepted. */
-uint32_t pml__conn_waited(const pml_conn *c);
-/* Milliseconds since bytes last came. */
-uint32_t pml__conn_quiet(const pml_conn *c);
 
 static inline uv_stream_t *pml__conn_stream(pml_conn *c) { return (uv_stream_t *)&c->tcp; }
 
 /* c is looked at when the turn ends. */
 static inline void pml__conn_mark(pml_conn *c) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   if (c->dirty || c->gone) return;
   c->dirty = 1;
   c->next_dirty = NULL;

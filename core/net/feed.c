@@ -58,9 +58,9 @@ static void feed_ws(pml_conn *c, uint8_t *p, size_t n) {
 }
 
 static void opened(pml_conn *c, uint8_t state) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   c->state = state;
-  s->o.hooks.on_open(c); /* the timer still knows when the connection came */
+  s->o.hooks.on_open(c);
   if (!c->closing) pml_timer_stop(s->loop, &c->timer);
   c->late = 0;
 }
@@ -119,22 +119,22 @@ static void on_eof(pml_conn *c) {
 
 /* A system without memory for a read keeps what came: it is asked again a little later. */
 static void starve(pml_conn *c) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   c->unread = 1;
   if (!pml_timer_running(&s->reread)) pml_timer_start(s->loop, &s->reread, PML__RETRY_MS);
 }
 
 static void on_reread(pml_timer *t) {
-  pml_listener *s = PML_CONTAINER(t, pml_listener, reread);
-  for (pml_list *n = s->conns.next; n != &s->conns; n = n->next) {
-    pml_conn *c = pml__conn_of_node(n);
+  pml_conns *s = PML_CONTAINER(t, pml_conns, reread);
+  for (pml_list *n = s->all.next; n != &s->all; n = n->next) {
+    pml_conn *c = PML_CONTAINER(n, pml_conn, node);
     if (!c->unread) continue;
     c->unread = 0;
     if (!c->gone && pml__conn_read_start(c)) pml__conn_die(c, PML_END_ERROR);
   }
 }
 
-void pml__conn_reread_init(pml_listener *s) { pml_timer_init(&s->reread, on_reread); }
+void pml__feed_init(pml_conns *s) { pml_timer_init(&s->reread, on_reread); }
 
 static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *out) {
   (void)h;
@@ -146,7 +146,7 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *out) {
  * times from one socket, and after any error never again. */
 static void on_readable(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
   pml_conn *c = h->data;
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   (void)n;
   (void)buf;
   if (c->gone) return;

@@ -12,7 +12,7 @@
 #define COPY_FROM 3u /* fewer blocks are cheaper by reference */
 
 static void after_write(pml_conn *c, size_t n) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   s->counts.bytes_out += n;
   pml__outq_pop(c->q, &s->refs, n);
   if (!c->closing && c->q->bytes <= s->o.limits.queue_soft) {
@@ -70,7 +70,7 @@ static ssize_t write_now(const pml_conn *c, uv_buf_t *iov, unsigned n) {
 }
 
 static void on_retry(pml_timer *t) {
-  pml_listener *s = PML_CONTAINER(t, pml_listener, retry);
+  pml_conns *s = PML_CONTAINER(t, pml_conns, retry);
   while (s->starved) {
     pml_conn *c = s->starved;
     s->starved = c->next_dirty;
@@ -79,12 +79,10 @@ static void on_retry(pml_timer *t) {
   }
 }
 
-void pml__conn_retry_init(pml_listener *s) { pml_timer_init(&s->retry, on_retry); }
-
 /* The system has no memory for a send just now: c is flushed a little later. Until then it
  * counts as dirty, so that nobody buries it. */
 static void starve(pml_conn *c) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   if (c->dirty) return;
   c->dirty = 1;
   c->next_dirty = s->starved;
@@ -111,7 +109,7 @@ static void wrote(pml_conn *c, ssize_t done, size_t total) {
 }
 
 static void flush(pml_conn *c) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   pml__outq *q = c->q;
   uv_buf_t iov[PML__OUTQ_IOV];
   uint32_t blocks;
@@ -131,14 +129,14 @@ static void sent(void *ud, int result) {
   wrote(c, result, total);
 }
 
-static void ring_run(pml_listener *s) {
+static void ring_run(pml_conns *s) {
   pml_ring_run(s->ring, sent);
   s->used = 0;
 }
 
 /* Adds what c has to the ring's batch. 0 when it goes the ordinary way. */
 static int ring_add(pml_conn *c) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   pml__outq *q = c->q;
   const uint8_t *p;
   size_t n = 0;
@@ -174,7 +172,7 @@ static int ring_add(pml_conn *c) {
 /* End of turn for one connection: the only place where on_end and uv_close are called. */
 static void settle(pml_conn *c) {
   if (c->closing && !c->told) {
-    pml_listener *s = c->s;
+    pml_conns *s = c->s;
     c->told = 1;
     pml__conn_count_end(c);
     s->o.hooks.on_end(c, c->why, c->end_code);
@@ -184,8 +182,8 @@ static void settle(pml_conn *c) {
   if (c->dead && !c->dirty) pml__conn_bury(c);
 }
 
-void pml__conn_flush_all(pml_task *t) {
-  pml_listener *s = PML_CONTAINER(t, pml_listener, flush);
+static void flush_all(pml_task *t) {
+  pml_conns *s = PML_CONTAINER(t, pml_conns, flush);
   pml_conn **turn = s->turn;
   unsigned n = 0;
   for (; s->dirty && n < PML__FLUSHES; n++) {
@@ -211,6 +209,11 @@ void pml__conn_flush_all(pml_task *t) {
   if (s->dirty) pml_loop_defer(s->loop, &s->flush);
 }
 
+void pml__flush_init(pml_conns *s) {
+  pml_task_init(&s->flush, flush_all);
+  pml_timer_init(&s->retry, on_retry);
+}
+
 /* Whether the socket would take more, although libuv has not asked it since. */
 static int takes(const pml_conn *c) {
   struct pollfd p = {.fd = c->fd, .events = POLLOUT};
@@ -222,7 +225,7 @@ static int takes(const pml_conn *c) {
  * nobody may write before it: a socket that would take it has the time until the next turn,
  * and the room of another queue_hard. An error is left to the flush. */
 static int over(pml_conn *c) {
-  pml_listener *s = c->s;
+  pml_conns *s = c->s;
   pml__outq *q = c->q;
   size_t hard = s->o.limits.queue_hard;
   if (q->req) return pml__outq_behind(q) > 2 * hard || !takes(c);

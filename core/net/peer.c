@@ -3,7 +3,6 @@
 #include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "net/conn_private.h"
 #include "wire/frame.h"
 #include "wire/package.h"
 #include "wire/utf8.h"
@@ -45,7 +44,7 @@ static uint64_t timeout_ms(const pml_peer_host *h) {
  * the client is there. One that does not answer is left alone. */
 static void ping(pml_peer *p) {
   pml_conn *c = pml_peer_conn(p);
-  uint32_t all = 1000 * host_of(p)->ping_s, quiet = pml__conn_quiet(c);
+  uint32_t all = 1000 * host_of(p)->ping_s, quiet = pml_conn_quiet(c);
   if (quiet >= all) {
     pml_conn_ping(c);
     quiet = 0;
@@ -62,7 +61,7 @@ static void on_timer(pml_timer *t) {
     return;
   }
   if (p->state == PML_PEER_WORKING) {
-    uint64_t all = timeout_ms(host_of(p)), quiet = pml__conn_quiet(c);
+    uint64_t all = timeout_ms(host_of(p)), quiet = pml_conn_quiet(c);
     if (quiet < all) { /* bytes came since */
       p->late = 0;
       pml_timer_start(l, t, all - quiet);
@@ -166,7 +165,7 @@ static int on_bytes(pml_conn *c, int kind, pml_slice bytes, int fin) {
 static void on_open(pml_conn *c) {
   pml_peer *p = pml_conn_user(c);
   pml_peer_host *h = pml_conn_owner(c);
-  uint32_t waited = pml__conn_waited(c);
+  uint32_t waited = pml_conn_age(c);
   p->open = 1;
   p->limit = h->package_before;
   h->peers++;

@@ -1,6 +1,6 @@
 /* peer: Pomelo's package protocol on a conn: handshake, ACK, heartbeat, DATA, KICK
- * (protocol 3 to protocol 6, and protocol 8). It is the user of a conn: its hooks
- * are given to a listener whose owner is a pml_peer_host. */
+ * (protocol 3 to protocol 6, and protocol 8). It is the user of a conn: its hooks are given to a set
+ * of conns whose owner is a pml_peer_host. */
 #ifndef PML_NET_PEER_H
 #define PML_NET_PEER_H
 
@@ -23,7 +23,7 @@ typedef struct {
   pml_slice reason; /* PML_END_ASKED: the reason given, p NULL for none; borrowed */
 } pml_peer_end;
 
-/* The owner of a listener's conns. All events on the loop's thread, outside of
+/* The owner of a set of conns. All events on the loop's thread, outside of
  * calls made by the host. */
 typedef struct pml_peer_host {
   uint32_t package_before, package_after; /* limits of a client's package: 4 KiB, 64 KiB */
@@ -46,7 +46,7 @@ typedef struct pml_peer_host {
   uint32_t peers; /* private, starts 0 */
 } pml_peer_host;
 
-/* Hooks for a listener: o->hooks = these, o->owner = the host. user_size: of what the host
+/* Hooks for a set of conns: o->hooks = these, o->owner = the host. user_size: of what the host
  * keeps for each peer, which stands behind it, zeroed before on_open, aligned for pointers. */
 pml_conn_hooks pml_peer_hooks(size_t user_size);
 

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "bus/transport_record.h"
+#include "net/conn.h"
 #include "node/calls_in.h"
 #include "node/frontend.h"
 #include "base/throttle.h"
@@ -11,6 +12,7 @@
 #include "node/push.h"
 #include "node/requests.h"
 #include "node/resolve.h"
+#include "wire/ws_frame.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -256,8 +258,8 @@ static size_t default_max_conns(void) {
 }
 
 int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *err, size_t nerr) {
-  if (n->listener) {
-    snprintf(err, nerr, "listening already, on port %d", pml_listener_port(n->listener));
+  if (n->conns) {
+    snprintf(err, nerr, "listening already, on port %d", n->port);
     return PML_EIO;
   }
   n->host.package_before = n->config.package_before;
@@ -267,21 +269,22 @@ int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *e
   n->host.timeout_s = n->config.timeout_s;
   n->host.ping_s = n->config.keep_alive_s;
   n->host.log = &n->log;
-  pml_listener_options o = {
-    .host = host,
-    .port = port,
+  pml_conns_options o = {
     .max_conns = n->config.max_conns ? n->config.max_conns : default_max_conns(),
     .hooks = pml_frontend_hooks(),
     .owner = &n->host,
     .log = &n->log,
   };
   pml_config_conn_limits(&n->config, &o.limits);
-  int rc = pml_listener_open(n->loop, &o, &n->listener);
+  pml_conns *conns = pml_conns_new(n->loop, &o);
+  int rc = conns ? pml_listener_open(conns, host, port, &n->listener) : UV_EINVAL;
   if (rc) {
+    if (conns) pml_conns_free(conns, NULL, NULL);
     snprintf(err, nerr, "cannot listen on %s:%d: %s", host ? host : "*", port, uv_strerror(rc));
     return PML_EIO;
   }
-  *bound = pml_listener_port(n->listener);
+  n->conns = conns;
+  *bound = n->port = pml_listener_port(n->listener);
   return 0;
 }
 
@@ -317,14 +320,17 @@ void pml_node_drain(pml_node *n, const char *reason, uint32_t ms, void (*done)(v
 }
 
 void pml_node_shut(pml_node *n, void (*done)(void *ud), void *ud) {
-  if (!n->listener) {
+  pml_conns *conns = n->conns;
+  if (!conns) {
     done(ud);
     return;
   }
-  pml_listener *l = n->listener;
   n->shutting = 1;
+  n->conns = NULL;
+  if (n->listener) pml_listener_close(n->listener);
   n->listener = NULL;
-  pml_listener_close(l, done, ud);
+  pml_conn_close_all(conns, PML_END_ASKED, PML_WS_GOING_AWAY);
+  pml_conns_free(conns, done, ud);
 }
 
 /* --- timers of scripts ----------------------------------------------------- */
@@ -449,8 +455,8 @@ void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, voi
     fn("rpcBad", (double)r->bad, ud);
     fn("rpcStrayed", (double)r->strayed, ud);
   }
-  if (n->listener) {
-    const pml_net_counts *w = pml_listener_counts(n->listener);
+  if (n->conns) {
+    const pml_net_counts *w = pml_conns_counts(n->conns);
     fn("connections", (double)w->open, ud);
     fn("accepted", (double)w->accepted, ud);
     fn("refused", (double)w->refused, ud);

@@ -7,7 +7,8 @@
 #define FLUSH_MS 86400000 /* whoever asks has a deadline of its own */
 
 void pml_node_close(pml_node *n, int refuse) {
-  if (n->listener) pml_listener_pause(n->listener);
+  if (n->listener) pml_listener_close(n->listener);
+  n->listener = NULL;
   if (n->stopping < 1 + refuse) n->stopping = 1 + refuse;
 }
 

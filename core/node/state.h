@@ -39,7 +39,9 @@ struct pml_node {
   size_t ngone;
   pml_rpc *rpc;
   pml_transport *transport;
-  pml_listener *listener;
+  pml_conns *conns;       /* clients; NULL before pml_node_listen and after pml_node_shut */
+  pml_listener *listener; /* NULL also once new clients are refused */
+  int port;               /* that it listened on */
   pml_peer_host host;
   pml_slots *requests;                 /* node/requests */
   pml_pool request_pool, forward_pool; /* of node/requests, node/frontend */

@@ -1,4 +1,5 @@
-/* conn_world: a listener whose hooks note what they see, for the tests of conn, feed and flush. */
+/* conn_world: a set of connections whose hooks note what they see, for the tests of conn, feed and
+ * flush. */
 #ifndef PML_TEST_CONN_WORLD_H
 #define PML_TEST_CONN_WORLD_H
 
@@ -15,6 +16,7 @@
 /* What the hooks saw. */
 typedef struct {
   pml_loop *l;
+  pml_conns *all;
   pml_listener *s;
   pml_conn *c; /* the last one opened */
   int opened, ended, kind, messages, answer, in_call;
@@ -51,23 +53,24 @@ static inline void on_end(pml_conn *c, pml_end why, int code) {
   w->code = code;
 }
 
-static inline pml_listener_options options(world *w) {
-  pml_listener_options o = {
-    .host = "127.0.0.1",
+static inline pml_conns_options options(world *w) {
+  pml_conns_options o = {
     .max_conns = 100,
     .hooks = {on_open, on_bytes, on_end, sizeof(int)},
     .owner = w,
   };
   return o;
 }
-static inline void start(world *w, const pml_listener_options *o) {
+static inline void start_on(world *w, const pml_conns_options *o, const char *host) {
   w->l = pml_loop_new();
-  CHECK_EQ(pml_listener_open(w->l, o, &w->s), 0);
+  CHECK((w->all = pml_conns_new(w->l, o)) != NULL);
+  CHECK_EQ(pml_listener_open(w->all, host, 0, &w->s), 0);
   CHECK(pml_listener_port(w->s) > 0);
 }
+static inline void start(world *w, const pml_conns_options *o) { start_on(w, o, "127.0.0.1"); }
 static inline void begin(world *w) {
   memset(w, 0, sizeof *w);
-  pml_listener_options o = options(w);
+  pml_conns_options o = options(w);
   start(w, &o);
 }
 static inline net_client *dial(world *w) { return net_connect(w->l, pml_listener_port(w->s), 1); }
@@ -85,15 +88,15 @@ static inline void send_of(pml_conn *c, const void *p, size_t n) {
 }
 static inline void finish(world *w, net_client *c) {
   net_close(w->l, c);
-  UNTIL(w->l, pml_listener_conns(w->s) == 0);
-  CHECK_EQ(pml_listener_counts(w->s)->open, 0);
-  CHECK_EQ(pml_listener_counts(w->s)->closed, pml_listener_counts(w->s)->accepted);
-  net_finish(w->l, w->s);
+  UNTIL(w->l, pml_conns_count(w->all) == 0);
+  CHECK_EQ(pml_conns_counts(w->all)->open, 0);
+  CHECK_EQ(pml_conns_counts(w->all)->closed, pml_conns_counts(w->all)->accepted);
+  net_finish(w->l, w->all, w->s);
 }
 
 static inline net_client *begin_with(world *w, pml_conn_limits limits, int reads) {
   memset(w, 0, sizeof *w);
-  pml_listener_options o = options(w);
+  pml_conns_options o = options(w);
   o.limits = limits;
   start(w, &o);
   net_client *c = net_connect(w->l, pml_listener_port(w->s), reads);

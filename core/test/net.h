@@ -4,6 +4,7 @@
 #define PML_TEST_NET_H
 
 #include "base/mem.h"
+#include "net/conn.h"
 #include "net/listener.h"
 #include "test/test.h"
 
@@ -105,10 +106,12 @@ static inline net_client *net_connect_ws(pml_loop *l, int port) {
 }
 
 static inline void net_stopped(void *ud) { *(int *)ud = 1; }
-/* Closes the listener and frees the loop. */
-static inline void net_finish(pml_loop *l, pml_listener *s) {
+/* Closes the connections, the listener (NULL: closed already) and the loop. */
+static inline void net_finish(pml_loop *l, pml_conns *all, pml_listener *s) {
   int stopped = 0;
-  pml_listener_close(s, net_stopped, &stopped);
+  if (s) pml_listener_close(s);
+  pml_conn_close_all(all, PML_END_ASKED, 1001);
+  pml_conns_free(all, net_stopped, &stopped);
   UNTIL(l, stopped);
   pml_loop_free(l);
 }

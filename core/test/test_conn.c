@@ -24,7 +24,7 @@ TEST(conn_asked_close_over_ws_waits_for_the_answer) {
   size_t before = w.n;
   net_send_frame(c, 0x82, "late", 4);
   CHECK(!c->eof);
-  CHECK_EQ(pml_listener_conns(w.s), 1);
+  CHECK_EQ(pml_conns_count(w.all), 1);
   net_send_frame(c, 0x88, "\x03\xe8", 2);
   UNTIL(w.l, c->eof);
   CHECK_EQ(w.n, before);
@@ -46,15 +46,15 @@ TEST(conn_asked_close_over_tcp_flushes_and_half_closes) {
   UNTIL(w.l, c->eof);
   CHECK_EQ(c->n, 8 * 2004 + 42 * 14);
   net_send(c, "\4\0\0\0", 4); /* read and dropped */
-  UNTIL(w.l, pml_listener_counts(w.s)->bytes_in == 5);
+  UNTIL(w.l, pml_conns_counts(w.all)->bytes_in == 5);
   CHECK_EQ(w.n, 1);
-  CHECK_EQ(pml_listener_conns(w.s), 1);
+  CHECK_EQ(pml_conns_count(w.all), 1);
   finish(&w, c);
 }
 
 TEST(conn_closing_peer_that_stays_is_closed_after_the_linger) {
   memset(&w, 0, sizeof w);
-  pml_listener_options o = options(&w);
+  pml_conns_options o = options(&w);
   o.limits.linger_ms = 30;
   start(&w, &o);
   net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
@@ -67,7 +67,7 @@ TEST(conn_closing_peer_that_stays_is_closed_after_the_linger) {
 
 TEST(conn_slow_ws_client_gets_a_whole_frame_and_1000) {
   memset(&w, 0, sizeof w);
-  pml_listener_options o = options(&w);
+  pml_conns_options o = options(&w);
   start(&w, &o);
   net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
   uv_read_stop((uv_stream_t *)&c->tcp);
@@ -129,14 +129,14 @@ TEST(conn_that_is_closed_lingers_no_longer_than_queue_ms) {
   pml_conn_close(w.c, PML_END_ASKED, 0);
   int eof = 0;
   uint64_t from = uv_hrtime();
-  while (pml_listener_conns(w.s)) sip(c, 1000, &eof);
+  while (pml_conns_count(w.all)) sip(c, 1000, &eof);
   CHECK((uv_hrtime() - from) / 1000000 < 2000);
   finish(&w, c);
 }
 
 TEST(conn_over_the_soft_limit_for_long_is_closed_as_slow) {
   memset(&w, 0, sizeof w);
-  pml_listener_options o = options(&w);
+  pml_conns_options o = options(&w);
   o.limits.queue_soft = 1000;
   o.limits.queue_hard = 64u << 20;
   o.limits.queue_ms = 50;
@@ -157,7 +157,7 @@ TEST(conn_over_the_soft_limit_for_long_is_closed_as_slow) {
 
 TEST(conn_that_reads_in_time_is_not_slow) {
   memset(&w, 0, sizeof w);
-  pml_listener_options o = options(&w);
+  pml_conns_options o = options(&w);
   o.limits.queue_soft = 1000;
   o.limits.queue_ms = 1;
   start(&w, &o);
@@ -175,7 +175,7 @@ TEST(conn_that_reads_in_time_is_not_slow) {
 
 TEST(conn_that_says_nothing_is_closed) {
   memset(&w, 0, sizeof w);
-  pml_listener_options o = options(&w);
+  pml_conns_options o = options(&w);
   o.limits.upgrade_ms = 20;
   start(&w, &o);
   net_client *silent = dial(&w), *half = dial(&w);
@@ -194,12 +194,12 @@ TEST(conn_reset_is_an_error) {
   net_send(c, "\4", 1);
   UNTIL(w.l, w.n == 1);
   uv_tcp_close_reset(&c->tcp, net_on_close);
-  UNTIL(w.l, c->closed && pml_listener_conns(w.s) == 0);
+  UNTIL(w.l, c->closed && pml_conns_count(w.all) == 0);
   CHECK_EQ(w.ended, 1);
   CHECK_EQ(w.why, PML_END_ERROR);
   pml_free(c->in);
   pml_free(c);
-  net_finish(w.l, w.s);
+  net_finish(w.l, w.all, w.s);
 }
 
 /* A client that is there no more: its system gets nothing and answers nothing. What its server
@@ -221,7 +221,7 @@ TEST(conn_vanished_peer_is_counted) {
   net_client *c = vanished();
   UNTIL(w.l, w.ended);
   CHECK_EQ(w.why, PML_END_ERROR);
-  CHECK_EQ(pml_listener_counts(w.s)->vanished, 1);
+  CHECK_EQ(pml_conns_counts(w.all)->vanished, 1);
   finish(&w, c);
 }
 
@@ -235,11 +235,11 @@ TEST(conn_vanished_peer_is_counted_when_a_write_finds_it) {
     CHECK_EQ(getsockopt(w.c->fd, IPPROTO_TCP, TCP_INFO, &info, &n), 0);
   } while (info.tcpi_state != TCP_CLOSE);
   send_of(w.c, "y", 1);
-  pml_task_cancel(&w.s->flush);
-  pml__conn_flush_all(&w.s->flush); /* before the loop has looked at the socket */
-  CHECK_EQ(pml_listener_counts(w.s)->vanished, 1);
-  UNTIL(w.l, pml_listener_conns(w.s) == 0);
-  CHECK_EQ(pml_listener_counts(w.s)->vanished, 1);
+  pml_task_cancel(&w.all->flush);
+  w.all->flush.run(&w.all->flush); /* before the loop has looked at the socket */
+  CHECK_EQ(pml_conns_counts(w.all)->vanished, 1);
+  UNTIL(w.l, pml_conns_count(w.all) == 0);
+  CHECK_EQ(pml_conns_counts(w.all)->vanished, 1);
   CHECK_EQ(w.why, PML_END_ERROR);
   finish(&w, c);
 }
@@ -247,12 +247,12 @@ TEST(conn_vanished_peer_is_counted_when_a_write_finds_it) {
 TEST(conn_reset_by_its_peer_has_not_vanished) {
   net_client *c = begin_with(&w, (pml_conn_limits){.no_ring = 1}, 1);
   uv_tcp_close_reset(&c->tcp, net_on_close);
-  UNTIL(w.l, c->closed && pml_listener_conns(w.s) == 0);
+  UNTIL(w.l, c->closed && pml_conns_count(w.all) == 0);
   CHECK_EQ(w.why, PML_END_ERROR);
-  CHECK_EQ(pml_listener_counts(w.s)->vanished, 0);
+  CHECK_EQ(pml_conns_counts(w.all)->vanished, 0);
   pml_free(c->in);
   pml_free(c);
-  net_finish(w.l, w.s);
+  net_finish(w.l, w.all, w.s);
 }
 
 TEST(conn_queue_is_flushed_to_a_client_that_has_half_closed) {
@@ -272,9 +272,8 @@ TEST(conn_queue_is_flushed_to_a_client_that_has_half_closed) {
 
 TEST(conn_address_is_the_clients) {
   memset(&w, 0, sizeof w);
-  pml_listener_options o = options(&w);
-  o.host = NULL;
-  start(&w, &o);
+  pml_conns_options o = options(&w);
+  start_on(&w, &o, NULL);
   net_client *c = dial(&w);
   net_send(c, "\4", 1);
   UNTIL(w.l, w.n == 1);
@@ -287,4 +286,37 @@ TEST(conn_address_is_the_clients) {
   uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&a, &n);
   CHECK_EQ(port, ntohs(a.sin_port));
   finish(&w, c);
+}
+
+static void close_it(pml_conn *c, void *ud) {
+  ++*(int *)ud;
+  pml_conn_close(c, PML_END_ASKED, 0);
+}
+
+TEST(conn_each_may_close) {
+  begin(&w);
+  net_client *a = dial(&w), *b = dial(&w);
+  net_send(a, "\4", 1);
+  net_send(b, "\4", 1);
+  UNTIL(w.l, w.opened == 2);
+  int seen = 0;
+  pml_conn_each(w.all, close_it, &seen);
+  CHECK_EQ(seen, 2);
+  UNTIL(w.l, a->eof && b->eof);
+  CHECK_EQ(w.ended, 2);
+  net_close(w.l, a);
+  finish(&w, b);
+}
+
+TEST(conn_close_all_sends_every_client_the_code) {
+  begin(&w);
+  net_client *a = net_connect_ws(w.l, pml_listener_port(w.s));
+  net_client *b = net_connect_ws(w.l, pml_listener_port(w.s));
+  UNTIL(w.l, w.opened == 2);
+  pml_conn_close_all(w.all, PML_END_ASKED, 1001);
+  UNTIL(w.l, a->n == 4 && b->n == 4);
+  CHECK(test_hex_eq(a->in, 4, "880203e9") && test_hex_eq(b->in, 4, "880203e9"));
+  CHECK_EQ(w.ended, 2);
+  net_close(w.l, a);
+  finish(&w, b);
 }

@@ -37,7 +37,7 @@ TEST(feed_other_first_byte_is_closed) {
     CHECK_EQ(w.opened, 0);
     CHECK_EQ(w.ended, 1);
     CHECK_EQ(w.why, PML_END_PROTOCOL);
-    CHECK_EQ(pml_listener_counts(w.s)->protocol, 1);
+    CHECK_EQ(pml_conns_counts(w.all)->protocol, 1);
     finish(&w, c);
   }
 }
@@ -47,9 +47,9 @@ TEST(feed_upgrades_byte_by_byte) {
   net_client *c = dial(&w);
   const char *req = NET_UPGRADE;
   for (size_t i = 0; req[i]; i++) {
-    uint64_t before = pml_listener_counts(w.s)->bytes_in;
+    uint64_t before = pml_conns_counts(w.all)->bytes_in;
     net_send(c, req + i, 1);
-    UNTIL(w.l, pml_listener_counts(w.s)->bytes_in == before + 1);
+    UNTIL(w.l, pml_conns_counts(w.all)->bytes_in == before + 1);
   }
   UNTIL(w.l, c->n > 12 && w.opened);
   CHECK(memcmp(c->in, "HTTP/1.1 101", 12) == 0);
@@ -216,7 +216,7 @@ TEST(feed_is_closed_while_it_waits_for_memory) {
   CHECK_EQ(pthread_create(&t, NULL, without_memory, &err), 0);
   CHECK_EQ(pthread_join(t, NULL), 0);
   pml_conn_close(w.c, PML_END_ERROR, 0);
-  UNTIL(w.l, pml_listener_conns(w.s) == 0);
+  UNTIL(w.l, pml_conns_count(w.all) == 0);
   CHECK_EQ(w.ended, 1);
   finish(&w, c);
 }

@@ -12,12 +12,12 @@ TEST(flush_one_system_call_per_turn) {
   net_send(c, "\4", 1);
   UNTIL(w.l, w.n == 1);
   pml_buf *f = pml_frame_of(4, "0123456789", 10);
-  uint64_t before = pml_listener_counts(w.s)->writes;
+  uint64_t before = pml_conns_counts(w.all)->writes;
   for (int i = 0; i < 100; i++) pml_conn_send(w.c, f);
   CHECK_EQ(c->n, 0);
   UNTIL(w.l, c->n == 1400);
-  CHECK_EQ(pml_listener_counts(w.s)->writes, before + 1);
-  CHECK_EQ(pml_listener_counts(w.s)->bytes_out, 1400);
+  CHECK_EQ(pml_conns_counts(w.all)->writes, before + 1);
+  CHECK_EQ(pml_conns_counts(w.all)->bytes_out, 1400);
   CHECK_EQ(atomic_load(&f->refs), 1);
   pml_buf_unref(f);
   finish(&w, c);
@@ -65,7 +65,7 @@ TEST(flush_over_the_hard_limit_is_closed_as_slow) {
   CHECK_EQ(atomic_load(&f->refs), 1); /* released at once */
   UNTIL(w.l, w.ended);
   CHECK_EQ(w.why, PML_END_SLOW);
-  CHECK_EQ(pml_listener_counts(w.s)->slow, 1);
+  CHECK_EQ(pml_conns_counts(w.all)->slow, 1);
   pml_buf_unref(f);
   finish(&w, c);
 }
@@ -82,7 +82,7 @@ TEST(flush_hard_limit_while_a_write_is_under_way) {
     if (!pml_conn_closing(w.c)) uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
     else UNTIL(w.l, w.ended);
   }
-  UNTIL(w.l, pml_listener_conns(w.s) == 0);
+  UNTIL(w.l, pml_conns_count(w.all) == 0);
   CHECK_EQ(w.why, PML_END_SLOW);
   CHECK_EQ(atomic_load(&f->refs), 1);
   pml_buf_unref(f);
@@ -112,9 +112,9 @@ TEST(flush_is_offered_what_one_turn_has_before_it_is_slow) {
 static void is_tried_again(int err) {
   net_client *c = begin_with(&w, (pml_conn_limits){.no_ring = 1}, 1);
   forbid(__NR_sendto, err);
-  uint64_t writes = pml_listener_counts(w.s)->writes;
+  uint64_t writes = pml_conns_counts(w.all)->writes;
   send_of(w.c, "one", 3);
-  UNTIL(w.l, pml_listener_counts(w.s)->writes >= writes + 3);
+  UNTIL(w.l, pml_conns_counts(w.all)->writes >= writes + 3);
   CHECK_EQ(w.ended, 0);
   send_of(w.c, "two", 3); /* two blocks: they go with sendmsg() */
   UNTIL(w.l, c->n == 14);
@@ -132,7 +132,7 @@ TEST(flush_may_be_closed_while_it_waits_for_memory) {
   pml_loop *l = w.l;
   uv_run(pml_loop_uv(l), UV_RUN_NOWAIT);
   pml_conn_close(w.c, PML_END_ASKED, 0);
-  UNTIL(l, pml_listener_conns(w.s) == 0);
+  UNTIL(l, pml_conns_count(w.all) == 0);
   CHECK_EQ(w.ended, 1);
   finish(&w, c);
 }
@@ -144,7 +144,7 @@ TEST(flush_that_fails_while_it_is_flushed_is_freed_once) {
   UNTIL(w.l, w.n == 1);
   uv_tcp_close_reset(&c->tcp, net_on_close);
   send_of(w.c, "x", 1); /* flushed before the reset is read */
-  UNTIL(w.l, c->closed && pml_listener_conns(w.s) == 0);
+  UNTIL(w.l, c->closed && pml_conns_count(w.all) == 0);
   CHECK_EQ(w.ended, 1);
   CHECK_EQ(w.why, PML_END_ERROR);
   pml_free(c->in);
@@ -172,7 +172,7 @@ TEST(flush_every_one_of_a_crowd_gets_its_own_in_order) {
     UNTIL(w.l, w.opened > before);
     k[i] = w.c;
   }
-  uint64_t writes = pml_listener_counts(w.s)->writes;
+  uint64_t writes = pml_conns_counts(w.all)->writes;
   for (int i = 0; i < CROWD; i++) {
     piece[0] = (uint8_t)i;
     for (int n = 0; n <= i % 4; n++) {
@@ -190,7 +190,7 @@ TEST(flush_every_one_of_a_crowd_gets_its_own_in_order) {
       CHECK_EQ(c[i]->in[n * (sizeof piece + 4) + 5], n);
     }
   }
-  CHECK_EQ(pml_listener_counts(w.s)->writes - writes, CROWD - 1);
+  CHECK_EQ(pml_conns_counts(w.all)->writes - writes, CROWD - 1);
   for (int i = 1; i < CROWD; i++) net_close(w.l, c[i]);
   finish(&w, c[0]);
 }

@@ -10,6 +10,7 @@
 /* What the hooks saw. */
 typedef struct {
   pml_loop *l;
+  pml_conns *all;
   pml_listener *s;
   pml_conn *c; /* the last one opened */
   int opened, ended;
@@ -36,46 +37,46 @@ static void on_end(pml_conn *c, pml_end why, int code) {
   w.ended++;
 }
 
-static pml_listener_options options(void) {
-  pml_listener_options o = {
-    .host = "127.0.0.1",
+static pml_conns_options options(void) {
+  pml_conns_options o = {
     .max_conns = 100,
     .hooks = {on_open, on_bytes, on_end, 0},
   };
   return o;
 }
-static void start(const pml_listener_options *o) {
+static void start(const pml_conns_options *o) {
   memset(&w, 0, sizeof w);
   w.l = pml_loop_new();
-  CHECK_EQ(pml_listener_open(w.l, o, &w.s), 0);
+  CHECK((w.all = pml_conns_new(w.l, o)) != NULL);
+  CHECK_EQ(pml_listener_open(w.all, "127.0.0.1", 0, &w.s), 0);
 }
 static void begin(void) {
-  pml_listener_options o = options();
+  pml_conns_options o = options();
   start(&o);
 }
 static net_client *dial(void) { return net_connect(w.l, pml_listener_port(w.s), 1); }
 static void finish(net_client *c) {
   net_close(w.l, c);
-  UNTIL(w.l, pml_listener_conns(w.s) == 0);
-  net_finish(w.l, w.s);
+  UNTIL(w.l, pml_conns_count(w.all) == 0);
+  net_finish(w.l, w.all, w.s);
 }
 
 TEST(listener_surplus_is_closed_and_no_slot_leaks) {
-  pml_listener_options o = options();
+  pml_conns_options o = options();
   o.max_conns = 2;
   start(&o);
   net_client *a = dial(), *b = dial();
-  UNTIL(w.l, pml_listener_conns(w.s) == 2);
+  UNTIL(w.l, pml_conns_count(w.all) == 2);
   for (int i = 0; i < 5; i++) {
     net_client *c = dial();
     UNTIL(w.l, net_ended(c));
     net_close(w.l, c);
   }
-  CHECK_EQ(pml_listener_counts(w.s)->refused, 5);
-  CHECK_EQ(pml_listener_conns(w.s), 2);
+  CHECK_EQ(pml_conns_counts(w.all)->refused, 5);
+  CHECK_EQ(pml_conns_count(w.all), 2);
   CHECK_EQ(w.ended, 0);
   net_close(w.l, a);
-  UNTIL(w.l, pml_listener_conns(w.s) == 1);
+  UNTIL(w.l, pml_conns_count(w.all) == 1);
   net_client *d = dial();
   net_send(d, "\4", 1);
   UNTIL(w.l, w.n == 1);
@@ -85,26 +86,25 @@ TEST(listener_surplus_is_closed_and_no_slot_leaks) {
 
 TEST(listener_port_in_use_is_an_error) {
   begin();
-  pml_listener_options o = options();
-  o.port = pml_listener_port(w.s);
   pml_listener *second = NULL;
-  CHECK_EQ(pml_listener_open(w.l, &o, &second), UV_EADDRINUSE);
+  CHECK_EQ(pml_listener_open(w.all, "127.0.0.1", pml_listener_port(w.s), &second), UV_EADDRINUSE);
   CHECK(second == NULL);
-  o.host = "not an address";
-  CHECK(pml_listener_open(w.l, &o, &second) < 0);
-  net_finish(w.l, w.s);
+  CHECK(pml_listener_open(w.all, "not an address", 0, &second) < 0);
+  CHECK_EQ(pml_listener_open(w.all, NULL, 65536, &second), UV_EINVAL);
+  net_finish(w.l, w.all, w.s);
 }
 
-TEST(listener_paused_refuses_and_keeps_who_is_there) {
+TEST(listener_closed_refuses_and_keeps_who_is_there) {
   begin();
   net_client *c = dial();
   net_send(c, "\4", 1);
   UNTIL(w.l, w.n == 1);
-  pml_listener_pause(w.s);
-  pml_listener_pause(w.s);
+  int port = pml_listener_port(w.s);
+  pml_listener_close(w.s);
+  w.s = NULL;
   net_client late = {0};
   struct sockaddr_in a;
-  uv_ip4_addr("127.0.0.1", pml_listener_port(w.s), &a);
+  uv_ip4_addr("127.0.0.1", port, &a);
   uv_tcp_init(pml_loop_uv(w.l), &late.tcp);
   late.tcp.data = late.req.data = &late;
   uv_tcp_connect(&late.req, &late.tcp, (struct sockaddr *)&a, net_on_connect);
@@ -117,11 +117,6 @@ TEST(listener_paused_refuses_and_keeps_who_is_there) {
   pml_buf_unref(f);
   UNTIL(w.l, c->n == 5);
   finish(c);
-}
-
-static void close_it(pml_conn *c, void *ud) {
-  ++*(int *)ud;
-  pml_conn_close(c, PML_END_ASKED, 0);
 }
 
 static void asks_after_7(uv_handle_t *h, void *ud) {
@@ -137,57 +132,16 @@ static void asks_after_7(uv_handle_t *h, void *ud) {
 
 TEST(listener_connections_are_asked_whether_they_are_alive) {
   for (int off = 0; off < 2; off++) {
-    pml_listener_options o = options();
+    pml_conns_options o = options();
     o.limits.keep_alive_s = off ? PML_CONN_NEVER : 7;
     start(&o);
     net_client *c = dial();
-    UNTIL(w.l, pml_listener_conns(w.s) == 1);
+    UNTIL(w.l, pml_conns_count(w.all) == 1);
     int asked = 0;
     uv_walk(pml_loop_uv(w.l), asks_after_7, &asked);
     CHECK_EQ(asked, off ? 0 : 2); /* who listens, and the client's */
     finish(c);
   }
-}
-
-TEST(listener_each_may_close) {
-  begin();
-  net_client *a = dial(), *b = dial();
-  net_send(a, "\4", 1);
-  net_send(b, "\4", 1);
-  UNTIL(w.l, w.opened == 2);
-  int seen = 0;
-  pml_listener_each(w.s, close_it, &seen);
-  CHECK_EQ(seen, 2);
-  UNTIL(w.l, a->eof && b->eof);
-  CHECK_EQ(w.ended, 2);
-  net_close(w.l, a);
-  finish(b);
-}
-
-TEST(listener_close_says_going_away) {
-  begin();
-  net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
-  UNTIL(w.l, w.opened);
-  int stopped = 0;
-  pml_listener_close(w.s, net_stopped, &stopped);
-  CHECK(!stopped);
-  UNTIL(w.l, c->n == 4);
-  CHECK(test_hex_eq(c->in, 4, "880203e9"));
-  net_close(w.l, c);
-  UNTIL(w.l, stopped);
-  CHECK_EQ(w.ended, 1);
-  pml_loop_free(w.l);
-}
-
-TEST(listener_paused_and_empty_closes_later) {
-  begin();
-  pml_listener_pause(w.s);
-  for (int i = 0; i < 3; i++) uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
-  int stopped = 0;
-  pml_listener_close(w.s, net_stopped, &stopped);
-  CHECK(!stopped);
-  UNTIL(w.l, stopped);
-  pml_loop_free(w.l);
 }
 
 /* Connects without the loop; the kernel's backlog takes it. */
@@ -208,7 +162,7 @@ TEST(listener_without_file_descriptors_closes_and_goes_on) {
   few = was;
   few.rlim_cur = (rlim_t)fd[7] + 4; /* three more */
   CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
-  UNTIL(w.l, pml_listener_conns(w.s) == 3);
+  UNTIL(w.l, pml_conns_count(w.all) == 3);
   for (int i = 0; i < 5; i++) uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
   CHECK_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
   int closed = 0;
@@ -219,7 +173,7 @@ TEST(listener_without_file_descriptors_closes_and_goes_on) {
     close(fd[i]);
   }
   CHECK_EQ(closed, 5);
-  UNTIL(w.l, pml_listener_conns(w.s) == 0);
+  UNTIL(w.l, pml_conns_count(w.all) == 0);
   net_client *c = dial();
   net_send(c, "\4", 1);
   UNTIL(w.l, w.n == 1);

@@ -8,6 +8,7 @@
 /* A host that answers handshakes with `code`, at once or when told to. */
 typedef struct {
   pml_loop *l;
+  pml_conns *all;
   pml_listener *s;
   pml_peer_host h;
   pml_peer *p; /* the last one opened */
@@ -83,28 +84,28 @@ static void prepare(void) {
   };
 }
 static void start(void) {
-  pml_listener_options o = {
-    .host = "127.0.0.1",
+  pml_conns_options o = {
     .max_conns = 10,
     .hooks = pml_peer_hooks(sizeof(world *)),
     .owner = &w.h,
   };
   w.l = pml_loop_new();
-  CHECK_EQ(pml_listener_open(w.l, &o, &w.s), 0);
+  CHECK((w.all = pml_conns_new(w.l, &o)) != NULL);
+  CHECK_EQ(pml_listener_open(w.all, "127.0.0.1", 0, &w.s), 0);
 }
 static void begin(void) {
   prepare();
   start();
 }
 static net_client *dial(void) { return net_connect(w.l, pml_listener_port(w.s), 1); }
-static const pml_net_counts *counts(void) { return pml_listener_counts(w.s); }
+static const pml_net_counts *counts(void) { return pml_conns_counts(w.all); }
 static void finish(net_client *c) {
   net_close(w.l, c);
-  UNTIL(w.l, pml_listener_conns(w.s) == 0);
+  UNTIL(w.l, pml_conns_count(w.all) == 0);
   CHECK_EQ(w.ended, w.opened);
   CHECK(w.h.beat == NULL);
   CHECK_EQ(w.h.peers, 0);
-  net_finish(w.l, w.s);
+  net_finish(w.l, w.all, w.s);
 }
 
 #define SHAKE "010000027b7d"                     /* HANDSHAKE {} */
@@ -116,7 +117,7 @@ static void finish(net_client *c) {
 static void say(net_client *c, const char *hex) {
   uint64_t want = counts()->bytes_in + strlen(hex) / 2;
   net_send_hex(c, hex);
-  UNTIL(w.l, counts()->bytes_in >= want || pml_listener_conns(w.s) == 0);
+  UNTIL(w.l, counts()->bytes_in >= want || pml_conns_count(w.all) == 0);
 }
 static void expect(net_client *c, const char *hex) {
   UNTIL(w.l, c->n >= strlen(hex) / 2 || net_ended(c));

@@ -3,6 +3,7 @@
  *
  *   ws-echo [PORT]     on 127.0.0.1; a free port without one. The port is printed. */
 #include "base/err.h"
+#include "net/conn.h"
 #include "net/listener.h"
 #include "wire/ws_frame.h"
 
@@ -36,18 +37,18 @@ static void on_end(pml_conn *c, pml_end why, int end_code) {
 }
 
 int main(int argc, char **argv) {
-  pml_listener_options o = {
-    .host = "127.0.0.1",
-    .port = argc > 1 ? atoi(argv[1]) : 0,
+  int port = argc > 1 ? atoi(argv[1]) : 0;
+  pml_conns_options o = {
     .max_conns = 1000,
     .limits = {.queue_soft = 2 * MESSAGE_MAX, .queue_hard = 4 * MESSAGE_MAX},
     .hooks = {on_open, on_bytes, on_end, sizeof(user)},
   };
   pml_loop *l = pml_loop_new();
+  pml_conns *conns = l ? pml_conns_new(l, &o) : NULL;
   pml_listener *s;
-  int r = l ? pml_listener_open(l, &o, &s) : UV_ENOMEM;
+  int r = conns ? pml_listener_open(conns, "127.0.0.1", port, &s) : UV_ENOMEM;
   if (r) {
-    fprintf(stderr, "ws-echo: port %d: %s\n", o.port, uv_strerror(r));
+    fprintf(stderr, "ws-echo: port %d: %s\n", port, uv_strerror(r));
     return 1;
   }
   printf("%d\n", pml_listener_port(s));

@@ -1,0 +1,83 @@
+#include "net/conns_private.h"
+
+#include "base/mem.h"
+#include "base/signals.h"
+#include "wire/package.h"
+
+static uint64_t or_else(uint64_t n, uint64_t standard) { return n ? n : standard; }
+
+static void fill_limits(pml_conn_limits *m) {
+  m->queue_soft = or_else(m->queue_soft, 1u << 20);
+  m->queue_ms = (uint32_t)or_else(m->queue_ms, 5000);
+  m->queue_hard = or_else(m->queue_hard, 8u << 20);
+  m->linger_ms = (uint32_t)or_else(m->linger_ms, 2000);
+  m->upgrade_ms = (uint32_t)or_else(m->upgrade_ms, 10000);
+  m->keep_alive_s = (uint32_t)or_else(m->keep_alive_s, 60);
+  m->ws_frame_max = or_else(m->ws_frame_max, PML_PKG_HEAD + PML_PKG_MAX);
+}
+
+pml_conns *pml_conns_new(pml_loop *l, const pml_conns_options *o) {
+  uv_loop_t *uv = pml_loop_uv(l);
+  if (!uv) return NULL;
+  pml_conns *s = pml_alloc0(sizeof *s);
+  s->loop = l;
+  s->o = *o;
+  fill_limits(&s->o.limits);
+  pml_list_init(&s->all);
+  s->dirty_end = &s->dirty;
+  s->ring = o->limits.no_ring ? NULL : pml_ring_new();
+  uv_idle_init(uv, &s->life); /* cannot fail */
+  s->life.data = s;
+  pml_signal_disarm(SIGPIPE); /* a client that is gone is an error like others */
+  return s;
+}
+
+size_t pml_conns_count(const pml_conns *s) { return s->counts.open; }
+const pml_net_counts *pml_conns_counts(const pml_conns *s) { return &s->counts; }
+
+static void maybe_free(pml_conns *s) {
+  if (!s->lived || s->listeners || s->counts.open) return;
+  pml_task_cancel(&s->flush);
+  pml_timer_stop(s->loop, &s->retry);
+  pml_timer_stop(s->loop, &s->reread);
+  pml_refs_settle(&s->refs);
+  pml__outqs_free(&s->spare);
+  pml_ring_free(s->ring);
+  void (*on_closed)(void *ud) = s->on_closed;
+  void *ud = s->ud;
+  pml_free(s);
+  if (on_closed) on_closed(ud);
+}
+
+static void on_life_closed(uv_handle_t *h) {
+  pml_conns *s = h->data;
+  s->lived = 1;
+  maybe_free(s);
+}
+
+void pml_conns_free(pml_conns *s, void (*on_closed)(void *ud), void *ud) {
+  if (s->freeing) return;
+  s->freeing = 1;
+  s->on_closed = on_closed;
+  s->ud = ud;
+  uv_close((uv_handle_t *)&s->life, on_life_closed);
+}
+
+void pml__conns_add(pml_conns *s, pml_list *node) {
+  s->counts.accepted++;
+  s->counts.open++;
+  pml_list_append(&s->all, node);
+}
+
+void pml__conns_left(pml_conns *s) {
+  s->counts.open--;
+  s->counts.closed++;
+  maybe_free(s);
+}
+
+void pml__conns_listened(pml_conns *s) { s->listeners++; }
+
+void pml__conns_unlistened(pml_conns *s) {
+  s->listeners--;
+  maybe_free(s);
+}
