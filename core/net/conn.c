@@ -116,7 +116,7 @@ void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {
     graceful = ws;
     c->deaf = 1; /* its bytes make no sense from here on */
   }
-  if (c->state == PML__WAITING || (c->state == PML__UPGRADING && !c->q)) graceful = 0;
+  if (c->state == PML__UNOPENED && !c->q) graceful = 0; /* nobody has been answered yet */
   if (graceful && ws) {
     pml_buf *b = pml_ws_frame_close(ws_code ? ws_code : PML_WS_NORMAL, NULL);
     pml__conn_put(c, b, pml_buf_slice(b));
@@ -167,8 +167,7 @@ void pml__conn_bury(pml_conn *c) {
     shutdown(c->fd, SHUT_RDWR);
   }
   pml_timer_stop(c->s->loop, &c->timer);
-  if (c->state == PML__UPGRADING) pml_ws_handshake_fini(&c->in.shake);
-  if (c->state == PML__WEBSOCKET) pml_ws_frame_fini(&c->in.frame);
+  pml_reader_fini(&c->reader);
   uv_close((uv_handle_t *)&c->tcp, on_closed);
   /* From here libuv reads nothing of a write that is under way. */
   if (c->q) pml__outq_cut(c->q, 0);
@@ -186,7 +185,7 @@ void pml__conn_linger(pml_conn *c) {
     c->dead = 1;
     return;
   }
-  if (c->state == PML__WEBSOCKET && !c->deaf && !c->close_got) return;
+  if (c->state == PML__WEBSOCKET && !c->deaf) return;
   if (c->shut) return;
   c->shut = 1;
   uv_shutdown_t *r = pml_alloc(sizeof *r);
@@ -247,12 +246,12 @@ static void on_timer(pml_timer *t) {
     pml_timer_start(l, t, 1);
     return;
   }
-  if (c->state >= PML__STREAMING && reads(c, m->queue_soft / READS_SHARE + 1)) {
+  if (c->state != PML__UNOPENED && reads(c, m->queue_soft / READS_SHARE + 1)) {
     c->late = 0;
     pml_timer_start(l, t, m->queue_ms);
     return;
   }
-  pml_conn_close(c, c->state < PML__STREAMING ? PML_END_HANDSHAKE : PML_END_SLOW, 0);
+  pml_conn_close(c, c->state == PML__UNOPENED ? PML_END_HANDSHAKE : PML_END_SLOW, 0);
 }
 
 /* ---- the beginning ---- */

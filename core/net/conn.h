@@ -9,6 +9,7 @@
 #define PML_NET_CONN_H
 
 #include "net/conns.h"
+#include "wire/reader.h" /* kinds of pieces */
 
 const char *pml_end_name(pml_end why);
 

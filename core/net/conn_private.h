@@ -1,13 +1,12 @@
-/* conn_private: the inside of a conn, for conn, flush, feed and listener; nobody outside of net
- * includes it. conn stands on the set (conns) and knows none of the others; flush stands on conn,
- * feed on both, and listener on all three. */
+/* conn_private: the inside of a conn, for conn, flush, receive and listener; nobody outside of
+ * net includes it. conn stands on the set (conns) and knows none of the others; flush stands on
+ * conn, receive on both, and listener on all of them. */
 #ifndef PML_NET_CONN_PRIVATE_H
 #define PML_NET_CONN_PRIVATE_H
 
 #include "net/conn.h"
 #include "net/conns_private.h"
-#include "wire/ws_frame.h"
-#include "wire/ws_handshake.h"
+#include "wire/reader.h"
 
 #include <uv.h>
 
@@ -23,17 +22,14 @@ typedef struct pml__write {
   size_t bytes;
 } pml__write;
 
-enum { PML__WAITING, PML__UPGRADING, PML__STREAMING, PML__WEBSOCKET };
+enum { PML__UNOPENED, PML__STREAMING, PML__WEBSOCKET };
 
 /* What a send and the flush look at stands together, at the end. */
 struct pml_conn {
   uv_tcp_t tcp; /* data: the conn */
   pml_list node;
   pml_timer timer; /* upgrade, then slow, then linger */
-  union {
-    pml_ws_handshake shake; /* PML__UPGRADING */
-    pml_ws_frame frame;     /* PML__WEBSOCKET */
-  } in;
+  pml_reader reader;
   pml_conns *s;
   pml_conn *next_dirty;
   pml__outq *q;
@@ -44,17 +40,16 @@ struct pml_conn {
   uint16_t end_code;
   uint8_t state, why, late;
   unsigned dirty : 1;
-  unsigned closing : 1;   /* pml_conn_close or an end was seen */
-  unsigned told : 1;      /* on_end was called */
-  unsigned dead : 1;      /* nothing more to flush or wait for */
-  unsigned gone : 1;      /* uv_close was called */
-  unsigned unread : 1;    /* the system had no memory: it waits for reread */
-  unsigned eof : 1;       /* the peer sends no more */
-  unsigned shut : 1;      /* we send no more */
-  unsigned deaf : 1;      /* what comes is dropped unparsed */
-  unsigned close_got : 1; /* the peer's close frame */
-  unsigned known : 1;     /* the ring remembers the socket */
-  unsigned strange : 1;   /* it cannot */
+  unsigned closing : 1; /* pml_conn_close or an end was seen */
+  unsigned told : 1;    /* on_end was called */
+  unsigned dead : 1;    /* nothing more to flush or wait for */
+  unsigned gone : 1;    /* uv_close was called */
+  unsigned unread : 1;  /* the system had no memory: it waits for reread */
+  unsigned eof : 1;     /* the peer sends no more */
+  unsigned shut : 1;    /* we send no more */
+  unsigned deaf : 1;    /* what comes is dropped unparsed */
+  unsigned known : 1;   /* the ring remembers the socket */
+  unsigned strange : 1; /* it cannot */
 };
 
 /* conn */
@@ -84,12 +79,12 @@ void pml__flush_init(pml_conns *s);
 /* Something was put into the queue of c: looks at the limits, and has it flushed. */
 void pml__conn_queued(pml_conn *c);
 
-/* feed */
+/* receive */
 
 /* The connections of s that the system had no memory for are read again from here on. */
-void pml__feed_init(pml_conns *s);
+void pml__receive_init(pml_conns *s);
 /* What comes from now on is read. */
-int pml__conn_read_start(pml_conn *c);
+int pml__receive_start(pml_conn *c);
 
 static inline uv_stream_t *pml__conn_stream(pml_conn *c) { return (uv_stream_t *)&c->tcp; }
 

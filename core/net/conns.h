@@ -15,9 +15,6 @@
 typedef struct pml_conn pml_conn;
 typedef struct pml_conns pml_conns;
 
-/* How bytes came. */
-enum { PML_STREAM, PML_TEXT, PML_BINARY };
-
 /* Why it ended. The names are what logs and scripts get for the server's own reasons. */
 typedef enum {
   PML_END_NONE,  /* still open */
@@ -65,7 +62,7 @@ typedef struct {
 typedef struct {
   /* Transport known and, for WebSocket, upgraded. */
   void (*on_open)(pml_conn *c);
-  /* A piece of the stream, or of a WebSocket message (fin with its last piece).
+  /* A piece of the stream, or of a WebSocket message (fin with its last piece); kind: wire/reader.
    * bytes are borrowed. 0, or PML_EPROTO / PML_ETOOBIG: the conn is closed for it.
    * An empty message is reported as one empty piece with fin. */
   int (*on_bytes)(pml_conn *c, int kind, pml_slice bytes, int fin);

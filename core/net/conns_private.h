@@ -1,4 +1,4 @@
-/* conns_private: the inside of a set of connections, for conn, flush, feed and listener, which
+/* conns_private: the inside of a set of connections, for conn, flush, receive and listener, which
  * stand on it; nobody outside of net includes it. */
 #ifndef PML_NET_CONNS_PRIVATE_H
 #define PML_NET_CONNS_PRIVATE_H

@@ -256,7 +256,7 @@ void pml__conn_queued(pml_conn *c) {
 }
 
 void pml_conn_send(pml_conn *c, pml_buf *frame) {
-  if (c->closing || c->state < PML__STREAMING) return;
+  if (c->closing || c->state == PML__UNOPENED) return;
   pml__conn_put(c, pml_refs_take(&c->s->refs, frame),
                 c->state == PML__WEBSOCKET ? pml_frame_ws(frame) : pml_frame_package(frame));
   pml__conn_queued(c);

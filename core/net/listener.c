@@ -39,7 +39,7 @@ static void on_connection(uv_stream_t *h, int status) {
   pml_conn *c;
   int r = status ? status : pml__conn_accept(s->to, h, &c);
   if (r) refused(s->to, r);
-  else if (pml__conn_read_start(c)) pml__conn_die(c, PML_END_ERROR);
+  else if (pml__receive_start(c)) pml__conn_die(c, PML_END_ERROR);
 }
 
 /* Set on the socket that listens: those that it accepts inherit it, at no cost. A system that
@@ -108,7 +108,7 @@ int pml_listener_open(pml_conns *to, const char *host, int port, pml_listener **
   pml__conns_listened(to);
   if (!to->flush.run) { /* the first listener */
     pml__flush_init(to);
-    pml__feed_init(to);
+    pml__receive_init(to);
   }
   if (host && host[0]) r = bind_host(s, uv, host, port);
   else if ((r = bind_host(s, uv, "::", port)) == UV_EAFNOSUPPORT || r == UV_EADDRNOTAVAIL)

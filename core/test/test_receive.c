@@ -8,7 +8,7 @@
 
 static world w;
 
-TEST(feed_first_byte_of_a_package_means_stream) {
+TEST(receive_first_byte_of_a_package_means_stream) {
   begin(&w);
   net_client *c = dial(&w);
   net_send(c, "\1", 1);
@@ -27,7 +27,7 @@ TEST(feed_first_byte_of_a_package_means_stream) {
   CHECK_EQ(w.code, 0);
 }
 
-TEST(feed_other_first_byte_is_closed) {
+TEST(receive_other_first_byte_is_closed) {
   const char bad[] = {0, 6, 'a', '@', '[', 0x16, (char)0xff};
   for (size_t i = 0; i < sizeof bad; i++) {
     begin(&w);
@@ -42,7 +42,7 @@ TEST(feed_other_first_byte_is_closed) {
   }
 }
 
-TEST(feed_upgrades_byte_by_byte) {
+TEST(receive_upgrades_byte_by_byte) {
   begin(&w);
   net_client *c = dial(&w);
   const char *req = NET_UPGRADE;
@@ -59,7 +59,7 @@ TEST(feed_upgrades_byte_by_byte) {
   CHECK_EQ(w.code, PML_WS_ABNORMAL);
 }
 
-TEST(feed_frames_behind_the_upgrade_are_read) {
+TEST(receive_frames_behind_the_upgrade_are_read) {
   begin(&w);
   net_client *c = dial(&w);
   char both[512];
@@ -73,7 +73,7 @@ TEST(feed_frames_behind_the_upgrade_are_read) {
   finish(&w, c);
 }
 
-TEST(feed_plain_http_is_answered_and_closed) {
+TEST(receive_plain_http_is_answered_and_closed) {
   begin(&w);
   net_client *c = dial(&w);
   const char *req = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -87,7 +87,7 @@ TEST(feed_plain_http_is_answered_and_closed) {
   finish(&w, c);
 }
 
-TEST(feed_ws_messages_come_in_pieces) {
+TEST(receive_ws_messages_come_in_pieces) {
   begin(&w);
   net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
   char big[60000];
@@ -105,7 +105,7 @@ TEST(feed_ws_messages_come_in_pieces) {
   finish(&w, c);
 }
 
-TEST(feed_ws_close_frame_is_answered_with_its_code) {
+TEST(receive_ws_close_frame_is_answered_with_its_code) {
   begin(&w);
   net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
   net_send_frame(c, 0x88, "\x0f\xa1gone", 6);
@@ -117,7 +117,7 @@ TEST(feed_ws_close_frame_is_answered_with_its_code) {
   finish(&w, c);
 }
 
-TEST(feed_ws_close_frame_without_a_code_is_1005) {
+TEST(receive_ws_close_frame_without_a_code_is_1005) {
   begin(&w);
   net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
   net_send_frame(c, 0x88, "", 0);
@@ -127,7 +127,7 @@ TEST(feed_ws_close_frame_without_a_code_is_1005) {
   finish(&w, c);
 }
 
-TEST(feed_is_closed_for_what_on_bytes_returns) {
+TEST(receive_is_closed_for_what_on_bytes_returns) {
   begin(&w);
   net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
   w.answer = PML_ETOOBIG;
@@ -148,7 +148,7 @@ TEST(feed_is_closed_for_what_on_bytes_returns) {
   finish(&w, c);
 }
 
-TEST(feed_ws_protocol_error_is_told_in_the_close_frame) {
+TEST(receive_ws_protocol_error_is_told_in_the_close_frame) {
   begin(&w);
   net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
   net_send(c, "\x82\x01x", 3); /* not masked */
@@ -158,7 +158,7 @@ TEST(feed_ws_protocol_error_is_told_in_the_close_frame) {
   finish(&w, c);
 }
 
-TEST(feed_busy_client_does_not_keep_others_waiting) {
+TEST(receive_busy_client_does_not_keep_others_waiting) {
   begin(&w);
   net_client *busy = dial(&w), *other = dial(&w);
   char text[4096];
@@ -205,10 +205,10 @@ static void is_read_later(int err) {
   finish(&w, one);
 }
 
-TEST(feed_without_memory_reads_later) { is_read_later(ENOMEM); }
-TEST(feed_without_buffers_reads_later) { is_read_later(ENOBUFS); }
+TEST(receive_without_memory_reads_later) { is_read_later(ENOMEM); }
+TEST(receive_without_buffers_reads_later) { is_read_later(ENOBUFS); }
 
-TEST(feed_is_closed_while_it_waits_for_memory) {
+TEST(receive_is_closed_while_it_waits_for_memory) {
   int err = ENOMEM;
   net_client *c = begin_with(&w, (pml_conn_limits){.linger_ms = 50}, 1);
   net_send(c, "x", 1);
@@ -221,7 +221,7 @@ TEST(feed_is_closed_while_it_waits_for_memory) {
   finish(&w, c);
 }
 
-TEST(feed_that_cannot_read_ends_that_client_alone) {
+TEST(receive_that_cannot_read_ends_that_client_alone) {
   int err = EIO;
   begin(&w);
   net_client *bad = dial(&w), *good = dial(&w);
