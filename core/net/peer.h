@@ -1,6 +1,6 @@
 /* peer: Pomelo's package protocol on a conn: handshake, ACK, heartbeat, DATA, KICK
- * (protocol 3 to protocol 6, and protocol 8). It is the user of a conn: its hooks are given to a set
- * of conns whose owner is a pml_peer_host. */
+ * (protocol 3 to protocol 6, and protocol 8). It is the user of a conn: its hooks are given to a
+ * set of conns whose owner is a pml_peer_host. */
 #ifndef PML_NET_PEER_H
 #define PML_NET_PEER_H
 
