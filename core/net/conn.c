@@ -27,8 +27,8 @@ pml_conn *pml_conn_of_user(void *user) { return (pml_conn *)user - 1; }
 pml_loop *pml_conn_loop(pml_conn *c) { return c->s->loop; }
 void *pml_conn_owner(pml_conn *c) { return c->s->o.owner; }
 pml_net_counts *pml_conn_counts(pml_conn *c) { return &c->s->counts; }
-int pml_conn_is_ws(const pml_conn *c) { return c->state == PML__WEBSOCKET; }
-int pml_conn_closing(const pml_conn *c) { return c->closing; }
+int pml_conn_is_ws(const pml_conn *c) { return c->transport == PML__WEBSOCKET; }
+int pml_conn_closing(const pml_conn *c) { return c->life != PML__OPEN; }
 uint32_t pml_conn_age(const pml_conn *c) {
   return (uint32_t)pml_loop_now(c->s->loop) - c->accepted_ms;
 }
@@ -42,7 +42,7 @@ void pml_conn_address(pml_conn *c, char ip[46], int *port) {
   int n = sizeof a;
   ip[0] = 0;
   *port = 0;
-  if (c->gone || uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&a, &n)) return;
+  if (c->life == PML__UV_CLOSING || uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&a, &n)) return;
   if (a.ss_family == AF_INET6) {
     const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&a;
     const uint8_t *b = six->sin6_addr.s6_addr;
@@ -72,7 +72,7 @@ uint32_t pml__conn_unsent(pml_conn *c) {
 
 void pml__conn_begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful) {
   pml_conns *s = c->s;
-  c->closing = 1;
+  c->life = PML__CLOSING;
   c->why = (uint8_t)why;
   c->end_code = code;
   pml_timer_stop(s->loop, &c->timer);
@@ -82,29 +82,29 @@ void pml__conn_begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful
     c->unsent = pml__conn_unsent(c);
     pml_timer_start(s->loop, &c->timer, s->o.limits.linger_ms);
   } else {
-    c->dead = 1;
+    c->life = PML__ABANDONED;
     if (c->q) pml__outq_cut(c->q, c->q->held);
   }
   pml__conn_mark(c);
 }
 
 void pml__conn_die(pml_conn *c, pml_end why) {
-  if (!c->closing) {
+  if (c->life == PML__OPEN) {
     pml__conn_begin_close(c, why, 0, 0);
     return;
   }
-  c->dead = 1;
+  if (c->life == PML__CLOSING) c->life = PML__ABANDONED;
   pml__conn_mark(c);
 }
 
 void pml__conn_fail(pml_conn *c, int err) {
-  if (err == ETIMEDOUT && !c->dead) c->s->counts.vanished++;
+  if (err == ETIMEDOUT && c->life < PML__ABANDONED) c->s->counts.vanished++;
   pml__conn_die(c, PML_END_ERROR);
 }
 
 void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {
-  if (c->closing) return;
-  int ws = c->state == PML__WEBSOCKET, graceful = 0;
+  if (c->life != PML__OPEN) return;
+  int ws = c->transport == PML__WEBSOCKET, graceful = 0;
   if (why == PML_END_ASKED || why == PML_END_HANDSHAKE || why == PML_END_FULL) graceful = 1;
   if (why == PML_END_HEARTBEAT || why == PML_END_SLOW) {
     graceful = ws;
@@ -114,9 +114,9 @@ void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {
   }
   if (why == PML_END_PROTOCOL || why == PML_END_TOOBIG) {
     graceful = ws;
-    c->deaf = 1; /* its bytes make no sense from here on */
+    c->discard_input = 1; /* its bytes make no sense from here on */
   }
-  if (c->state == PML__UNOPENED && !c->q) graceful = 0; /* nobody has been answered yet */
+  if (c->transport == PML__UNKNOWN && !c->q) graceful = 0; /* nobody has been answered yet */
   if (graceful && ws) {
     pml_buf *b = pml_ws_frame_close(ws_code ? ws_code : PML_WS_NORMAL, NULL);
     pml__conn_put(c, b, pml_buf_slice(b));
@@ -160,9 +160,9 @@ static void on_closed(uv_handle_t *h) {
 }
 
 void pml__conn_bury(pml_conn *c) {
-  if (c->gone) return;
-  c->gone = 1;
-  if (c->known) {
+  if (c->life == PML__UV_CLOSING) return;
+  c->life = PML__UV_CLOSING;
+  if (c->ring == PML__IN_RING) {
     pml_ring_forget(c->s->ring, c->fd);
     shutdown(c->fd, SHUT_RDWR);
   }
@@ -181,18 +181,18 @@ static void on_shutdown(uv_shutdown_t *r, int status) {
 }
 
 void pml__conn_linger(pml_conn *c) {
-  if (c->eof) {
-    c->dead = 1;
+  if (c->got_eof) {
+    c->life = PML__ABANDONED;
     return;
   }
-  if (c->state == PML__WEBSOCKET && !c->deaf) return;
-  if (c->shut) return;
-  c->shut = 1;
+  if (c->transport == PML__WEBSOCKET && !c->discard_input) return;
+  if (c->sent_eof) return;
+  c->sent_eof = 1;
   uv_shutdown_t *r = pml_alloc(sizeof *r);
   r->data = c;
   if (uv_shutdown(r, pml__conn_stream(c), on_shutdown)) {
     pml_free(r);
-    c->dead = 1;
+    c->life = PML__ABANDONED;
   }
 }
 
@@ -223,12 +223,12 @@ static void lingered(pml_conn *c) {
   pml_loop *l = pml_conn_loop(c);
   const pml_conn_limits *m = &c->s->o.limits;
   uint32_t been = (uint32_t)pml_loop_now(l) - c->since_ms;
-  if (!c->dead && been < m->queue_ms && reads(c, 1)) {
+  if (c->life < PML__ABANDONED && been < m->queue_ms && reads(c, 1)) {
     uint32_t left = m->queue_ms - been;
     pml_timer_start(l, &c->timer, left < m->linger_ms ? left : m->linger_ms);
     return;
   }
-  c->dead = 1;
+  c->life = PML__ABANDONED;
   pml__conn_mark(c);
 }
 
@@ -236,7 +236,7 @@ static void on_timer(pml_timer *t) {
   pml_conn *c = PML_CONTAINER(t, pml_conn, timer);
   pml_loop *l = pml_conn_loop(c);
   const pml_conn_limits *m = &c->s->o.limits;
-  if (c->closing) {
+  if (c->life != PML__OPEN) {
     lingered(c);
     return;
   }
@@ -246,12 +246,12 @@ static void on_timer(pml_timer *t) {
     pml_timer_start(l, t, 1);
     return;
   }
-  if (c->state != PML__UNOPENED && reads(c, m->queue_soft / READS_SHARE + 1)) {
+  if (c->transport != PML__UNKNOWN && reads(c, m->queue_soft / READS_SHARE + 1)) {
     c->late = 0;
     pml_timer_start(l, t, m->queue_ms);
     return;
   }
-  pml_conn_close(c, c->state == PML__UNOPENED ? PML_END_HANDSHAKE : PML_END_SLOW, 0);
+  pml_conn_close(c, c->transport == PML__UNKNOWN ? PML_END_HANDSHAKE : PML_END_SLOW, 0);
 }
 
 /* ---- the beginning ---- */

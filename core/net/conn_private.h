@@ -22,34 +22,48 @@ typedef struct pml__write {
   size_t bytes;
 } pml__write;
 
-enum { PML__UNOPENED, PML__STREAMING, PML__WEBSOCKET };
+/* How its bytes travel, known once it is open. */
+enum { PML__UNKNOWN, PML__STREAMING, PML__WEBSOCKET };
+
+/* The life of a conn: each state is reached from those before it, never from one behind it. */
+enum {
+  PML__OPEN,      /* also before on_open */
+  PML__CLOSING,   /* what is queued is flushed, then the peer's end of the connection awaited */
+  PML__ABANDONED, /* nothing more is flushed or awaited */
+  PML__UV_CLOSING /* uv_close was called: its callback frees the conn */
+};
+
+/* Whether the kernel's ring knows the socket. */
+enum {
+  PML__NOT_IN_RING, /* not asked yet */
+  PML__IN_RING,
+  PML__RING_REFUSED /* the socket is always written to in the ordinary way */
+};
 
 /* What a send and the flush look at stands together, at the end. */
 struct pml_conn {
   uv_tcp_t tcp; /* data: the conn */
   pml_list node;
-  pml_timer timer; /* upgrade, then slow, then linger */
+  pml_timer timer; /* until it is open; then while it is slow; then while it lingers */
   pml_reader reader;
+  uint32_t accepted_ms; /* this and the next two: pml_loop_now, cut to 32 bits */
+  uint32_t since_ms;    /* when the close began */
   pml_conns *s;
-  pml_conn *next_dirty;
+  pml_conn *next_marked;
   pml__outq *q;
   int fd;
-  uint32_t accepted_ms, last_ms; /* pml_loop_now, cut; last_ms: when bytes last came */
-  uint32_t since_ms;             /* when the close began */
-  uint32_t unsent; /* bytes, when the timer was started: what progress is measured by */
+  uint32_t last_ms; /* when bytes last came */
+  uint32_t unsent;  /* bytes, when the timer was started: what progress is measured by */
   uint16_t end_code;
-  uint8_t state, why, late;
-  unsigned dirty : 1;
-  unsigned closing : 1; /* pml_conn_close or an end was seen */
-  unsigned told : 1;    /* on_end was called */
-  unsigned dead : 1;    /* nothing more to flush or wait for */
-  unsigned gone : 1;    /* uv_close was called */
-  unsigned unread : 1;  /* the system had no memory: it waits for reread */
-  unsigned eof : 1;     /* the peer sends no more */
-  unsigned shut : 1;    /* we send no more */
-  unsigned deaf : 1;    /* what comes is dropped unparsed */
-  unsigned known : 1;   /* the ring remembers the socket */
-  unsigned strange : 1; /* it cannot */
+  uint8_t life, transport, ring;
+  uint8_t why;                /* a pml_end */
+  uint8_t late;               /* how often the timer has fired without the client being blamed */
+  unsigned marked : 1;        /* it is looked at when the turn ends */
+  unsigned read_later : 1;    /* the system had no memory for a read: it waits for reread */
+  unsigned discard_input : 1; /* what comes is dropped unparsed */
+  unsigned got_eof : 1;       /* the peer sends no more */
+  unsigned sent_eof : 1;      /* the server sends no more */
+  unsigned end_reported : 1;  /* on_end was called */
 };
 
 /* conn */
@@ -91,12 +105,12 @@ static inline uv_stream_t *pml__conn_stream(pml_conn *c) { return (uv_stream_t *
 /* c is looked at when the turn ends. */
 static inline void pml__conn_mark(pml_conn *c) {
   pml_conns *s = c->s;
-  if (c->dirty || c->gone) return;
-  c->dirty = 1;
-  c->next_dirty = NULL;
-  if (!s->dirty) pml_loop_defer(s->loop, &s->flush);
-  *s->dirty_end = c;
-  s->dirty_end = &c->next_dirty;
+  if (c->marked || c->life == PML__UV_CLOSING) return;
+  c->marked = 1;
+  c->next_marked = NULL;
+  if (!s->marked) pml_loop_defer(s->loop, &s->flush);
+  *s->marked_end = c;
+  s->marked_end = &c->next_marked;
 }
 
 /* Queues a part of b. Takes one reference to b. */

@@ -24,7 +24,7 @@ pml_conns *pml_conns_new(pml_loop *l, const pml_conns_options *o) {
   s->o = *o;
   fill_limits(&s->o.limits);
   pml_list_init(&s->all);
-  s->dirty_end = &s->dirty;
+  s->marked_end = &s->marked;
   s->ring = o->limits.no_ring ? NULL : pml_ring_new();
   uv_idle_init(uv, &s->life); /* cannot fail */
   s->life.data = s;

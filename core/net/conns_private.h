@@ -32,8 +32,8 @@ struct pml_conns {
   pml_list all;
   /* Those that are looked at when the turn ends: marked by conn, flushed and settled by flush. */
   pml_task flush;
-  pml_conn *dirty, **dirty_end; /* first in, first out */
-  pml_conn *starved;            /* the system had no memory for them: they wait for retry */
+  pml_conn *marked, **marked_end; /* first in, first out */
+  pml_conn *starved;              /* the system had no memory for them: they wait for retry */
   pml_timer retry;
   pml_conn *turn[PML__FLUSHES]; /* those that are flushed now */
   pml_ring *ring;               /* NULL: none */

@@ -15,7 +15,7 @@ static void after_write(pml_conn *c, size_t n) {
   pml_conns *s = c->s;
   s->counts.bytes_out += n;
   pml__outq_pop(c->q, &s->refs, n);
-  if (!c->closing && c->q->bytes <= s->o.limits.queue_soft) {
+  if (c->life == PML__OPEN && c->q->bytes <= s->o.limits.queue_soft) {
     pml_timer_stop(s->loop, &c->timer);
     c->late = 0;
   }
@@ -28,7 +28,7 @@ static void on_written(uv_write_t *w, int status) {
   c->q->req = NULL; /* ours: a queue stays while a write is under way */
   c->q->held = 0;
   pml_free(req);
-  if (c->gone) {
+  if (c->life == PML__UV_CLOSING) {
     pml__conn_queue_done(c);
     return;
   }
@@ -37,7 +37,7 @@ static void on_written(uv_write_t *w, int status) {
     return;
   }
   after_write(c, n);
-  if (c->q->count || c->closing) pml__conn_mark(c);
+  if (c->q->count || c->life != PML__OPEN) pml__conn_mark(c);
   pml__conn_queue_done(c);
   pml_refs_settle(&c->s->refs);
 }
@@ -73,8 +73,8 @@ static void on_retry(pml_timer *t) {
   pml_conns *s = PML_CONTAINER(t, pml_conns, retry);
   while (s->starved) {
     pml_conn *c = s->starved;
-    s->starved = c->next_dirty;
-    c->dirty = 0;
+    s->starved = c->next_marked;
+    c->marked = 0;
     pml__conn_mark(c);
   }
 }
@@ -83,9 +83,9 @@ static void on_retry(pml_timer *t) {
  * counts as dirty, so that nobody buries it. */
 static void starve(pml_conn *c) {
   pml_conns *s = c->s;
-  if (c->dirty) return;
-  c->dirty = 1;
-  c->next_dirty = s->starved;
+  if (c->marked) return;
+  c->marked = 1;
+  c->next_marked = s->starved;
   s->starved = c;
   if (!pml_timer_running(&s->retry)) pml_timer_start(s->loop, &s->retry, PML__RETRY_MS);
 }
@@ -141,10 +141,10 @@ static int ring_add(pml_conn *c) {
   const uint8_t *p;
   size_t n = 0;
   for (uint32_t i = 0; i < q->count && n <= PML__OUTQ_TOGETHER; i++) n += pml__outq_at(q, i)->len;
-  if (n > PML__OUTQ_TOGETHER || c->strange) return 0;
-  if (!c->known && !(c->known = pml_ring_remember(s->ring, c->fd) != 0)) {
-    c->strange = 1;
-    return 0;
+  if (n > PML__OUTQ_TOGETHER || c->ring == PML__RING_REFUSED) return 0;
+  if (c->ring == PML__NOT_IN_RING) {
+    c->ring = pml_ring_remember(s->ring, c->fd) ? PML__IN_RING : PML__RING_REFUSED;
+    if (c->ring == PML__RING_REFUSED) return 0;
   }
   if (q->count > 1 && s->used + n > PML__SCRATCH) ring_run(s);
   if (q->count == 1) {
@@ -171,33 +171,33 @@ static int ring_add(pml_conn *c) {
 
 /* End of turn for one connection: the only place where on_end and uv_close are called. */
 static void settle(pml_conn *c) {
-  if (c->closing && !c->told) {
+  if (c->life != PML__OPEN && !c->end_reported) {
     pml_conns *s = c->s;
-    c->told = 1;
+    c->end_reported = 1;
     pml__conn_count_end(c);
     s->o.hooks.on_end(c, c->why, c->end_code);
   }
-  if (c->closing && !c->dead && !c->q) pml__conn_linger(c);
+  if (c->life == PML__CLOSING && !c->q) pml__conn_linger(c);
   /* What died meanwhile stands in the list again: it is buried from there. */
-  if (c->dead && !c->dirty) pml__conn_bury(c);
+  if (c->life >= PML__ABANDONED && !c->marked) pml__conn_bury(c);
 }
 
 static void flush_all(pml_task *t) {
   pml_conns *s = PML_CONTAINER(t, pml_conns, flush);
   pml_conn **turn = s->turn;
   unsigned n = 0;
-  for (; s->dirty && n < PML__FLUSHES; n++) {
-    turn[n] = s->dirty;
-    s->dirty = turn[n]->next_dirty;
-    turn[n]->dirty = 0;
+  for (; s->marked && n < PML__FLUSHES; n++) {
+    turn[n] = s->marked;
+    s->marked = turn[n]->next_marked;
+    turn[n]->marked = 0;
   }
-  if (!s->dirty) s->dirty_end = &s->dirty;
+  if (!s->marked) s->marked_end = &s->marked;
   int together = s->ring && n >= PML__RING_FROM;
   for (unsigned i = 0; i < n; i++) {
     pml_conn *c = turn[i];
     if (i + 4 < n) __builtin_prefetch(&turn[i + 4]->s);
     if (i + 2 < n && turn[i + 2]->q) __builtin_prefetch(turn[i + 2]->q); /* fetched just before */
-    if (c->dead || !c->q || c->q->req || !c->q->count) continue;
+    if (c->life >= PML__ABANDONED || !c->q || c->q->req || !c->q->count) continue;
     if (together && ring_add(c)) continue;
     if (together) ring_run(s); /* the scratch is one */
     flush(c);
@@ -206,7 +206,7 @@ static void flush_all(pml_task *t) {
   for (unsigned i = 0; i < n; i++) settle(turn[i]);
   pml_refs_settle(&s->refs);
   /* Those left over come before those marked meanwhile. */
-  if (s->dirty) pml_loop_defer(s->loop, &s->flush);
+  if (s->marked) pml_loop_defer(s->loop, &s->flush);
 }
 
 void pml__flush_init(pml_conns *s) {
@@ -256,14 +256,14 @@ void pml__conn_queued(pml_conn *c) {
 }
 
 void pml_conn_send(pml_conn *c, pml_buf *frame) {
-  if (c->closing || c->state == PML__UNOPENED) return;
+  if (c->life != PML__OPEN || c->transport == PML__UNKNOWN) return;
   pml__conn_put(c, pml_refs_take(&c->s->refs, frame),
-                c->state == PML__WEBSOCKET ? pml_frame_ws(frame) : pml_frame_package(frame));
+                c->transport == PML__WEBSOCKET ? pml_frame_ws(frame) : pml_frame_package(frame));
   pml__conn_queued(c);
 }
 
 void pml_conn_send_ws(pml_conn *c, uint8_t op, pml_buf *payload) {
-  if (c->closing || c->state != PML__WEBSOCKET) return;
+  if (c->life != PML__OPEN || c->transport != PML__WEBSOCKET) return;
   uint8_t head[10];
   pml_writer w = {0};
   pml_writer_put(&w, head, pml_ws_frame_write_head(head, op, 1, payload->len));
@@ -274,7 +274,7 @@ void pml_conn_send_ws(pml_conn *c, uint8_t op, pml_buf *payload) {
 }
 
 void pml_conn_ping(pml_conn *c) {
-  if (c->closing || c->state != PML__WEBSOCKET) return;
+  if (c->life != PML__OPEN || c->transport != PML__WEBSOCKET) return;
   pml_buf *b = pml_ws_frame_control(PML_WS_PING, NULL, 0);
   pml__conn_put(c, b, pml_buf_slice(b));
   c->s->counts.pings++;

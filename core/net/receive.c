@@ -10,24 +10,24 @@
 static int on_opened(int is_ws, void *ud) {
   pml_conn *c = ud;
   pml_conns *s = c->s;
-  c->state = is_ws ? PML__WEBSOCKET : PML__STREAMING;
+  c->transport = is_ws ? PML__WEBSOCKET : PML__STREAMING;
   s->o.hooks.on_open(c);
-  if (!c->closing) pml_timer_stop(s->loop, &c->timer);
+  if (c->life == PML__OPEN) pml_timer_stop(s->loop, &c->timer);
   c->late = 0;
-  return c->deaf ? PML_ECLOSED : 0;
+  return c->discard_input ? PML_ECLOSED : 0;
 }
 
 static int on_piece(int kind, pml_slice bytes, int fin, void *ud) {
   pml_conn *c = ud;
-  int r = c->closing ? 0 : c->s->o.hooks.on_bytes(c, kind, bytes, fin);
+  int r = c->life == PML__OPEN ? c->s->o.hooks.on_bytes(c, kind, bytes, fin) : 0;
   if (r == PML_ETOOBIG) pml_conn_close(c, PML_END_TOOBIG, PML_WS_TOO_BIG);
   else if (r) pml_conn_close(c, PML_END_PROTOCOL, PML_WS_PROTOCOL);
-  return c->deaf ? PML_ECLOSED : 0; /* a closing one is read on, for its close frame */
+  return c->discard_input ? PML_ECLOSED : 0; /* a closing one is read on, for its close frame */
 }
 
 static int on_reply(pml_buf *block, void *ud) {
   pml_conn *c = ud;
-  if (c->closing) {
+  if (c->life != PML__OPEN) {
     pml_buf_unref(block);
     return 0;
   }
@@ -44,8 +44,8 @@ static void on_refused(pml_buf *answer, void *ud) {
 
 static void on_close_frame(uint16_t code, pml_buf *answer, void *ud) {
   pml_conn *c = ud;
-  c->deaf = 1;
-  if (c->closing) {
+  c->discard_input = 1;
+  if (c->life != PML__OPEN) {
     pml_buf_unref(answer);
     pml__conn_mark(c);
     return;
@@ -57,11 +57,11 @@ static void on_close_frame(uint16_t code, pml_buf *answer, void *ud) {
 static void feed(pml_conn *c, uint8_t *p, size_t n) {
   static const pml_reader_hooks hooks = {on_opened, on_piece, on_reply, on_refused, on_close_frame};
   /* One that is closing is read on for its close frame only. */
-  if (c->deaf || (c->closing && c->state != PML__WEBSOCKET)) return;
+  if (c->discard_input || (c->life != PML__OPEN && c->transport != PML__WEBSOCKET)) return;
   int r = pml_reader_feed(&c->reader, p, n, c->s->o.limits.ws_frame_max, &hooks, c);
   if (!r || r == PML_ECLOSED) return;
-  if (c->closing) {
-    c->deaf = 1;
+  if (c->life != PML__OPEN) {
+    c->discard_input = 1;
     pml__conn_mark(c);
   } else {
     pml_conn_close(c, r == PML_ETOOBIG ? PML_END_TOOBIG : PML_END_PROTOCOL, c->reader.code);
@@ -69,20 +69,20 @@ static void feed(pml_conn *c, uint8_t *p, size_t n) {
 }
 
 static void on_eof(pml_conn *c) {
-  c->eof = 1;
-  if (c->closing) {
+  c->got_eof = 1;
+  if (c->life != PML__OPEN) {
     pml__conn_mark(c);
     return;
   }
   /* It may still read: what is queued is flushed. */
-  pml__conn_begin_close(c, PML_END_PEER, c->state == PML__WEBSOCKET ? PML_WS_ABNORMAL : 0,
+  pml__conn_begin_close(c, PML_END_PEER, c->transport == PML__WEBSOCKET ? PML_WS_ABNORMAL : 0,
                         c->q != NULL);
 }
 
 /* A system without memory for a read keeps what came: it is asked again a little later. */
 static void starve(pml_conn *c) {
   pml_conns *s = c->s;
-  c->unread = 1;
+  c->read_later = 1;
   if (!pml_timer_running(&s->reread)) pml_timer_start(s->loop, &s->reread, PML__RETRY_MS);
 }
 
@@ -90,9 +90,9 @@ static void on_reread(pml_timer *t) {
   pml_conns *s = PML_CONTAINER(t, pml_conns, reread);
   for (pml_list *n = s->all.next; n != &s->all; n = n->next) {
     pml_conn *c = PML_CONTAINER(n, pml_conn, node);
-    if (!c->unread) continue;
-    c->unread = 0;
-    if (!c->gone && pml__receive_start(c)) pml__conn_die(c, PML_END_ERROR);
+    if (!c->read_later) continue;
+    c->read_later = 0;
+    if (c->life != PML__UV_CLOSING && pml__receive_start(c)) pml__conn_die(c, PML_END_ERROR);
   }
 }
 
@@ -111,12 +111,12 @@ static void on_readable(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
   pml_conns *s = c->s;
   (void)n;
   (void)buf;
-  if (c->gone) return;
+  if (c->life == PML__UV_CLOSING) return;
   ssize_t got = recv(c->fd, s->read, sizeof s->read, MSG_DONTWAIT);
   if (got > 0) {
     c->last_ms = (uint32_t)pml_loop_now(s->loop);
     s->counts.bytes_in += (size_t)got;
-    if (!c->dead) feed(c, s->read, (size_t)got);
+    if (c->life < PML__ABANDONED) feed(c, s->read, (size_t)got);
     return;
   }
   int err = got < 0 ? errno : 0;

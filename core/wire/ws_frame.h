@@ -49,10 +49,10 @@ typedef struct {
   uint8_t in_payload, ctl_op, fin;
   uint8_t mask[4], mask_at;
   uint64_t left; /* private: payload bytes of this frame to come */
-  pml_utf8 utf8;
-  uint8_t *ctl; /* private: a cut control payload, owned; NULL when idle */
-  uint8_t nctl;
+  pml_utf8 utf8; /* private */
   uint16_t code; /* read-only: after an error, the close code to send */
+  uint8_t nctl;  /* private: bytes in ctl */
+  uint8_t *ctl;  /* private: a cut control payload, owned; NULL when idle */
 } pml_ws_frame;
 
 /* Unmasks bytes in place. 0, or PML_EPROTO (p->code says which close code:
