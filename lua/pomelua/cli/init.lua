@@ -27,7 +27,7 @@ Commands:
   init DIR         writes a small game
   test [DIR]       runs the specs of a game
   run SCRIPT       runs a script outside of any server: a bot, a tool
-  start [DIR]      runs the servers of the app in DIR, the current folder when left out
+  start [DIR]      runs the servers of the app in DIR (default: the current folder)
   list             shows the servers of the program that runs in this folder
   reload [MODULE]  loads changed scripts in every server
   add KEY=VALUE    starts one more server
@@ -35,10 +35,10 @@ Commands:
   kill [ID]        ends servers without their lifecycle
   restart ID       stops servers and starts them again
   console [ID]     a Lua prompt inside a server
-  bench            loads a server with clients and says what it did
+  bench            connects many clients to a server and reports figures
 
 Options:
-  --help        this text; after a command, what that command takes
+  --help        this text; after a command, its options
   --version     the version
 ]]
 
@@ -50,9 +50,10 @@ process, until SIGTERM or SIGINT.
 
 Options:
   -d DIR             the same as DIR
-  --env NAME         the environment of the config files; else NODE_ENV, else development
-  --only ID[,ID...]  these servers alone
-  --log-level LEVEL  debug, info, warn or error; info when left out
+  --env NAME         the environment of the config files (default: NODE_ENV, or
+                     development)
+  --only ID[,ID...]  only these servers
+  --log-level LEVEL  debug, info, warn or error (default: info)
   --log-json         the log as one JSON object per line
   --help             this text
 ]]
