@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 typedef struct pml_list {
-  struct pml_list *next, *prev; /* private */
+  struct pml_list *next, *prev; /* read-only: for walks */
 } pml_list;
 
 static inline void pml_list_init(pml_list *l) { l->next = l->prev = l; }

@@ -110,7 +110,7 @@ static int l_read_file(lua_State *L) {
   int fd = open_file(path, most);
   int wrong = fd < 0 ? errno : read_whole(fd, &out, most);
   if (fd >= 0) close(fd);
-  if (!wrong) lua_pushlstring(L, out.b ? (const char *)out.b->data : "", out.len);
+  if (!wrong) lua_pushlstring(L, out.len ? (const char *)pml_writer_at(&out, 0) : "", out.len);
   pml_writer_drop(&out);
   if (!wrong) return 1;
   lua_pushnil(L);

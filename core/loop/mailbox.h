@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 typedef struct pml_mail {
-  struct pml_mail *next; /* private once posted */
+  struct pml_mail *next; /* the poster's, for a chain, until it is posted */
   size_t bytes;          /* public: what it weighs against the limit */
 } pml_mail;
 

@@ -22,6 +22,8 @@ local libraries = {
   ["^lua.*%.h$"] = { "^script/", "^bind/", "^main%." },
 }
 
+local graphs = require "spec.support.graph"
+
 local function includes_of(path)
   local own, outside = {}, {}
   for line in io.lines(path) do
@@ -88,16 +90,16 @@ describe("the layers of core/", function()
   end)
 
   it("have no circles among headers", function()
-    local state = {}
-    local function visit(file, trail)
-      if state[file] == "done" then return end
-      assert(state[file] == nil, "circle: " .. trail .. file)
-      state[file] = "open"
-      for _, inc in ipairs(graph[file] or {}) do
-        if inc:match("%.h$") then visit(inc, trail .. file .. " -> ") end
+    local headers = {}
+    for file, list in pairs(graph) do
+      if file:match("%.h$") then
+        headers[file] = {}
+        for _, inc in ipairs(list) do
+          if inc:match("%.h$") then headers[file][inc] = "includes" end
+        end
       end
-      state[file] = "done"
     end
-    for file in pairs(graph) do if file:match("%.h$") then visit(file, "") end end
+    local found = graphs.circle(headers)
+    assert(not found, found)
   end)
 end)

@@ -16,6 +16,8 @@ local may = {
   top = { "base", "run", "live", "app" },
 }
 
+local graph = require "spec.support.graph"
+
 local function read(path)
   local f = assert(io.open(path))
   local text = f:read("*a")
@@ -50,15 +52,12 @@ local function file_of(module)
   return exists("lua/pomelua/" .. stem .. ".lua") and stem .. ".lua" or stem .. "/init.lua"
 end
 
--- What a file requires, wherever in it that stands: {file, n, line}. The word in a text or in a
--- comment does not count.
+-- What a file requires, wherever in it that stands: {file, n, line}.
 local function requires_of(file)
-  local list, n = {}, 0
-  for line in (read("lua/pomelua/" .. file) .. "\n"):gmatch("(.-)\n") do
-    n = n + 1
-    local before, module = line:match("^([^\"']*)%f[%w_]require%s*%(?%s*[\"'](pomelua[%w_.]*)")
-    if module and module ~= "pomelua.core" and not before:find("%-%-") then
-      list[#list + 1] = { file = file_of(module), n = n, line = line }
+  local list = {}
+  for _, r in ipairs(graph.requires_in(read("lua/pomelua/" .. file), "pomelua")) do
+    if r.module ~= "pomelua.core" then
+      list[#list + 1] = { file = file_of(r.module), n = r.n, line = r.line }
     end
   end
   return list
@@ -70,20 +69,20 @@ local function contains(list, value)
 end
 
 describe("the files of lua/pomelua", function()
-  local graph, count = {}, 0
+  local requires, count = {}, 0
   for _, file in ipairs(sources()) do
-    graph[file] = requires_of(file)
-    count = count + #graph[file]
+    requires[file] = requires_of(file)
+    count = count + #requires[file]
   end
 
   it("require only what their folder may know", function()
     local wrong = {}
-    for file, list in pairs(graph) do
+    for file, list in pairs(requires) do
       local layer = layer_of(file)
       assert(may[layer], "which folder is " .. file .. " in?")
       for _, one in ipairs(list) do
         local other = one.file
-        assert(graph[other], file .. " requires what is not there: " .. other)
+        assert(requires[other], file .. " requires what is not there: " .. other)
         local to = layer_of(other)
         if to ~= layer and not contains(may[layer], to) then
           wrong[#wrong + 1] = file .. " must not require " .. other
@@ -96,21 +95,19 @@ describe("the files of lua/pomelua", function()
   end)
 
   it("require nothing in a circle", function()
-    local state = {}
-    local function visit(file, trail)
-      if state[file] == "done" then return end
-      assert(state[file] == nil, "circle: " .. trail .. file)
-      state[file] = "open"
-      for _, one in ipairs(graph[file]) do visit(one.file, trail .. file .. " -> ") end
-      state[file] = "done"
+    local edges = {}
+    for file, list in pairs(requires) do
+      edges[file] = {}
+      for _, one in ipairs(list) do edges[file][one.file] = "line " .. one.n end
     end
-    for file in pairs(graph) do visit(file, "") end
+    local found = graph.circle(edges)
+    assert(not found, found)
   end)
 
   -- A require inside of a function hides what a file stands on.
   it("require at their top", function()
     local wrong = {}
-    for file, list in pairs(graph) do
+    for file, list in pairs(requires) do
       for _, one in ipairs(list) do
         if one.line:find("^%s") then
           wrong[#wrong + 1] = ("%s:%d: %s"):format(file, one.n, one.line)

@@ -76,6 +76,19 @@ local function none(wrong)
   assert(#wrong == 0, "\n" .. table.concat(wrong, "\n"))
 end
 
+-- Files that are too long still, or hold such a function, and what they become.
+local long_still = {
+  ["core/bind/budget.c"] = "states apart from the watching thread",
+  ["core/bind/json.c"] = "reading and writing apart",
+  ["core/bind/l_node.c"] = "l_node, l_member, l_timer, l_request, l_rpc",
+  ["core/bind/l_virtual.c"] = "l_virtual, virtual_client, virtual_bus",
+  ["core/node/node.c"] = "its counters are tables of its parts",
+  ["core/script/budget.c"] = "states apart from the watching thread",
+  ["core/script/json.c"] = "reading and writing apart",
+  ["core/tools/load.c"] = "tools/load/",
+  ["lua/pomelua/live/reload.lua"] = "plan, check, swap, reload, census",
+}
+
 describe("the C sources", function()
   it("call Lua through one door, script/call.c", function()
     local wrong = {}
@@ -217,6 +230,39 @@ describe("the C sources", function()
         if line:find("\t") or line:find("%s$") then wrong[#wrong + 1] = at .. "blanks" end
       end
     end
+    none(wrong)
+  end)
+
+  it("have functions of at most 60 lines", function()
+    local wrong = {}
+    for _, path in ipairs(sources("*.c")) do
+      local from, head
+      for n, line in lines(read(path)) do
+        if line:find("^[%w_].*[(]") then from, head = n, line end
+        if line == "}" and from then
+          if n - from >= 60 and not long_still[path] then
+            wrong[#wrong + 1] = ("%s:%d: %d lines: %s"):format(path, from, n - from + 1, head)
+          end
+          from = nil
+        end
+      end
+    end
+    none(wrong)
+  end)
+end)
+
+describe("a file", function()
+  it("of the core, the Lua half or the tools has at most 500 lines", function()
+    local wrong = {}
+    local list = files("lua tools bench", "*.lua")
+    for _, path in ipairs(sources("*.[ch]")) do list[#list + 1] = path end
+    for _, path in ipairs(list) do
+      local _, n = read(path):gsub("\n", "\n")
+      if n > 500 and not long_still[path] then
+        wrong[#wrong + 1] = ("%s: %d lines"):format(path, n)
+      end
+    end
+    assert(#list > 150, "files are somewhere else: change this spec")
     none(wrong)
   end)
 end)
