@@ -13,12 +13,14 @@ describe("pomelua start", function()
 
   for text, args in pairs {
     ["start: unknown option --foo (see: pomelua start --help)"] = { "--foo" },
-    ["start: --env needs a value"] = { "--env" },
-    ["start: --only needs a value"] = { "--only", "--log-json" },
-    ["start: --log-json takes no value"] = { "--log-json=1" },
+    ["start: --env needs a value (see: pomelua start --help)"] = { "--env" },
+    ["start: --only needs a value (see: pomelua start --help)"] = { "--only", "--log-json" },
+    ["start: --log-json takes no value (see: pomelua start --help)"] = { "--log-json=1" },
     ["start: --log-level must be debug, info, warn or error, got \"loud\""] = {
       "--log-level", "loud" },
-    ["start: give one folder, not \"b\" as well"] = { "a", "b" },
+    ["start: give one folder, not \"a\" and \"b\" (see: pomelua start --help)"] = { "a", "b" },
+    ["start: give one folder, not \"b\" and \"a\" (see: pomelua start --help)"] = {
+      "a", "-d", "b" },
   } do
     it("refuses: " .. text, function()
       local options, message = cli.parse_start(args)

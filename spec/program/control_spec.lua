@@ -85,6 +85,24 @@ describe("the tools of a running program", function()
     assert.matches("there is no such folder", tool.err)
   end)
 
+  it("take the folder as start does, or are run in it", function()
+    local function run(cwd, ...)
+      local path = require("luv").fs_realpath(net.built("pomelua"))
+      local tool = net.spawn(path, { ... }, { cwd = cwd })
+      return tool:waitExit(app.patience), tool.out .. tool.err
+    end
+    for _, args in ipairs { { "/", "list", server.dir }, { server.dir, "list", "." },
+      { server.dir, "list" }, { "/", "restart", server.dir, "chat-1" } } do
+      local code, text = run(unpack(args))
+      assert.equal(0, code, text)
+      assert.matches("chat-1", text, 1, true)
+    end
+    local code, text = run("/", "stop", server.dir)
+    assert.equal(0, code)
+    assert.equal("stopping\n", text)
+    assert.equal(0, (server.process:waitExit(app.patience)))
+  end)
+
   it("add a server, which gets its share of the messages", function()
     assert.equal(1, (pomelua(nil, "add", "id=x", "serverType=chat", "port=none")))
     local code, out = pomelua(nil, "add", "id=chat-2", "serverType=chat", "host=127.0.0.1")

@@ -11,6 +11,7 @@ local json_file = require "pomelua.base.json_file"
 local library = require "pomelua.cli.library"
 local misplaced = require "pomelua.config.misplaced"
 local missing = require "pomelua.app.unsupported"
+local options = require "pomelua.cli.options"
 local run_script = require "pomelua.cli.run"
 local run_test = require "pomelua.cli.test"
 local sockets = require "pomelua.cli.sockets"
@@ -27,8 +28,8 @@ Commands:
   init DIR         writes a small game
   test [DIR]       runs the specs of a game
   run SCRIPT       runs a script outside of any server: a bot, a tool
-  start [DIR]      runs the servers of the app in DIR (default: the current folder)
-  list             shows the servers of the program that runs in this folder
+  start [DIR]      runs the servers of the app in DIR
+  list [DIR]       shows the servers of the program that runs in DIR
   reload [MODULE]  loads changed scripts in every server
   add KEY=VALUE    starts one more server
   stop [ID]        stops the program in order, or some servers
@@ -36,6 +37,9 @@ Commands:
   restart ID       stops servers and starts them again
   console [ID]     a Lua prompt inside a server
   bench            connects many clients to a server and reports figures
+
+DIR is the folder of the app, the current one when left out; commands that take an ID or a MODULE
+take it, too: pomelua stop DIR chat-1, or -d DIR.
 
 Options:
   --help        this text; after a command, its options
@@ -64,67 +68,41 @@ local function fail(status, text)
 end
 
 -- What keeps a program from starting: with --log-json it is a line of the log.
-local function fail_start(options, text)
-  if not options.json then return fail(1, text) end
+local function fail_start(given, text)
+  if not given.json then return fail(1, text) end
   io.stderr:write(('{"time":"%s","level":"error","server":"","msg":%s}\n'):format(
     os.date("!%Y-%m-%dT%H:%M:%S.000Z"), core.encode(text) or '""'))
   return 1
 end
 
-local value_options = {
-  ["--env"] = "env", ["--only"] = "only", ["--log-level"] = "level",
-  ["-d"] = "folder", ["--directory"] = "folder",
+local takes = {
+  values = {
+    ["--env"] = "env", ["--only"] = "only", ["--log-level"] = "level",
+    ["-d"] = "dir", ["--directory"] = "dir",
+  },
+  flags = { ["--log-json"] = "json", ["--help"] = "help", ["-h"] = "help" },
 }
-local flag_options = { ["--log-json"] = "json", ["--help"] = "help", ["-h"] = "help" }
 local levels = { debug = true, info = true, warn = true, error = true }
 
 ---The arguments of `start`.
 ---@param args string[] without the command itself
----@return table|nil options dir, env, only (list), level, json, help
+---@return table|nil given dir, env, only (list), level, json, help
 ---@return string|nil message
 function cli.parse_start(args)
-  local options = {}
-  local i = 1
-  while i <= #args do
-    local word = args[i]
-    local name, value = word:match("^(%-%-[%w%-]+)=(.*)$")
-    name = name or word
-    if value_options[name] then
-      if not value then
-        i = i + 1
-        value = args[i]
-      end
-      if not value or value == "" or value:sub(1, 2) == "--" then
-        return nil, ("start: %s needs a value"):format(name)
-      end
-      options[value_options[name]] = value
-    elseif flag_options[name] then
-      if value then return nil, ("start: %s takes no value"):format(name) end
-      options[flag_options[name]] = true
-    elseif word:sub(1, 1) == "-" then
-      return nil, ("start: unknown option %s (see: pomelua start --help)"):format(name)
-    elseif options.dir then
-      return nil, ("start: give one folder, not %q as well"):format(word)
-    else
-      options.dir = word
-    end
-    i = i + 1
-  end
-  if options.folder and options.dir then
-    return nil, ("start: give one folder, not %q and %q"):format(options.folder, options.dir)
-  end
-  options.dir, options.folder = options.folder or options.dir, nil
-  if options.level and not levels[options.level] then
+  local given, message = options.parse(args, takes)
+  if given then given, message = options.only_folder(given) end
+  if not given then return nil, ("start: %s (see: pomelua start --help)"):format(message) end
+  if given.level and not levels[given.level] then
     return nil, ("start: --log-level must be debug, info, warn or error, got %q")
-      :format(options.level)
+      :format(given.level)
   end
-  if options.only then
+  if given.only then
     local ids = {}
-    for id in options.only:gmatch("[^,]+") do ids[#ids + 1] = id end
+    for id in given.only:gmatch("[^,]+") do ids[#ids + 1] = id end
     if #ids == 0 then return nil, "start: --only needs the ids of servers, ID[,ID...]" end
-    options.only = ids
+    given.only = ids
   end
-  return options
+  return given
 end
 
 -- An entry with what its thread is told.
@@ -165,17 +143,17 @@ local function unfit_path(base)
 end
 
 ---Everything core.run needs, from an app's folder.
----@param options table of parse_start
+---@param given table of parse_start
 ---@return table|nil run
 ---@return string|nil message one line
-function cli.prepare(options)
-  local dir = options.dir or "."
+function cli.prepare(given)
+  local dir = given.dir or "."
   local base = files.named(dir)
   if not base or not files.is_folder(base) then return nil, dir .. ": there is no such folder" end
   if not files.exists(base .. "/app.lua") then
     return nil, dir .. ": there is no app.lua in this folder"
   end
-  local env = options.env or os.getenv("NODE_ENV")
+  local env = given.env or os.getenv("NODE_ENV")
   if not env or env == "" then env = "development" end
   if files.exists(base .. "/.luarc.json") then library.link(base) end
   local told = unfit_path(base)
@@ -189,31 +167,31 @@ function cli.prepare(options)
   web, message = config.web(base, env)
   if message then return nil, message end
   local list
-  list, message = members(base, env, servers, options.only)
+  list, message = members(base, env, servers, given.only)
   if not list then return nil, message end
   local run = {
-    base = base, servers = list, level = options.level or "info", json = options.json or false,
-    web = not options.only and web or nil, notices = table.concat(warnings, "\n"),
+    base = base, servers = list, level = given.level or "info", json = given.json or false,
+    web = not given.only and web or nil, notices = table.concat(warnings, "\n"),
     name = base:match("[^/]*$"), entries = servers,
   }
   -- For pomelua.members: what `add` was given, checked; what the thread of a server is told.
   run.checked = config.added
-  function run.member(entry, known) return member_of(base, env, known, options.only, entry) end
+  function run.member(entry, known) return member_of(base, env, known, given.only, entry) end
   run.control = control.new(run)
   run.control.path = ("%s/.pomelua/%d.sock"):format(files.absolute(base), core.pid())
   return run
 end
 
 local function start(args)
-  local options, message = cli.parse_start(args)
-  if not options then return fail(2, message) end
-  if options.help then
+  local given, message = cli.parse_start(args)
+  if not given then return fail(2, message) end
+  if given.help then
     io.stdout:write(HELP_START)
     return 0
   end
   local run
-  run, message = cli.prepare(options)
-  if not run then return fail_start(options, message) end
+  run, message = cli.prepare(given)
+  if not run then return fail_start(given, message) end
   sockets.sweep(run.base)
   return core.run(run)
 end

@@ -2,6 +2,7 @@
 local core = require "pomelua.core"
 local json = require "pomelua.base.json"
 local line_input = require "pomelua.cli.line"
+local options = require "pomelua.cli.options"
 local sockets = require "pomelua.cli.sockets"
 
 local tools = {}
@@ -11,31 +12,31 @@ local LINE = 65536 -- bytes of a question that a program takes, its end included
 
 local HELP = {
   list = [[
-Usage: pomelua list [options]
+Usage: pomelua list [DIR] [options]
 
-Shows the servers of the program that runs in this folder. One that is stuck is shown as
+Shows the servers of the program that runs in DIR. One that is stuck is shown as
 not answering after 2 s, and one that failed to start with its reason.
 
 Options:
   --counters   also what each server has counted, but zeros
 ]],
   stop = [[
-Usage: pomelua stop [ID...] [options]
+Usage: pomelua stop [DIR] [ID...] [options]
 
 Stops the program in order, or only these servers of it.
 ]],
   kill = [[
-Usage: pomelua kill [ID...] [options]
+Usage: pomelua kill [DIR] [ID...] [options]
 
 Ends servers without their lifecycle; all of them when no ID is given.
 ]],
   restart = [[
-Usage: pomelua restart ID... [options]
+Usage: pomelua restart [DIR] ID... [options]
 
 Stops these servers and starts them again.
 ]],
   add = [[
-Usage: pomelua add KEY=VALUE... [options]
+Usage: pomelua add [DIR] KEY=VALUE... [options]
 
 Starts one more server in the running program. Keys are those of config/servers.json;
 id and serverType are needed, clientPort too for a frontend:
@@ -44,7 +45,7 @@ A value is text (zone=007 stays 007), but port, clientPort and max-connections a
 and the words true and false are what they say. KEY:=JSON gives any value: weight:=3
 ]],
   reload = [[
-Usage: pomelua reload [MODULE...] [options]
+Usage: pomelua reload [DIR] [MODULE...] [options]
 
 Loads changed scripts in every server, one after the other, up to the first refusal.
 MODULE: chat.chatHandler, app.util.version, …; everything that changed when left out.
@@ -54,7 +55,7 @@ Options:
   --force      also when routes would vanish
 ]],
   console = [[
-Usage: pomelua console [ID] [options]
+Usage: pomelua console [DIR] [ID] [options]
 
 A Lua prompt inside a running server; the first one when no ID is given. `app` is its app.
 The server must allow it: app:set("serverConfig", { console = true }).
@@ -64,7 +65,8 @@ The server must allow it: app:set("serverConfig", { console = true }).
 local COMMON = [[
 
 Options:
-  -d DIR       the app's folder, the current one when left out
+  -d DIR       the app's folder, the current one when left out; DIR alone is the same: a word with
+               a slash, or the name of a folder with an app in it
   --pid PID    which program, when several run there
   --json       the answers as they came, one JSON object per line
   --help       this text
@@ -76,36 +78,38 @@ local function fail(status, text)
 end
 
 local values = { ["-d"] = "dir", ["--directory"] = "dir", ["--pid"] = "pid" }
-local flags = {
-  ["--json"] = "json", ["--help"] = "help", ["-h"] = "help",
-  ["--dry-run"] = "dry", ["--force"] = "force", ["-f"] = "force", ["--counters"] = "counters",
+local OWN = { -- flags of one command
+  list = { ["--counters"] = "counters" },
+  reload = { ["--dry-run"] = "dry", ["--force"] = "force", ["-f"] = "force" },
 }
 
----@return table|nil options dir, pid, json, help, dry, force, counters; the rest by number
----@return string|nil message
-function tools.parse(args)
-  local options, i = {}, 1
-  while i <= #args do
-    local word = args[i]
-    if values[word] then
-      i = i + 1
-      if not args[i] then return nil, word .. " needs a value" end
-      options[values[word]] = args[i]
-    elseif flags[word] then
-      options[flags[word]] = true
-    elseif word:sub(1, 1) == "-" then
-      return nil, "unknown option " .. word
-    else
-      options[#options + 1] = word
-    end
-    i = i + 1
-  end
-  return options
+local function takes(name)
+  local flags = { ["--json"] = "json", ["--help"] = "help", ["-h"] = "help" }
+  for flag, field in pairs(OWN[name] or {}) do flags[flag] = field end
+  return { values = values, flags = flags }
 end
 
-local function find(options)
-  local dir = options.dir or "."
-  local live, message = sockets.live(dir, options.pid)
+-- What the words of a command are, but for the folder; nil: it has no others.
+local WORDS = {
+  stop = "the id of a server", kill = "the id of a server", restart = "the id of a server",
+  console = "the id of a server", reload = "a module", add = "KEY=VALUE",
+}
+
+---The arguments of one of the commands.
+---@param name string of the command
+---@param args string[]
+---@return table|nil given dir, pid, json, help, dry, force, counters; ids and the like by number
+---@return string|nil message
+function tools.parse(name, args)
+  local given, message = options.parse(args, takes(name))
+  if not given or given.help then return given, message end
+  if WORDS[name] then return options.folder_among(given, WORDS[name]) end
+  return options.only_folder(given)
+end
+
+local function find(given)
+  local dir = given.dir or "."
+  local live, message = sockets.live(dir, given.pid)
   if not live then return nil, message end
   if #live == 0 then return nil, "no pomelua runs in " .. dir end
   if #live > 1 then
@@ -118,8 +122,8 @@ local function find(options)
 end
 
 -- Asks; each(reply) for every line. Whether the last said so, and the message.
-local function ask(options, question, each)
-  local path, message = find(options)
+local function ask(given, question, each)
+  local path, message = find(given)
   if not path then return nil, message end
   local line = assert(core.encode(question))
   if #line >= LINE then return nil, "that is too long for one question" end
@@ -128,7 +132,7 @@ local function ask(options, question, each)
   for _, answer in ipairs(lines or got or {}) do
     local reply = json.decode(answer)
     local known = type(reply) == "table" and reply or {}
-    if options.json and not known.waiting then
+    if given.json and not known.waiting then
       io.stdout:write(answer, "\n")
     elseif not known.done and not known.waiting then
       each(known)
@@ -173,11 +177,11 @@ local function show_counters(one)
   end
 end
 
-function commands.list(options)
+function commands.list(given)
   local rows = {}
-  local question = { command = "list", counters = options.counters }
-  local ok, message = ask(options, question, function(reply) rows[#rows + 1] = reply end)
-  if not ok or options.json then return finish(ok, message) end
+  local question = { command = "list", counters = given.counters }
+  local ok, message = ask(given, question, function(reply) rows[#rows + 1] = reply end)
+  if not ok or given.json then return finish(ok, message) end
   row("serverId", "serverType", "state", "sessions", "channels", "gen", "old", "memory", "uptime")
   table.sort(rows, by_type)
   for _, one in ipairs(rows) do
@@ -190,30 +194,30 @@ function commands.list(options)
       row(one.id, one.type, state, "", "", "", "", "", "")
     end
   end
-  if options.counters then
+  if given.counters then
     for _, one in ipairs(rows) do show_counters(one) end
   end
   return 0
 end
 
-function commands.stop(options)
+function commands.stop(given)
   local ids = {}
-  for i, id in ipairs(options) do ids[i] = id end
-  local ok, message = ask(options, { command = "stop", ids = ids }, plain)
+  for i, id in ipairs(given) do ids[i] = id end
+  local ok, message = ask(given, { command = "stop", ids = ids }, plain)
   return finish(ok, message)
 end
 
-function commands.kill(options)
+function commands.kill(given)
   local ids = {}
-  for i, id in ipairs(options) do ids[i] = id end
-  return finish(ask(options, { command = "kill", ids = ids }, plain))
+  for i, id in ipairs(given) do ids[i] = id end
+  return finish(ask(given, { command = "kill", ids = ids }, plain))
 end
 
-function commands.restart(options)
-  if #options == 0 then return fail(2, "restart: name the servers") end
+function commands.restart(given)
+  if #given == 0 then return fail(2, "restart: name the servers") end
   local ids = {}
-  for i, id in ipairs(options) do ids[i] = id end
-  return finish(ask(options, { command = "restart", ids = ids }, plain))
+  for i, id in ipairs(given) do ids[i] = id end
+  return finish(ask(given, { command = "restart", ids = ids }, plain))
 end
 
 -- KEY=VALUE: text, true or false; config.added makes numbers of what is one there.
@@ -234,35 +238,35 @@ local function add_word(entry, word)
   entry[key] = value
 end
 
-function commands.add(options)
+function commands.add(given)
   local entry = {}
-  for _, word in ipairs(options) do
+  for _, word in ipairs(given) do
     local message = add_word(entry, word)
     if message then return fail(2, message) end
   end
-  return finish(ask(options, { command = "add", entry = entry }, plain))
+  return finish(ask(given, { command = "add", entry = entry }, plain))
 end
 
-function commands.reload(options)
+function commands.reload(given)
   local modules = {}
-  for i, name in ipairs(options) do modules[i] = name end
-  return finish(ask(options, {
+  for i, name in ipairs(given) do modules[i] = name end
+  return finish(ask(given, {
     command = "reload", modules = #modules > 0 and modules or nil,
-    dry = options.dry, force = options.force,
+    dry = given.dry, force = given.force,
   }, plain))
 end
 
-local function evaluate(options, id, text)
+local function evaluate(given, id, text)
   local reply
-  local ok, message = ask(options, { command = "eval", id = id, text = text },
+  local ok, message = ask(given, { command = "eval", id = id, text = text },
     function(one) reply = one end)
   if reply then return reply end
   return { ok = false, message = not ok and message or "no answer" }
 end
 
-local function first_server(options)
+local function first_server(given)
   local id
-  local ok, message = ask({ dir = options.dir, pid = options.pid }, { command = "list" },
+  local ok, message = ask({ dir = given.dir, pid = given.pid }, { command = "list" },
     function(reply) id = id or reply.state == "up" and reply.id or nil end)
   if not ok or not id then return nil, message or "no server runs" end
   return id
@@ -277,14 +281,14 @@ local function show(reply)
   end
 end
 
-function commands.console(options)
-  local id = options[1]
+function commands.console(given)
+  local id = given[1]
   if not id then
-    local first, message = first_server(options)
+    local first, message = first_server(given)
     if not first then return fail(1, message) end
     id = first
   end
-  local probe = evaluate(options, id, "nil")
+  local probe = evaluate(given, id, "nil")
   if not probe.ok then return fail(1, probe.message) end
   io.stdout:write(("pomelua console in %s; an empty line or end of file leaves\n"):format(id))
   local text, read = nil, line_input.reader()
@@ -292,7 +296,7 @@ function commands.console(options)
     local line = read(text and ">> " or "> ")
     if not line or (line == "" and not text) then break end
     text = text and text .. "\n" .. line or line
-    local reply = evaluate(options, id, text)
+    local reply = evaluate(given, id, text)
     if not (reply.more and line ~= "") then
       show(reply)
       text = nil
@@ -307,17 +311,17 @@ function tools.commands()
   local list = {}
   for name, run in pairs(commands) do
     list[name] = function(args)
-      local options, message = tools.parse(args)
-      if not options then
+      local given, message = tools.parse(name, args)
+      if not given then
         return fail(2, ("%s: %s (see: pomelua %s --help)"):format(name, message, name))
       end
-      if options.help then
+      if given.help then
         local text = HELP[name]
         io.stdout:write(text, (text:find("\nOptions:\n", 1, true)
           and COMMON:gsub("^\nOptions:\n", "") or COMMON))
         return 0
       end
-      return run(options)
+      return run(given)
     end
   end
   return list
