@@ -1,5 +1,7 @@
 -- errors: what callbacks get as `err`: a table with a message, and a code when
 -- a script may want to tell one failure from another. tostring gives the message.
+local where = require "pomelua.base.where"
+
 local errors = {}
 
 ---@class pomelua.Error
@@ -17,21 +19,12 @@ function errors.new(message, code)
   return setmetatable({ message = message, code = code }, mt)
 end
 
-local OWN = debug.getinfo(1, "S").source:match("^(.*)base/errors%.lua$") -- where the framework lies
-
 ---Raises an error that names the line of the game which called the framework, through
 ---however many of the framework's functions, or pcall, the call came.
 ---@param message string
 function errors.raise(message)
-  local level = 2
-  while true do
-    local info = debug.getinfo(level, "Sl")
-    if not info then error(message, 0) end
-    if info.what ~= "C" and info.currentline > 0 and info.source:sub(1, #OWN) ~= OWN then
-      error(("%s:%d: %s"):format(info.short_src, info.currentline, message), 0)
-    end
-    level = level + 1
-  end
+  local place, after = where.now()
+  error(place and place .. ": " .. message .. after or message, 0)
 end
 
 local function wrong_self(name, method, self)
@@ -45,6 +38,7 @@ end
 ---@param methods table
 ---@param name string what the object is called, for the message
 function errors.guard(methods, name)
+  where.name(methods, name .. ":")
   for method, fn in pairs(methods) do
     local info = type(fn) == "function" and debug.getinfo(fn, "u")
     if info and not info.isvararg and info.nparams <= 3 then
@@ -114,24 +108,22 @@ function errors.text(value)
   return text:find("^table: 0x") and "an error that is a table without a message" or text
 end
 
--- Where a coroutine is: its innermost line of Lua.
-local function place(co)
-  for level = 0, 100 do
-    local info = debug.getinfo(co, level, "Sl")
-    if not info then return "" end
-    if info.currentline > 0 then return ("%s:%d: "):format(info.short_src, info.currentline) end
-  end
-end
-
----The text of an error that ended a coroutine, with a place in front: Lua gives none to
----those that a C function runs into, such as "stack overflow".
+---The text of an error that ended a coroutine, with a place of the game's in front: Lua gives none
+---to those that a C function runs into, such as "stack overflow", and the framework's where the
+---game's is gone.
 ---@param co thread
 ---@param value any
 ---@return string
 function errors.located(co, value)
   local text = errors.text(value)
-  if type(value) ~= "string" or text:find("^[^\n]-:%d+: ") then return text end
-  return (place(co) or "") .. text
+  if type(value) ~= "string" then return text end
+  local src, message = text:match("^([^\n]-):%d+: (.*)$")
+  if src and not where.is_own(src) then return text end
+  local inner = src and message:match("^([^\n]-):%d+: ") -- of a coroutine of the game's own
+  if inner and not where.is_own(inner) then return message end
+  message = where.renamed(co, message or text)
+  local place, after = where.ended(co)
+  return place and ("%s: %s%s"):format(place, message, after) or text
 end
 
 ---A field of a table that a script made, which may have a metatable: nil when reading it raises.

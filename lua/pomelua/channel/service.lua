@@ -7,6 +7,7 @@ local json = require "pomelua.base.json"
 local near = require "pomelua.base.near"
 local session = require "pomelua.session.session"
 local task = require "pomelua.run.task"
+local where = require "pomelua.base.where"
 
 local channel = {}
 
@@ -125,6 +126,7 @@ end
 function channel.new(server)
   server.pushes = {}
   core.channel_methods.pushMessage = push_message
+  where.name(core.channel_methods, "channel:")
   return setmetatable({ _server = server }, service_mt)
 end
 

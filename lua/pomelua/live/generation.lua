@@ -15,6 +15,7 @@ local sources = require "pomelua.live.sources"
 local syntax = require "pomelua.live.syntax"
 local task = require "pomelua.run.task"
 local units = require "pomelua.run.unit"
+local where = require "pomelua.base.where"
 
 ---@class pomelua.Generation
 ---@field number number
@@ -166,6 +167,8 @@ end
 -- A message that names the file, and the line where Lua knows it.
 local function located(name, err)
   local text = errors.text(err)
+  local src, message = text:match("^([^\n]-):%d+: (.*)$")
+  if src and where.is_own(src) and not message:find("^attempt to") then text = message end
   if text:find(name, 1, true) or text:find("^[%w%p]+%.lua:%d+: ") then return text end
   return name .. ": " .. text
 end

@@ -20,6 +20,7 @@ local errors = require "pomelua.base.errors"
 local guards = require "pomelua.run.guards"
 local in_flight = require "pomelua.run.waiting"
 local log = require "pomelua.base.log"
+local where = require "pomelua.base.where"
 
 local null = core.null
 local task = {}
@@ -48,8 +49,13 @@ end
 
 -- Whoever waits for the owner hears of it before the log does.
 local function report(server, owner, co, err)
+  local text
+  if type(err) == "string" then
+    text = errors.located(co, err)
+    if where.of_framework(err) then err = text end -- no message for whoever waits
+  end
   if owner.failed then owner:failed(err) end
-  local text = errors.located(co, err)
+  text = text or errors.text(err)
   if log.may_tell(server, owner, text) then
     log.write(server, owner.level or "error", owner.name .. log.stamp(owner) .. ": "
       .. debug.traceback(co, text))
