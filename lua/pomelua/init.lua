@@ -31,7 +31,7 @@ local pomelua = {
 ---@return pomelua.App
 function pomelua.createApp()
   local server = current.server or current.only
-  if not server then
+  if not server or not server.app then
     error("pomelua.createApp: only in the scripts of a server; `pomelua start` runs app.lua", 2)
   end
   return server.app
@@ -133,7 +133,9 @@ function pomelua.declare(name, value)
   if type(name) ~= "string" then
     error("pomelua.declare(name, value): name must be a string, got " .. type(name), 2)
   end
-  if not server then error("pomelua.declare: only in the scripts of a server", 2) end
+  if not server or not server.globals then
+    error("pomelua.declare: only in the scripts of a server", 2)
+  end
   return environment.declare(server.globals, name, value)
 end
 

@@ -10,7 +10,7 @@ local may = {
   app = { "base", "run", "live", "session", "channel", "message", "ops" },
   config = { "base" },
   client = { "base" },
-  cli = { "base", "config", "client", "app", "ops", "top" },
+  cli = { "base", "config", "client", "run", "app", "ops", "top" },
   test = { "base", "run", "live", "session", "app", "config", "client" },
   -- boot and init, which put the parts together, and the public names.
   top = { "base", "run", "live", "app" },

@@ -99,7 +99,7 @@ function where.beginning(co)
   end
   if not fn then return nil end
   local info = getinfo(fn, "S")
-  return ("%s:%d"):format(info.short_src, info.linedefined)
+  return ("%s:%d"):format(info.short_src, math.max(1, info.linedefined)) -- 0: a whole file
 end
 
 ---What stands behind a message whose place is that of `beginning`.

@@ -1,31 +1,22 @@
 -- cli.run: `pomelua run` runs a script outside of any server: bots and tools, which speak to
--- servers by pomelua.client. Where that waits, all clients of the script are served.
+-- servers by pomelua.client.
 local files = require "pomelua.base.files"
-
-local client = require "pomelua.client"
-local pomelua = require "pomelua"
+local script = require "pomelua.cli.script"
 
 local HELP = [[
 Usage: pomelua run SCRIPT [ARGUMENTS]
 
 Runs a Lua script outside of any server: a bot, a tool. The script has what follows its name
-as ... and as arg; require finds pomelua.client and the modules beside the script.
-pomelua.sleep(ms) and client.wait(ms) wait, and serve all clients meanwhile. The script ends
-with the number that the script returns or gives to os.exit, 0 when it returns nothing, and
-with 1 and a traceback after an error.
+as ... and as arg; require finds pomelua.client and the modules beside the script. It runs in
+a task, as handlers do: clients, pomelua.sleep and pomelua.await wait while others go on;
+pomelua.all{ f, ... } runs many at once, pomelua.every(ms, f) again and again. It ends with the
+number that it returns or gives to os.exit, 0 when it returns nothing, and with 1 and a
+traceback after an error of its own, of a listener or of a timer.
 ]]
 
 local function fail(status, text)
   io.stderr:write("pomelua: ", text, "\n")
   return status
-end
-
--- There is no server whose task could wait: the script's clients are served meanwhile.
-local function sleep(ms)
-  if type(ms) ~= "number" or ms ~= ms or ms < 0 or ms > 2 ^ 31 then
-    error("pomelua.sleep(ms): ms must be a number of milliseconds from 0 to 2^31", 2)
-  end
-  client.wait(ms)
 end
 
 local function status_of(value)
@@ -54,10 +45,6 @@ return function(args)
   arg = { [0] = path, unpack(args, 2) } -- luacheck: ignore
   local chunk, message = loadfile(path)
   if not chunk then return fail(1, "run: " .. message) end
-  pomelua.sleep = sleep
-  local ok, value = xpcall(function() return chunk(unpack(arg)) end, function(err)
-    return debug.traceback(tostring(err), 2)
-  end)
-  if not ok then return fail(1, value) end
-  return status_of(value)
+  local ok, value = script.run(chunk, arg)
+  return ok and status_of(value) or 1
 end

@@ -106,7 +106,13 @@ kinds[DATA] = function(self, body)
   local route = message.route or self.routes[message.code] or tostring(message.code)
   local msg = json.decode(message.body)
   local fn = self.listeners[route]
-  if fn then fn(msg) else keep(self, route, msg) end
+  if not fn then
+    keep(self, route, msg)
+  elseif client.scheduler then
+    client.scheduler.call(fn, msg)
+  else
+    fn(msg)
+  end
 end
 
 local function packages(self, bytes)
@@ -184,33 +190,48 @@ local function beat(now)
   return soonest
 end
 
----Serves all clients of the process until check() is true.
+---How a script waits that runs in tasks (`pomelua run`): can_wait(), wait(ms, check), and
+---call(fn, msg) for listeners. nil: a wait blocks, and listeners are called in it.
+---@type table|nil
+client.scheduler = nil
+
+---Serves all clients once: what has come is taken, heartbeats that are due are sent.
+---@param ms number how long it may wait for something to come
+function client.serve(ms)
+  local now = core.clock()
+  local soonest = beat(now)
+  local reading, sockets = {}, {}
+  for _, one in ipairs(live) do
+    if not one.stalled then
+      reading[#reading + 1] = one
+      sockets[#sockets + 1] = one.socket
+    end
+  end
+  if soonest then ms = math.min(ms, soonest - now) end
+  local ready = core.poll(sockets, math.max(0, math.ceil(ms)))
+  for i, one in ipairs(reading) do
+    if ready[i] and one.socket then
+      local bytes, message = one.socket:receive()
+      if bytes then feed(one, bytes) else shut(one, message) end
+    end
+  end
+end
+
+---Serves all clients of the process until check() is true. In a task of `pomelua run` the
+---others of the script go on meanwhile.
 ---@param ms number
 ---@param check (fun(): any)|nil
 ---@return any value what check gave; nil when the time has passed
 function client.wait(ms, check)
+  local scheduler = client.scheduler
+  if scheduler and scheduler.can_wait() then return scheduler.wait(ms, check) end
   local due = core.clock() + ms
   while true do
     local value = check and check()
     if value then return value end
-    local now = core.clock()
-    local soonest = beat(now)
-    local reading, sockets = {}, {}
-    for _, one in ipairs(live) do
-      if not one.stalled then
-        reading[#reading + 1] = one
-        sockets[#sockets + 1] = one.socket
-      end
-    end
-    local till = soonest and soonest < due and soonest or due
-    local ready = core.poll(sockets, math.max(0, math.ceil(till - now)))
-    for i, one in ipairs(reading) do
-      if ready[i] and one.socket then
-        local bytes, message = one.socket:receive()
-        if bytes then feed(one, bytes) else shut(one, message) end
-      end
-    end
-    if now >= due then return check and check() or nil end
+    local left = due - core.clock()
+    client.serve(math.max(0, left))
+    if left <= 0 then return check and check() or nil end
   end
 end
 
@@ -330,7 +351,8 @@ function methods:notify(route, msg)
   return send(self, DATA, message_of(NOTIFY, nil, route, msg))
 end
 
----Calls fn(msg) for every push of the route, while any client waits; nil takes it away.
+---Calls fn(msg) for every push of the route, while any client waits; nil takes it away. In a
+---script of `pomelua run` fn may wait.
 ---@param route string
 ---@param fn fun(msg: any)|nil
 function methods:on(route, fn) self.listeners[route] = fn end

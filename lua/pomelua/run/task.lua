@@ -367,6 +367,16 @@ function task.await(f, ...)
   return result(wait)
 end
 
+---Calls begin(wake) and waits until wake() is called, however long that takes. Raises outside of
+---a task.
+---@param begin fun(wake: fun())
+function task.park(begin)
+  local server, wait = current.server, { task = waiter("wait") }
+  wait.task.wait = wait
+  begin(function() put(server, wait) end)
+  yield(WAIT)
+end
+
 local function wake(server, wait)
   wait.done = true
   put(server, wait)
