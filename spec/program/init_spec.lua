@@ -50,6 +50,18 @@ describe("a generated game", function()
     assert.matches("4 successes / 0 failures / 0 errors", out)
   end)
 
+  it("shows what its spec leaves out, with the coverage of the documents", function()
+    local helper = read("docs/testing.md"):match("```lua\n(%-%- coverage%.lua.-)```")
+    tree.write(game, "coverage.lua", helper)
+    local status, out, err = run(program, { "test", game, "--", "--helper=coverage.lua" },
+      { preload = true })
+    os.remove(game .. "/coverage.lua")
+    assert(status == 0, out .. err)
+    assert.matches("\napp/rules.lua: 6 of 6 lines, not: \n", out, 1, true)
+    assert.matches("\napp/servers/table/remote/tableRemote.lua: 13 of 17 lines, not: 18 ", out, 1,
+      true)
+  end)
+
   it("passes it from its own folder, with the compiler off and arguments for busted", function()
     local build = net.built("pomelua")
     if build:sub(1, 1) ~= "/" then build = require("luv").cwd() .. "/" .. build end
