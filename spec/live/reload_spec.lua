@@ -334,8 +334,16 @@ describe("a program that reloads ten times a second under full load", function()
 
     local good, broken, edits = 0, 0, 0
     local path = server.dir .. "/app/number.lua"
+    local told = 1 -- where the log had ended at the last edit
+    -- Whether the last edit has taken effect: a busy machine may take longer than the editor.
+    local function in_force()
+      if edits == 0 then return true end
+      if edits % 3 ~= 0 then return counts.numbers[tostring(edits + 1)] end
+      return server.process.err:find("connector-1 reload: refused", told, true)
+    end
     local function edit()
-      edits = edits + 1
+      if not in_force() then return end
+      edits, told = edits + 1, #server.process.err + 1
       local text = ("return %d\n"):format(edits + 1)
       if edits % 3 == 0 then
         broken = broken + 1
@@ -378,12 +386,13 @@ describe("a program that reloads ten times a second under full load", function()
     assert.equal(0, counts.wrong)
     assert.equal(0, counts.closed)
     assert.equal(counts.asked, counts.answers)
-    assert.is_true(seen > good / 2, seen .. " generations of " .. good .. " were seen")
+    assert.is_true(edits >= 6 and seen >= good, -- the first generation was no edit
+      ("%d generations of %d edits were seen"):format(seen, good))
     -- A sanitizer keeps what was freed.
     if not require("luv").os_getenv("POMELUA_PRELOAD") then
       assert.is_true(last < first * 1.25 + 4, ("%.1f MiB, then %.1f MiB"):format(first, last))
     end
     local _, refused = server.process.err:gsub("connector%-1 reload: refused", "")
-    assert.is_true(refused > broken / 2, refused .. " refusals")
+    assert.is_true(refused >= broken - 1, refused .. " refusals") -- the last may be to come
   end)
 end)

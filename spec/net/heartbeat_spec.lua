@@ -22,6 +22,25 @@ local function now()
   return uv.now()
 end
 
+local HELD = 300 -- ms that this process may be held up by others, where a second counts
+
+-- A spec of clients that must act in time: done again when this process was held up meanwhile.
+local function in_time(fn)
+  return function()
+    for try = 1, 5 do
+      local last, longest, ticks = now(), 0, uv.new_timer()
+      ticks:start(20, 20, function()
+        local at = now()
+        last, longest = at, math.max(longest, at - last)
+      end)
+      local ok, err = pcall(fn)
+      ticks:close()
+      if ok then return end
+      if try == 5 or math.max(longest, now() - last) < HELD then error(err, 0) end
+      pomelo.closeAll()
+    end
+  end
+end
 
 -- Time passes for both transports at once.
 describe("over TCP and WebSocket,", function()
@@ -111,8 +130,9 @@ describe("over TCP and WebSocket,", function()
     setup(function() server = talk.start { config = "heartbeat = 3, timeout = 1" } end)
     teardown(function() server:stop() end)
 
-    it("silence is the end, without a KICK, and listeners hear why", function()
+    it("silence is the end, without a KICK, and listeners hear why", in_time(function()
       local watcher = connect "ws"
+      local before = assert(watcher:request(counts)).closedHeartbeat
       local clients = {}
       for i, transport in ipairs(pomelo.transports) do
         clients[i] = connect(transport, ('{"sys":{},"user":{"tag":"%s"}}'):format(transport))
@@ -123,24 +143,24 @@ describe("over TCP and WebSocket,", function()
         watcher:heartbeat()
         pass(200)
       end
-      ended(clients, from, 950, 2500)
+      ended(clients, from, 950, 4500)
       for _ = 1, 2 do
         local m = assert(watcher:nextMessage())
         assert.are.same({ kind = "string", reason = "heartbeat" }, m.msg)
       end
-      assert.are.equal(2, assert(watcher:request(counts)).closedHeartbeat)
-    end)
+      assert.are.equal(before + 2, assert(watcher:request(counts)).closedHeartbeat)
+    end))
 
-    it("data keeps a client alive that sends no heartbeat", function()
+    it("data keeps a client alive that sends no heartbeat", in_time(function()
       local clients = both()
       for _ = 1, 5 do
         pass(300)
         each(clients, function(client) assert(client:request(echo)) end)
       end
       each(clients, function(client) assert.are.equal(1, client.beats) end)
-    end)
+    end))
 
-    it("so does any byte, of a package that is not whole yet", function()
+    it("so does any byte, of a package that is not whole yet", in_time(function()
       local clients = both()
       local function bytes(client)
         local package = pomelo.package(pomelo.DATA, pomelo.message {
@@ -156,16 +176,16 @@ describe("over TCP and WebSocket,", function()
         client.conn:send(bytes(client):sub(5))
         assert.are.same({}, assert(client:answer(9)).msg)
       end)
-    end)
+    end))
 
-    it("the time begins anew with what comes", function()
+    it("the time begins anew with what comes", in_time(function()
       local clients = both()
       pass(700)
       each(clients, function(client) client:heartbeat() end)
-      ended(clients, now(), 950, 2500)
-    end)
+      ended(clients, now(), 950, 4500)
+    end))
 
-    it("a server that was busy does not blame its clients", function()
+    it("a server that was busy does not blame its clients", in_time(function()
       local clients, other = both(), connect "tcp"
       local busy = pomelo.package(pomelo.DATA, pomelo.message {
         type = pomelo.REQUEST, id = 1, route = "connector.entryHandler.busy", body = '{"ms":500}',
@@ -173,11 +193,12 @@ describe("over TCP and WebSocket,", function()
       other:bytes(busy:rep(3)) -- one turn: 1.5 s
       pass(300)
       each(clients, function(client) client:heartbeat() end)
-      for _ = 1, 3 do assert(other:answer(1)) end
+      -- It is processor time, of which others may want their part.
+      for _ = 1, 3 do assert(other:answer(1, 20000)) end
       each(clients, function(client)
         assert.are.same({ code = 200, msg = {} }, (assert(client:request(echo))))
       end)
-    end)
+    end))
   end)
 
   describe("a timeout of 1 s, the program held for longer:", function()
@@ -207,7 +228,7 @@ describe("over TCP and WebSocket,", function()
     teardown(function() server:stop() end)
 
     it("the end comes after twice the heartbeat", function()
-      ended(both(), now(), 1950, 3500)
+      ended(both(), now(), 1950, 4500)
     end)
   end)
 
