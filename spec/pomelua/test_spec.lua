@@ -26,6 +26,13 @@ return function(app)
   function Handler:interval() app:setInterval(1000, function() end) return {} end
   function Handler:spins() while true do end end
   function Handler:recurses() return coroutine.wrap(Handler.recurses)() end
+  function Handler:find(msg)
+    return { found = #(app:get("backendSessionService"):getByUid("connector-1", msg.uid) or {}) }
+  end
+  function Handler:calls(_, session)
+    local _, err = app.call.connector.r.never(session)
+    app:set("told", tostring(err))
+  end
   function Handler:sleeps() pomelua.sleep(60000) return {} end
   return Handler
 end
@@ -55,6 +62,37 @@ describe("the test kit", function()
   teardown(function() tree.remove(base) end)
 
   local function server() return test.server { base = base, type = "chat" } end
+
+  it("restarts a frontend: its clients are gone, who waits for it is told, its life is another",
+    function()
+      local one, heard = server(), {}
+      for _, name in ipairs { "remove_servers", "add_servers" } do
+        one.app.event:on(name, function(list)
+          heard[#heard + 1] = name .. " " .. (list[1].id or list[1])
+        end)
+      end
+      local ann, bob = { uid = "ann" }, { uid = "bob" }
+      assert.same({ found = 1 }, (one:request("chat.h.find", { uid = "ann" }, ann)))
+      one:stub("r.never", function() end)
+      one:request("chat.h.calls", {}, bob)
+      assert.is_nil(one.app:get("told"))
+      local before = one.half.node:incarnation("connector-1")
+      one:restart("connector-1")
+      assert.is_true(one.half.node:incarnation("connector-1") > before)
+      assert.same({ "remove_servers connector-1", "add_servers connector-1" }, heard)
+      assert.equal("rpc r.never: the server is gone", one.app:get("told"))
+      local ok, message = pcall(one.request, one, "chat.h.find", { uid = "ann" }, ann)
+      assert.is_false(ok)
+      assert.matches("this session has gone with its frontend, which was restarted", message, 1,
+        true)
+      assert.same({ found = 0 }, (one:request("chat.h.find", { uid = "ann" }, { uid = "cid" })))
+      for _, id in ipairs { "connecter-1", "chat-1" } do
+        ok, message = pcall(function() one:restart(id) end)
+        assert.is_false(ok)
+        assert.matches("test_spec.lua:%d+: server:restart: ", message)
+        assert.matches("there is no other server " .. id, message, 1, true)
+      end
+    end)
 
   it("tells the server of those that are there, as a program does at its start", function()
     local folder = tree.new {

@@ -118,6 +118,10 @@ local function idle(host)
   return math.max(0, soonest - core.clock())
 end
 
+-- The Lua state is closed, so that what libraries keep in it is given back.
+local exit = os.exit
+local function leave(code) exit(code, true) end
+
 ---Runs a script to its end.
 ---@param main function
 ---@param args any[]
@@ -127,6 +131,7 @@ function script.run(main, args)
   local host, done, value = new(), false, nil
   guards.protect()
   current.only = host
+  os.exit = leave -- luacheck: ignore
   client.scheduler = {
     can_wait = task.can_wait,
     wait = function(ms, check) return wait(host, ms, check) end,

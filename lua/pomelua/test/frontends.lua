@@ -125,6 +125,16 @@ end
 ---@param id string
 function methods:node(id) return (self.by_id[id] or make(self, id)).node end
 
+---A frontend begins anew, without sessions.
+---@param id string
+function methods:restarted(id)
+  local front = self.by_id[id]
+  self.by_id[id] = nil
+  for _, one in pairs(front and front.node.by_sid or {}) do
+    self.gone[one] = "has gone with its frontend, which was restarted"
+  end
+end
+
 ---What answers a call to the sessions of a frontend; nil when the call is another; and why
 ---there is nothing that answers.
 function methods:remote(record)

@@ -447,6 +447,25 @@ function methods:disconnect(session, reason)
   self:settle()
 end
 
+---Another server of the app is restarted. A frontend's clients have gone with it, calls that wait
+---for an answer fail, and listeners of "remove_servers" and "add_servers" hear of it.
+---@param id string of config/servers.json
+function methods:restart(id)
+  local half = self.half
+  local entry = half.by_id[id]
+  if not entry or id == half.id then
+    error(("server:restart: there is no other server %s%s"):format(tostring(id),
+      near.hint(id, half.by_id)), 2)
+  end
+  self.sessions:restarted(id)
+  self.node:peer(id, false)
+  half.event:emit("remove_servers", { id })
+  self:settle()
+  self.node:peer(id, true)
+  half.event:emit("add_servers", { entry })
+  self:settle()
+end
+
 ---A module of the app as this server's scripts have it: the same table that their require
 ---gives, of the code that is in force.
 ---@param name string "app.rules"

@@ -57,6 +57,10 @@ end
 ---What answers a call to a frontend's sessions, or nil and, when nothing can, why.
 function methods:remote(record) return self.frontends:remote(record) end
 
+---A frontend begins anew, without sessions.
+---@param id string
+function methods:restarted(id) self.frontends:restarted(id) end
+
 -- Frontends -----------------------------------------------------------------------
 
 ---The table behind a session id of a frontend.
