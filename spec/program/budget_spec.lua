@@ -217,7 +217,8 @@ describe("a script that cannot be stopped", function()
     local port = tonumber(process.out:match("listening on [^\n]-:(%d+)\n"))
     local client = pomelo.connect(port, "tcp")
     client:notify("chat.chatHandler.stuck", {})
-    assert.equal(70, (process:waitExit(app.patience)))
+    -- It may compute for seconds of processor time, of which others may want their part.
+    assert.equal(70, (process:waitExit(3 * app.patience)))
     tree.remove(base)
     assert.matches("error chat%-1 forwarded chat%.chatHandler%.stuck has run for %d+ ms and cannot"
       .. " be stopped %(budget 100 ms%): the process ends\n$", process.err)
