@@ -117,6 +117,19 @@ describe("an error's place", function()
     assert.matches("^app/servers/chat/remote/r.lua:2: ", tostring(err))
   end)
 
+  it("is where a function begins that was called under protection", function()
+    local fn = function(session) return session.get("x") end
+    local line = debug.getinfo(fn, "S").linedefined
+    local own = debug.getinfo(where.line, "S").short_src
+    for _, text in ipairs { "no place", own .. ":7: no place" } do
+      assert.equal(("spec/pomelua/where_spec.lua:%d: no place%s"):format(line, where.UNKNOWN),
+        where.raised_by(fn, text))
+    end
+    assert.equal("app/x.lua:7: it", where.raised_by(fn, "app/x.lua:7: it"))
+    assert.equal("no place", where.raised_by(print, "no place"))
+    assert.equal(fn, where.raised_by(fn, fn))
+  end)
+
   it("is a file that cannot be loaded, not the framework's", function()
     tree.write(base, "app/servers/connector/handler/bad.lua",
       'return require("pomelua").createApp():setTimeout({})')

@@ -54,6 +54,11 @@ local function is_games(fn)
   return info.what ~= "C" and not is_own(info.source)
 end
 
+local function begins(fn)
+  local info = getinfo(fn, "S")
+  return ("%s:%d"):format(info.short_src, math.max(1, info.linedefined)) -- 0: a whole file
+end
+
 -- What the framework keeps a function of the game's in.
 local function games_in(value)
   if is_games(value) then return value end
@@ -97,13 +102,23 @@ function where.beginning(co)
       fn = fn or games_in(value)
     end
   end
-  if not fn then return nil end
-  local info = getinfo(fn, "S")
-  return ("%s:%d"):format(info.short_src, math.max(1, info.linedefined)) -- 0: a whole file
+  return fn and begins(fn)
 end
 
----What stands behind a message whose place is that of `beginning`.
+-- What stands behind a message whose place is that of a function's beginning.
 where.UNKNOWN = " (in the function that begins there; `return f(x)` leaves no line of its own)"
+
+---What a function of the game's has raised in a protected call: with the place where it begins,
+---when the error has none, or one of the framework's.
+---@param fn any
+---@param err any
+---@return any err
+function where.raised_by(fn, err)
+  if type(err) ~= "string" or not is_games(fn) then return err end
+  local src, message = err:match("^([^\n]-):%d+: (.*)$")
+  if src and not where.is_own(src) then return err end
+  return ("%s: %s%s"):format(begins(fn), message or err, where.UNKNOWN)
+end
 
 ---The best place for what is raised now.
 ---@return string|nil place

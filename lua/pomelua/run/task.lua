@@ -204,6 +204,7 @@ function task.hold(server, fn, ...)
   current.task, current.server, server.draining = nil, server, true
   local ok, result = pcall(fn, ...)
   current.task, current.server, server.draining = outer_task, outer_server, draining
+  if not ok then result = where.raised_by(fn, result) end
   return ok, result
 end
 
