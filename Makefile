@@ -31,7 +31,8 @@ PIC    := $(SRC:core/%.c=$(BUILD)/pic/%.o)
 TOBJ   := $(SRC:core/%.c=$(BUILD)/t/%.o) $(TESTS:core/%.c=$(BUILD)/t/%.o)
 NETOBJ := $(filter $(foreach l,base wire loop net,$(BUILD)/obj/$(l)/%),$(OBJ))
 CORESO := $(BUILD)/lib/pomelua/core.so
-TOOLS  := $(subst _,-,$(patsubst core/tools/%.c,$(BUILD)/%,$(wildcard core/tools/*.c)))
+TOOLS  := $(subst _,-,$(patsubst core/tools/%.c,$(BUILD)/%,$(wildcard core/tools/*.c))) $(BUILD)/load
+LOADOBJ := $(patsubst core/%.c,$(BUILD)/obj/%.o,$(wildcard core/tools/load/*.c))
 RUNNER := $(BUILD)/test/run
 LUAFILES := $(shell find lua/pomelua -type f 2>/dev/null)
 
@@ -107,7 +108,7 @@ lint: $(BUILD)/test/tests.inc
 
 # Lays out the C files as .clang-format says.
 format:
-	clang-format -i $(wildcard core/*.[ch] core/*/*.[ch])
+	clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] core/*/*/*.[ch])
 
 # compile_commands.json, for clangd and other editors: how each C file is compiled.
 compdb:
@@ -169,9 +170,12 @@ $(CORESO): $(PIC)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -pthread -shared -o $@ $^ $(SOLIBS)
 
+$(BUILD)/load: $(LOADOBJ) $(NETOBJ)
+	$(CC) $(SAN) -pthread -o $@ $^ $(ALLOC:%=-l%) $(SOLIBS)
+
 # core/tools/ws_echo.c becomes ws-echo.
 .SECONDEXPANSION:
-$(TOOLS): $(BUILD)/obj/tools/$$(subst -,_,$$(@F)).o $(NETOBJ)
+$(filter-out $(BUILD)/load,$(TOOLS)): $(BUILD)/obj/tools/$$(subst -,_,$$(@F)).o $(NETOBJ)
 	$(CC) $(SAN) -pthread -o $@ $^ $(ALLOC:%=-l%) $(SOLIBS)
 
 $(RUNNER): $(TOBJ)
@@ -211,4 +215,4 @@ build/fuzz/%.o: core/%.c
 
 .PHONY: all help film compdb dist deps run test asan tsan bench soak lint format install rock install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d build/fuzz/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d build/fuzz/*/*.d)

@@ -85,7 +85,6 @@ local long_still = {
   ["core/node/node.c"] = "its counters are tables of its parts",
   ["core/script/budget.c"] = "states apart from the watching thread",
   ["core/script/json.c"] = "reading and writing apart",
-  ["core/tools/load.c"] = "tools/load/",
   ["lua/pomelua/live/reload.lua"] = "plan, check, swap, reload, census",
 }
 

@@ -1,0 +1,24 @@
+/* options: what the load generator is to do, from its command line. */
+#ifndef PML_TOOLS_LOAD_OPTIONS_H
+#define PML_TOOLS_LOAD_OPTIONS_H
+
+#include <stdio.h>
+
+typedef enum { LOAD_FAN, LOAD_ECHO, LOAD_IDLE } load_mode;
+
+/* Texts are borrowed from the command line. */
+typedef struct {
+  const char *host, *pids, *enter, *enter_message, *route, *message, *push;
+  load_mode mode;
+  long port, clients, rooms, senders, in_flight, size;
+  long count, seconds, stay, rate, duration;
+  int tcp, json, quiet, help;
+} load_options;
+
+/* 0; -1: an option is unknown, has no value, or its value is no number or out of range. The reason
+ * is in wrong, one line. */
+int load_options_read(load_options *o, int argc, char **argv, char *wrong, size_t size);
+void load_options_help(FILE *f);
+const char *load_mode_name(load_mode mode);
+
+#endif
