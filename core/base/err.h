@@ -21,5 +21,8 @@ enum {
 
 /* "PROTO", "FULL", …; never NULL. The same names reach Lua as third result. */
 const char *pml_err_name(int err);
+/* Why another server did not get a message, or did not answer, for a line of the log: "it did not
+ * answer in time". The name for codes that no server causes; never NULL. */
+const char *pml_err_reason(int err);
 
 #endif

@@ -176,7 +176,7 @@ static void forward_end(int status, pml_buf *body, void *ud) {
       pml_log_some(&n->log, s ? PML_ERROR : PML_DEBUG, "no answer from another server",
                    "%s: no answer from server %s: %.*s", f->text + f->nto + 1, f->text,
                    status == 1 && body ? (int)body->len : 64,
-                   status == 1 && body ? (const char *)body->data : pml_err_name(status));
+                   status == 1 && body ? (const char *)body->data : pml_err_reason(status));
   }
   n->forwards_open--;
   if (s) {
@@ -368,7 +368,7 @@ static void to_others(pml_node *n, pml_session *s, const pml_message_view *m, pm
   }
   int rc = to->frontend ? PML_ENOENT : send_on(n, s, m, to->id);
   if (rc)
-    forward_failed(n, s, m, rc == PML_ENOENT ? "its server takes no messages" : pml_err_name(rc));
+    forward_failed(n, s, m, rc == PML_ENOENT ? "its server takes no messages" : pml_err_reason(rc));
 }
 
 static void to_own(pml_node *n, pml_session *s, const pml_message_view *m) {

@@ -253,7 +253,7 @@ static void to_frontend(job *j, const char *sid, pml_buf *uids) {
   }
   n->counts.push_fails++;
   pml_log_some(&n->log, PML_DEBUG, "pushes that were not sent",
-               "a push to server %s was not sent: %s", sid, pml_err_name(rc));
+               "a push to server %s was not sent: %s", sid, pml_err_reason(rc));
   if (!j->gather) return;
   j->gather->bad++;
   if (uids) fail_all(j->gather, pml_buf_slice(uids), j->except);

@@ -17,3 +17,10 @@ TEST(err_other_numbers_are_unknown) {
     CHECK(strcmp(pml_err_name(others[i]), "UNKNOWN") == 0);
   }
 }
+
+TEST(err_reasons_are_sentences_about_a_server) {
+  CHECK(strcmp(pml_err_reason(PML_ENOENT), "it is not there") == 0);
+  CHECK(strcmp(pml_err_reason(PML_ETIMEOUT), "it did not answer in time") == 0);
+  CHECK(strcmp(pml_err_reason(PML_EIO), "IO") == 0);
+  CHECK(strcmp(pml_err_reason(7), "UNKNOWN") == 0);
+}

@@ -588,7 +588,7 @@ describe("a message that is forwarded", function()
     assert.same({}, answers(front))
     front:advance(1)
     assert.same({ { sid, 3, ERROR } }, answers(front))
-    assert.matches("TIMEOUT", front:lines()[#front:lines()].text)
+    assert.matches("did not answer in time", front:lines()[#front:lines()].text)
   end)
 
   it("gets the handler's code 500 before its own deadline", function()
