@@ -201,7 +201,7 @@ $(BUILD)/obj/%.o: core/%.c
 
 # fuzz_json reads what scripts read: it needs LuaJIT and the bindings of JSON.
 build/fuzz/fuzz_json: FUZZLIBS = $(shell pkg-config --libs luajit)
-build/fuzz/fuzz_json: $(patsubst core/%.c,build/fuzz/%.o,$(wildcard core/script/call.c core/script/json.c core/script/json_text.c core/bind/l_json.c))
+build/fuzz/fuzz_json: $(patsubst core/%.c,build/fuzz/%.o,$(wildcard core/script/call.c core/script/json.c core/script/json_number.c core/script/json_string.c core/script/json_text.c core/bind/l_json.c))
 # fuzz_stack runs all that stands under the scripts, over real sockets.
 STACKSRC := $(filter core/loop/% core/net/% core/bus/% core/node/%,$(SRC))
 build/fuzz/fuzz_stack: FUZZLIBS = $(shell pkg-config --libs libuv liburing)

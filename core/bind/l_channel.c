@@ -1,16 +1,20 @@
-/* l_channel: the metatable "pomelua.channel", and the node methods that push.
- * A Channel holds an id, never a pointer; a stale one finds nothing, also when a
- * channel of the same name exists again. */
+/* A Channel holds an id, never a pointer: an id of a channel that was destroyed finds nothing, also
+ * when a channel of the same name exists again. */
+#include "bind/l_channel.h"
+
 #include "base/err.h"
 #include "base/mem.h"
-#include "script/json.h"
-#include "script/lua_node.h"
+#include "bind/node_methods.h"
 #include "node/push.h"
+#include "script/handle.h"
+#include "script/json.h"
+#include "script/values.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 #include "wire/package.h"
 
 #include <math.h>
+#include <string.h>
 
 #define TNAME "pomelua.channel"
 #define METHODS "pomelua.channel.methods"
@@ -188,21 +192,15 @@ static const luaL_Reg channel_methods[] = {
   {NULL, NULL},
 };
 
-/* Sets channel_methods on the module at the top: Lua adds pushMessage there. */
-void pml_lua_open_channel(lua_State *L) {
-  if (luaL_newmetatable(L, TNAME)) {
-    lua_newtable(L);
-    luaL_setfuncs(L, channel_methods, 0);
+void pml_open_channel(lua_State *L) {
+  if (pml_lua_class(L, TNAME, channel_methods, NULL)) {
+    lua_getfield(L, -1, "__index");
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, METHODS);
     lua_pushcclosure(L, l_index, 1);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, l_tostring);
     lua_setfield(L, -2, "__tostring");
-    lua_pushliteral(L, TNAME);
-    lua_setfield(L, -2, "__name");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
   }
   lua_pop(L, 1);
   lua_getfield(L, LUA_REGISTRYINDEX, METHODS);
@@ -406,9 +404,7 @@ static int l_broadcast(lua_State *L) {
   return push_result(L, rc, push);
 }
 
-static const luaL_Reg node_methods[] = {
+const luaL_Reg pml_channel_methods[] = {
   {"channel", l_channel},    {"channelCount", l_channel_count}, {"pushChannel", l_push_channel},
   {"pushUids", l_push_uids}, {"broadcast", l_broadcast},        {NULL, NULL},
 };
-
-void pml_lua_channel_methods(lua_State *L) { luaL_setfuncs(L, node_methods, 0); }

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "bind/l_program.h"
+#include "script/handle.h"
 
 #include <lauxlib.h>
 #include <pthread.h>
@@ -151,19 +152,6 @@ static int l_gc(lua_State *L) {
 static const luaL_Reg methods[] = {
   {"wait", l_wait}, {"stop", l_stop}, {"lines", l_lines}, {NULL, NULL}};
 
-static void set_metatable(lua_State *L) {
-  if (luaL_newmetatable(L, TNAME)) {
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_setmetatable(L, -2);
-}
-
 /* core.cluster{servers=, level=} -> cluster: as core.run, on a thread. Scripts have no budget
  * there: the process has other scripts, too. */
 static int l_cluster(lua_State *L) {
@@ -174,7 +162,8 @@ static int l_cluster(lua_State *L) {
   pthread_mutex_init(&c->lock, NULL);
   pthread_cond_init(&c->changed, NULL);
   pml_list_init(&c->lines);
-  set_metatable(L);
+  pml_lua_class(L, TNAME, methods, l_gc);
+  lua_setmetatable(L, -2);
   pml_lua_program_read(L, 1, lua_tocfunction(L, lua_upvalueindex(1)), &c->common, &c->o);
   lua_createtable(L, 2, 0); /* keeps what is borrowed */
   lua_insert(L, 3);
@@ -182,8 +171,8 @@ static int l_cluster(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_rawseti(L, 3, 2);
   lua_setfenv(L, 2);
-  c->path = pml_strdup(c->common.path);
-  c->common.path = c->path;
+  c->path = pml_strdup(c->common.states.path);
+  c->common.states.path = c->path;
   c->o.embedded = 1;
   c->o.say = on_say;
   c->o.on_log = on_log;

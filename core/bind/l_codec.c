@@ -2,7 +2,7 @@
 
 #include "base/crc32.h"
 #include "base/err.h"
-#include "script/lua_node.h"
+#include "script/values.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 #include "wire/package.h"

@@ -3,7 +3,8 @@
 #include "base/err.h"
 #include "script/call.h"
 #include "script/ctext.h"
-#include "script/lua_node.h"
+#include "script/handle.h"
+#include "script/values.h"
 #include "host/control_client.h"
 
 #define TNAME "pomelua.program"
@@ -193,13 +194,7 @@ static void on_end(pml_program *p, int status, void *ud) {
 static void make_program(lua_State *L) {
   pml_program **p = lua_newuserdata(L, sizeof *p);
   *p = NULL;
-  if (luaL_newmetatable(L, TNAME)) {
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-  }
+  pml_lua_class(L, TNAME, methods, NULL);
   lua_setmetatable(L, -2);
 }
 

@@ -2,8 +2,8 @@
 #ifndef PML_BIND_L_PROGRAM_H
 #define PML_BIND_L_PROGRAM_H
 
-#include "script/budget.h"
 #include "bind/l_control.h"
+#include "script/server_state.h"
 
 #include <lua.h>
 
@@ -11,9 +11,7 @@
  * begins with it. */
 typedef struct {
   pml_lua_control control; /* first: the operator's functions find it */
-  const char *path;        /* package.path, borrowed */
-  lua_CFunction core;      /* opens pomelua.core */
-  pml_budget *budget;      /* NULL: scripts have none */
+  pml_server_states states;
 } pml_lua_program;
 
 /* Takes fields `servers` and `level` of the table at idx; sets how servers are loaded, and o->ud.

@@ -1,8 +1,11 @@
 /* l_session: node methods about a frontend's sessions. Scripts hold ids; a stale
  * one answers an error. */
+#include "bind/node_methods.h"
+
 #include "base/err.h"
-#include "script/lua_node.h"
 #include "node/frontend.h"
+#include "script/handle.h"
+#include "script/values.h"
 
 #include <stdio.h>
 
@@ -157,7 +160,7 @@ static int l_watch_closed(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
+const luaL_Reg pml_session_methods[] = {
   {"session", l_session},
   {"bind", l_bind},
   {"unbind", l_unbind},
@@ -169,5 +172,3 @@ static const luaL_Reg methods[] = {
   {"watchClosed", l_watch_closed},
   {NULL, NULL},
 };
-
-void pml_lua_session_methods(lua_State *L) { luaL_setfuncs(L, methods, 0); }

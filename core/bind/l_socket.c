@@ -3,7 +3,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "script/ctext.h"
-#include "script/lua_node.h"
+#include "script/handle.h"
+#include "script/values.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -194,15 +195,7 @@ static const luaL_Reg functions[] = {
 };
 
 void pml_open_socket(lua_State *L) {
-  if (luaL_newmetatable(L, TNAME)) {
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, l_close);
-    lua_setfield(L, -2, "__gc");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-  }
+  pml_lua_class(L, TNAME, methods, l_close);
   lua_pop(L, 1);
   luaL_setfuncs(L, functions, 0);
 }

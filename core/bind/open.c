@@ -1,20 +1,36 @@
 #include "bind/open.h"
 
 #include "base/version.h"
-#include "script/call.h"
-#include "script/guard.h"
+#include "bind/l_channel.h"
 #include "bind/l_cluster.h"
 #include "bind/l_codec.h"
 #include "bind/l_control.h"
 #include "bind/l_digest.h"
 #include "bind/l_json.h"
 #include "bind/l_limit.h"
-#include "bind/l_node.h"
 #include "bind/l_program.h"
 #include "bind/l_socket.h"
 #include "bind/l_system.h"
 #include "bind/l_virtual.h"
-#include "script/lua_node.h"
+#include "bind/node_methods.h"
+#include "script/call.h"
+#include "bind/l_guard.h"
+#include "script/handle.h"
+
+/* The metatable of nodes. */
+static void open_node(lua_State *L) {
+  static const luaL_Reg *const more[] = {
+    pml_member_methods,  pml_timer_methods,          pml_request_methods,     pml_rpc_methods,
+    pml_session_methods, pml_channel_methods,        pml_watch_methods,       pml_check_methods,
+    pml_virtual_methods, pml_virtual_client_methods, pml_virtual_bus_methods,
+  };
+  if (pml_lua_class(L, PML_NODE_TNAME, pml_node_methods, NULL)) {
+    lua_getfield(L, -1, "__index");
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) luaL_setfuncs(L, more[i], 0);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
 
 int luaopen_pomelua_core(lua_State *L) {
   pml_lua_call_open(L);
@@ -26,8 +42,8 @@ int luaopen_pomelua_core(lua_State *L) {
   pml_open_codec(L);
   pml_open_digest(L);
   pml_open_limit(L);
-  pml_open_node(L);
-  pml_lua_open_channel(L);
+  open_node(L);
+  pml_open_channel(L);
   pml_open_virtual(L);
   pml_open_program(L, luaopen_pomelua_core);
   pml_open_control(L);

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #define POLL_MS 5
-/* What a script may recurse through C, whatever `ulimit -s` says: script/guard stops it before
+/* What a script may recurse through C, whatever `ulimit -s` says: bind/l_guard stops it before
  * the end. Of these bytes only those that were used take memory. */
 #define THREAD_STACK (16u << 20)
 

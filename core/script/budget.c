@@ -3,6 +3,7 @@
 #include "base/container.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "script/call.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -201,6 +202,14 @@ void pml_budget_leave(pml_budget_slot *s) {
       atomic_load_explicit(&s->turn, memory_order_relaxed))
     unblocked(s);
   next_turn(s, 1);
+}
+
+int pml_budget_call(pml_budget_slot *s, lua_State *L, const char *what, pml_slice detail, int nargs,
+                    int nresults, const pml_log *log) {
+  pml_budget_enter(s, what, detail);
+  int rc = pml_lua_call(L, nargs, nresults, log, what);
+  pml_budget_leave(s);
+  return rc;
 }
 
 void pml_budget_renew(pml_budget_slot *s) {

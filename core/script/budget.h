@@ -63,6 +63,9 @@ void pml_budget_spare(pml_budget_slot *s, const char *prefix);
  * are for the last line, and borrowed until leave. */
 void pml_budget_enter(pml_budget_slot *s, const char *what, pml_slice detail);
 void pml_budget_leave(pml_budget_slot *s);
+/* pml_lua_call between enter and leave. */
+int pml_budget_call(pml_budget_slot *s, lua_State *L, const char *what, pml_slice detail, int nargs,
+                    int nresults, const pml_log *log);
 /* Inside of a call, from a function that Lua calls: what was being stopped has ended, and
  * what follows has the whole budget. Nothing while nothing is being stopped. */
 void pml_budget_renew(pml_budget_slot *s);

@@ -3,23 +3,28 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "script/call.h"
-#include "script/json_text.h"
+#include "script/json_number.h"
+#include "script/json_string.h"
 #include "wire/utf8.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EXACT 9007199254740992.0              /* 2^53 */
-#define NUMBER_MAX 32                         /* bytes of any number's text, with its NUL */
 #define STACK_SLOTS (PML_JSON_DEPTH * 3 + 24) /* a level: key, value, what toJSON gave */
 #define CLASSES 16                            /* how far up an __index goes for toJSON */
-#define AGAIN 1 /* not written: a table further up has a toJSON, which comes first */
+
+/* What the functions below return besides 0 and an error's code; nothing is written then. */
+enum {
+  AGAIN = 1, /* a table further up has a toJSON, which comes first */
+  ABSENT = 2 /* its toJSON gave nothing, and it is a member of an object: the member is left out */
+};
 
 /* Where we are: the way back to the root, for messages and for toJSON. */
 typedef struct step {
   const struct step *up;
   int table;       /* its place on the stack; 0: it came out of a toJSON, and is asked for none */
+  int member;      /* of an object, not an array */
   const char *key; /* NULL: number */
   size_t len;
   double number;
@@ -50,8 +55,6 @@ static void say(text *t, const char *s, size_t n) {
   memcpy(t->p + t->len, s, n);
   t->len += n;
 }
-
-static int number_text(double d, char out[NUMBER_MAX]);
 
 static int is_word(const char *s, size_t n) {
   if (n == 0 || n > 64 || (s[0] >= '0' && s[0] <= '9')) return 0;
@@ -88,8 +91,8 @@ static void say_path(text *t, const step *at) {
     say_key(t, at->key, at->len);
     return;
   }
-  char number[NUMBER_MAX + 2];
-  int n = number_text(at->number, number + 1);
+  char number[PML_JSON_NUMBER_MAX + 2];
+  int n = pml_json_number(at->number, number + 1);
   number[0] = '[';
   number[n + 1] = ']';
   say(t, number, (size_t)n + 2);
@@ -126,8 +129,8 @@ static int complain(job *x, const step *at, const char *article, const char *rea
   text t = {x->err, x->nerr > n ? x->nerr - n : 0, 0};
   say(&t, x->root, strlen(x->root));
   if (x->argument) {
-    char number[NUMBER_MAX + 1] = " ";
-    say(&t, number, 1 + (size_t)number_text(x->argument, number + 1));
+    char number[PML_JSON_NUMBER_MAX + 1] = " ";
+    say(&t, number, 1 + (size_t)pml_json_number(x->argument, number + 1));
   }
   say_path(&t, at);
   if (t.len == t.n) { /* not in the middle of a character */
@@ -147,154 +150,24 @@ static int fail_key(job *x, const step *in, const char *article, const char *rea
   return converted_above(x, in) ? AGAIN : complain(x, in->up, article, reason);
 }
 
-/* ---- numbers ---- */
-
-static int digits(uint64_t u, char *out) {
-  char back[20];
-  int n = 0;
-  do {
-    back[n++] = (char)('0' + u % 10);
-    u /= 10;
-  } while (u);
-  for (int i = 0; i < n; i++) out[i] = back[n - 1 - i];
-  return n;
-}
-
-/* d has at most six decimals: what most fractions in games look like. A decimal
- * of 15 digits or fewer that gives d is the only one that short, so it is the
- * shortest. 0: not such a number. */
-static int few_decimals(double d, char *out) {
-  double a = fabs(d), scaled = nearbyint(a * 1e6);
-  if (a >= 1e9 || a < 1e-4 || scaled / 1e6 != a) return 0;
-  uint64_t u = (uint64_t)scaled;
-  int n = 0;
-  if (d < 0) out[n++] = '-';
-  n += digits(u / 1000000, out + n);
-  uint32_t fraction = (uint32_t)(u % 1000000);
-  out[n++] = '.';
-  for (uint32_t unit = 100000; fraction; unit /= 10) {
-    out[n++] = (char)('0' + fraction / unit);
-    fraction %= unit;
-  }
-  return n;
-}
-
-/* The length of the text, 0 when d is not finite. */
-static int number_text(double d, char out[NUMBER_MAX]) {
-  if (d >= -EXACT && d <= EXACT) {
-    int64_t i = (int64_t)d;
-    if ((double)i == d) {
-      int sign = i < 0;
-      if (sign) out[0] = '-';
-      return sign + digits((uint64_t)(sign ? -i : i), out + sign);
-    }
-    int n = few_decimals(d, out);
-    if (n) return n;
-  }
-  if (!isfinite(d)) return 0;
-  int n = 0;
-  for (int precision = 15; precision <= 17; precision++) { /* %g drops zeros at the end */
-    n = snprintf(out, NUMBER_MAX, "%.*g", precision, d);
-    if (strtod(out, NULL) == d) break;
-  }
-  /* A script may have called os.setlocale: another decimal point. */
-  for (int i = 0; i < n; i++) {
-    if ((out[i] < '0' || out[i] > '9') && !strchr("+-e", out[i])) out[i] = '.';
-  }
-  return n;
-}
-
 static int number(job *x, double d, const step *at) {
-  pml_writer_grow(x->w, NUMBER_MAX);
-  char out[NUMBER_MAX];
-  int n = number_text(d, out);
+  pml_writer_grow(x->w, PML_JSON_NUMBER_MAX);
+  char out[PML_JSON_NUMBER_MAX];
+  int n = pml_json_number(d, out);
   if (n == 0) return fail(x, at, "", isnan(d) ? "NaN" : d > 0 ? "inf" : "-inf");
   pml_writer_put(x->w, out, (size_t)n);
   return 0;
-}
-
-/* ---- strings ---- */
-
-static void unit_escape(uint8_t *out, uint32_t u) {
-  static const char hex[] = "0123456789abcdef";
-  out[0] = '\\';
-  out[1] = 'u';
-  for (int i = 0; i < 4; i++) out[2 + i] = (uint8_t)hex[u >> (12 - 4 * i) & 15];
-}
-
-/* The same in valid UTF-8: how many bytes may be copied, none of a character cut. */
-static size_t copied(const uint8_t *p, size_t n) {
-  size_t i = pml_json_plain(p, n);
-  while (i < n && p[i] >= 0x20 && p[i] < 0xf0 && p[i] != '"' && p[i] != '\\') i++;
-  return i;
-}
-
-/* Writes the one character at p that cannot be copied; how long it is. */
-static size_t special(pml_writer *w, const uint8_t *p) {
-  uint8_t c = *p;
-  if (c >= 0xf0) {
-    uint32_t u = (c & 7u) << 18 | (p[1] & 63u) << 12 | (p[2] & 63u) << 6 | (p[3] & 63u);
-    uint8_t *out = pml_writer_more(w, 12);
-    u -= 0x10000;
-    unit_escape(out, 0xd800 | u >> 10);
-    unit_escape(out + 6, 0xdc00 | (u & 0x3ff));
-    return 4;
-  }
-  static const char names[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
-  const char *at = c ? strchr(names, c) : NULL;
-  if (at) {
-    uint8_t *out = pml_writer_more(w, 2);
-    out[0] = '\\';
-    out[1] = (uint8_t)letters[at - names];
-  } else {
-    unit_escape(pml_writer_more(w, 6), c);
-  }
-  return 1;
-}
-
-/* What can be copied or escaped, UTF-8, in quotes. */
-static void quoted(pml_writer *w, const uint8_t *p, size_t n) {
-  pml_writer_byte(w, '"');
-  for (size_t i = 0; i < n;) {
-    size_t k = copied(p + i, n - i);
-    pml_writer_put(w, p + i, k);
-    i += k;
-    if (i < n) i += special(w, p + i);
-  }
-  pml_writer_byte(w, '"');
-}
-
-/* NULL, or what is wrong. */
-static const char *string(pml_writer *w, const char *s, size_t n) {
-  const uint8_t *p = (const uint8_t *)s;
-  if (w->len > PML_JSON_MAX || n > PML_JSON_MAX - w->len) return "too large";
-  size_t k = pml_json_plain(p, n);
-  if (k == n) {
-    uint8_t *out = pml_writer_more(w, n + 2);
-    out[0] = '"';
-    if (n) memcpy(out + 1, p, n);
-    out[n + 1] = '"';
-    return NULL;
-  }
-  if (pml_utf8_valid(p + k, n - k)) {
-    quoted(w, p, n);
-  } else {
-    pml_writer mended = {0};
-    pml_utf8_mend(&mended, p, n);
-    quoted(w, pml_writer_at(&mended, 0), mended.len);
-    pml_writer_drop(&mended);
-  }
-  return w->len > PML_JSON_MAX ? "too large" : NULL;
 }
 
 /* ---- tables ---- */
 
 /* Whether s is the text of a number that is a key of the table at t as well. */
 static int key_twice(lua_State *L, int t, const char *s, size_t n) {
-  if (n == 0 || n >= NUMBER_MAX || !((s[0] >= '0' && s[0] <= '9') || s[0] == '-')) return 0;
-  char own[NUMBER_MAX];
+  if (n == 0 || n >= PML_JSON_NUMBER_MAX || !((s[0] >= '0' && s[0] <= '9') || s[0] == '-'))
+    return 0;
+  char own[PML_JSON_NUMBER_MAX];
   double d = strtod(s, NULL);
-  if (!isfinite(d) || (size_t)number_text(d, own) != n || memcmp(own, s, n) != 0) return 0;
+  if (!isfinite(d) || (size_t)pml_json_number(d, own) != n || memcmp(own, s, n) != 0) return 0;
   lua_pushnumber(L, d);
   lua_rawget(L, t);
   int there = !lua_isnil(L, -1);
@@ -309,14 +182,14 @@ static int name(job *x, int t, step *s) {
   if (type == LUA_TSTRING) { /* asked first: lua_tolstring would turn a number into one */
     s->key = lua_tolstring(L, -2, &s->len);
     if (key_twice(L, t, s->key, s->len)) return fail(x, s, "", "the key is there as a number too");
-    const char *wrong = string(x->w, s->key, s->len);
+    const char *wrong = pml_json_string(x->w, s->key, s->len);
     return wrong ? fail(x, s, "the key is ", wrong) : 0;
   }
   if (type != LUA_TNUMBER) return fail_key(x, s, "a key that is a ", lua_typename(L, type));
   s->key = NULL;
   s->number = lua_tonumber(L, -2);
-  char out[NUMBER_MAX];
-  int n = number_text(s->number, out);
+  char out[PML_JSON_NUMBER_MAX];
+  int n = pml_json_number(s->number, out);
   if (n == 0) return fail_key(x, s, "", "a key that is infinite");
   pml_writer_byte(x->w, '"');
   pml_writer_put(x->w, out, (size_t)n);
@@ -327,24 +200,28 @@ static int name(job *x, int t, step *s) {
 /* The stack holds the first key and its value. */
 static int object(job *x, int t, int depth, const step *at, int asked) {
   lua_State *L = x->L;
-  step here = {at, asked ? 0 : t, NULL, 0, 0};
-  uint8_t before = '{';
+  step here = {.up = at, .table = asked ? 0 : t, .member = 1};
+  int members = 0;
   do {
-    pml_writer_byte(x->w, before);
-    before = ',';
+    size_t start = x->w->len;
+    pml_writer_byte(x->w, members ? ',' : '{');
     int err = name(x, t, &here);
     if (err) return err;
     pml_writer_byte(x->w, ':');
-    if ((err = value(x, depth, &here, 0))) return err;
+    err = value(x, depth, &here, 0);
+    if (err == ABSENT) pml_writer_cut(x->w, start);
+    else if (err) return err;
+    else members = 1;
     lua_pop(L, 1);
   } while (lua_next(L, t));
+  if (!members) pml_writer_byte(x->w, '{');
   pml_writer_byte(x->w, '}');
   return 0;
 }
 
 static int array(job *x, int t, size_t n, int depth, const step *at) {
   lua_State *L = x->L;
-  step here = {at, 0, NULL, 0, 0}; /* a sequence has no field toJSON */
+  step here = {.up = at}; /* a sequence has no field toJSON */
   pml_writer_byte(x->w, '[');
   for (size_t i = 1; i <= n; i++) {
     if (i > 1) pml_writer_byte(x->w, ',');
@@ -451,9 +328,9 @@ static int converted(job *x, int t, int depth, const step *at) {
   else if (at) lua_pushnumber(L, at->number);
   else lua_pushnil(L);
   int rc = pml_lua_try(L, caller ? 3 : 2, 1, &message);
-  if (rc == 0) rc = value(x, depth, at, 1);
+  if (rc == 0) rc = lua_isnil(L, -1) && at && at->member ? ABSENT : value(x, depth, at, 1);
   else if (!(rc = converted_above(x, at))) rc = complain(x, at, "toJSON: ", message);
-  if (rc == 0) lua_settop(L, t);
+  if (rc == 0 || rc == ABSENT) lua_settop(L, t);
   pml_free(message);
   return rc;
 }
@@ -495,7 +372,7 @@ static int value(job *x, int depth, const step *at, int asked) {
   case LUA_TSTRING: {
     size_t n;
     const char *s = lua_tolstring(L, -1, &n);
-    const char *wrong = string(x->w, s, n);
+    const char *wrong = pml_json_string(x->w, s, n);
     return wrong ? fail(x, at, "", wrong) : 0;
   }
   case LUA_TNUMBER: return number(x, lua_tonumber(L, -1), at);

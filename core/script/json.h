@@ -4,7 +4,8 @@
  *              and infinities are errors
  *   string     what is not UTF-8 in it becomes U+FFFD; characters outside the BMP become
  *              \ud83d\ude00 escapes, which old browser clients need
- *   table      with a method toJSON: what that returns, which is asked for none again;
+ *   table      with a method toJSON: what that returns, which is asked for none again; a
+ *              member of an object is left out when that is nil, as JSON.stringify does it;
  *              with the metatable in registry field PML_JSON_ARRAY: an array up to
  *              its largest integer key, holes are null, other keys left out; else
  *              with exactly the keys 1..n, n >= 1: an array; else an object, number

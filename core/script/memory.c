@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/mem.h"
-#include "script/call.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,10 +45,8 @@ static void collect(pml_memory *m) {
   static const char what[] = "collector";
   if (!lua_checkstack(L, 4)) return;
   lua_pushcfunction(L, l_slice);
-  pml_budget_enter(m->budget, what, pml_slice_of(NULL, 0));
-  int rc = pml_lua_call(L, 0, 1, pml_node_log(m->node), what);
-  pml_budget_leave(m->budget);
-  if (rc) return; /* a finalizer failed, and the log says so */
+  if (pml_budget_call(m->budget, L, what, pml_slice_of(NULL, 0), 0, 1, pml_node_log(m->node)))
+    return; /* a finalizer failed, and the log says so */
   m->cycles -= lua_toboolean(L, -1);
   lua_pop(L, 1);
 }

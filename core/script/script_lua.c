@@ -1,8 +1,10 @@
 #include "script/script_lua.h"
 
 #include "base/err.h"
-#include "script/call.h"
-#include "script/lua_node.h"
+#include "script/script_call.h"
+#include "script/values.h"
+
+#include <string.h>
 
 /* A filter may broadcast, which asks filters: each takes of the C stack. */
 #define FILTERS_DEEP 16
@@ -28,11 +30,8 @@ static lua_State *begin(void *ud, int which) {
 /* detail: what the entry is called for, if the call never ends. */
 static int call_for(void *ud, int which, pml_slice detail, int nargs, int nresults) {
   pml_lua *lua = ud;
-  pml_budget_enter(lua->budget, names[which], detail);
-  int rc = pml_lua_call(lua->L, nargs, nresults, pml_node_log(lua->node), names[which]);
-  pml_budget_leave(lua->budget);
+  int rc = pml_script_call(lua, names[which], detail, nargs, nresults);
   if (which == PML_ON_START) pml_budget_least(lua->budget, 0);
-  pml_memory_check(&lua->memory);
   return rc;
 }
 

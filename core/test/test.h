@@ -27,6 +27,16 @@
     } \
   } while (0)
 
+/* Two strings; a may be NULL, which is no string. */
+#define CHECK_STR(a, b) \
+  do { \
+    const char *check_a = (a), *check_b = (b); \
+    if (check_a && strcmp(check_a, check_b) == 0) break; \
+    fprintf(stderr, "%s:%d: \"%s\" != \"%s\"\n", __FILE__, __LINE__, check_a ? check_a : "NULL", \
+            check_b); \
+    exit(1); \
+  } while (0)
+
 /* The n bytes at p are the text s. */
 #define CHECK_BYTES(p, n, s) \
   do { \

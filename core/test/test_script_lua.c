@@ -1,7 +1,7 @@
 #include "script/script_lua.h"
 
 #include "script/call.h"
-#include "script/lua_node.h"
+#include "script/handle.h"
 #include "bind/open.h"
 #include "node/state.h"
 #include "test/virtual.h"
@@ -31,7 +31,7 @@ static void open_all(setup *x, const char *code) {
   lua_pushcfunction(x->L, luaopen_pomelua_core);
   lua_setglobal(x->L, "open");
   run(x->L, "core = open()");
-  pml_lua_node_push(x->L, x->v.node, NULL);
+  pml_script_lua_set(pml_lua_node_push(x->L, x->v.node, NULL));
   lua_setglobal(x->L, "node");
   run(x->L, code);
   x->port = &x->v.node->script;

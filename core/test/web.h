@@ -107,6 +107,5 @@ static inline const char *header(const char *name) {
   if (p) sscanf(p + strlen(start), "%199[^\r]", value);
   return value;
 }
-#define CHECK_STR(a, b) CHECK_BYTES(a, strlen(a), b)
 
 #endif

@@ -271,6 +271,23 @@ describe("core.encode", function()
       assert.equal("true", (encode({ toJSON = function() return true end })))
     end)
 
+    it("leaves a member out when it returns nothing, as JSON.stringify does", function()
+      local nothing = { toJSON = function() end }
+      assert.equal("{}", encode({ a = nothing }))
+      assert.equal("{}", encode({ a = nothing, b = nothing, [3] = nothing }))
+      assert.equal('{"b":1}', encode({ a = nothing, b = 1 }))
+      assert.equal('{"o":{}}', encode({ o = { a = nothing }, p = nothing }))
+      assert.equal("[null,1]", encode({ nothing, 1 }))
+      assert.equal('{"a":[null]}', encode({ a = { nothing } }))
+      assert.equal("null", encode(nothing))
+      assert.equal('{"a":null}', encode({ a = { toJSON = function() return core.null end } }))
+      local class = { toJSON = function(self) return self.kept end }
+      class.__index = class
+      assert.equal('{"b":2}', encode({
+        a = setmetatable({}, class), b = setmetatable({ kept = 2 }, class),
+      }))
+    end)
+
     it("is data when it is no function", function()
       assert.equal('{"toJSON":1}', encode({ toJSON = 1 }))
     end)

@@ -1,5 +1,6 @@
 -- A node as the Lua half sees it (core/bind/l_node, core/node): messages, answers,
--- forwarding, remote calls, timers, and what C keeps an eye on.
+-- forwarding (bind/l_request.c), remote calls (bind/l_rpc.c), timers (bind/l_timer.c), reports
+-- to the program (bind/l_member.c), and what C keeps an eye on.
 local core = require "pomelua.core"
 
 local function request(id, route, body)

@@ -1,4 +1,4 @@
-#include "script/guard.h"
+#include "bind/l_guard.h"
 
 #include <lauxlib.h>
 #include <pthread.h>

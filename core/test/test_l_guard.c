@@ -1,4 +1,4 @@
-#include "script/guard.h"
+#include "bind/l_guard.h"
 
 #include "test/test.h"
 

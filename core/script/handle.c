@@ -1,0 +1,68 @@
+#include "script/handle.h"
+
+#include <string.h>
+
+static const char node_kind;
+
+int pml_lua_class(lua_State *L, const char *tname, const luaL_Reg *methods, lua_CFunction gc) {
+  if (!luaL_newmetatable(L, tname)) return 0;
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  if (gc) {
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_pushstring(L, tname);
+  lua_setfield(L, -2, "__name");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  return 1;
+}
+
+void *pml_lua_object(lua_State *L, int idx, size_t size, const void *kind, const char *tname) {
+  const void **p = lua_touserdata(L, idx);
+  if (!p || lua_objlen(L, idx) != size || *p != kind) luaL_typerror(L, idx, tname);
+  return p;
+}
+
+pml_lua *pml_lua_check(lua_State *L) {
+  pml_lua *lua = pml_lua_object(L, 1, sizeof *lua, &node_kind, PML_NODE_TNAME);
+  if (!lua->node) luaL_error(L, "this node is closed");
+  return lua;
+}
+
+lua_State *pml_lua_enter(pml_lua *lua, lua_State *L) {
+  lua_State *before = lua->L;
+  lua->L = L;
+  lua->busy++;
+  return before;
+}
+
+void pml_lua_leave(pml_lua *lua, lua_State *before) {
+  lua->L = before;
+  lua->busy--;
+}
+
+pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_member *member) {
+  pml_lua *lua = lua_newuserdata(L, sizeof *lua);
+  memset(lua, 0, sizeof *lua);
+  lua->kind = &node_kind;
+  lua->L = L;
+  lua->node = node;
+  lua->member = member;
+  for (int i = 0; i < PML_ENTRIES; i++) lua->entry[i] = LUA_NOREF;
+  luaL_getmetatable(L, PML_NODE_TNAME);
+  lua_setmetatable(L, -2);
+  lua_newtable(L); /* id -> Channel, weak */
+  lua_newtable(L);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua->channels = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_newtable(L);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, 1);
+  lua->env = luaL_ref(L, LUA_REGISTRYINDEX);
+  return lua;
+}

@@ -1,0 +1,76 @@
+/* handle: the userdata by which Lua holds a node, and what every userdata of ours has: a kind that
+ * is checked by address, a metatable with its methods.
+ *
+ * A handle borrows its node. The node of a virtual server may be closed before its handle is
+ * collected: then `node` is NULL and every method raises. */
+#ifndef PML_SCRIPT_HANDLE_H
+#define PML_SCRIPT_HANDLE_H
+
+#include "base/list.h"
+#include "host/member.h"
+#include "node/node.h"
+#include "script/budget.h"
+#include "script/memory.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#define PML_NODE_TNAME "pomelua.node"
+
+/* The functions of a script that C calls; the order is that of the names in script_lua.c. */
+enum {
+  PML_ON_MESSAGE,
+  PML_ON_FORWARDED,
+  PML_ON_CALL,
+  PML_ON_ANSWERED,
+  PML_ON_PUSHED,
+  PML_ON_HANDSHAKE,
+  PML_ON_ROUTE,
+  PML_ON_CLOSED,
+  PML_ON_TIMER,
+  PML_ON_FILTER,
+  PML_ON_START,
+  PML_ON_STARTED,
+  PML_ON_STOP,
+  PML_ON_CONTROL,
+  PML_ON_PENDING,
+  PML_ENTRIES
+};
+
+typedef struct pml_lua {
+  const void *kind; /* see pml_lua_object */
+  lua_State *L; /* where C calls scripts now: the state's own, or the caller's in a virtual node */
+  pml_node *node;          /* NULL once closed */
+  pml_member *member;      /* NULL: a virtual node */
+  pml_budget_slot *budget; /* borrowed; NULL: scripts may run for ever */
+  pml_memory memory;       /* not begun in a virtual node */
+  int entry[PML_ENTRIES];  /* registry references, LUA_NOREF: not set */
+  int channels;            /* registry reference: id -> Channel, weak */
+  int env;                 /* registry reference: environment of Channels, keeps the node alive */
+  int busy;                /* scripts may be running: the node stays */
+  int filtering;           /* a filter runs: sessions stay, the loop does not turn */
+  pml_list waiting;        /* of pml_waiter; not initialised before the first one */
+  pml_id last_waiter;
+  struct pml_virtual *virt; /* the test kit's part, NULL otherwise */
+} pml_lua;
+
+/* Pushes the metatable of that name, and makes it at the first call: the methods (up to a NULL
+ * name) are its __index, gc is its __gc unless it is NULL, scripts cannot read or replace it.
+ * Returns 1 when this call has made it. */
+int pml_lua_class(lua_State *L, const char *tname, const luaL_Reg *methods, lua_CFunction gc);
+/* A userdata of ours begins with `kind`, the address of something in its own file: two
+ * comparisons, where luaL_checkudata makes a string and looks it up. Raises when the value at idx
+ * is not one of `size` bytes with that kind. */
+void *pml_lua_object(lua_State *L, int idx, size_t size, const void *kind, const char *tname);
+
+/* Pushes the userdata of a node; no entry is set. Borrows all. */
+pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_member *member);
+/* The node behind argument 1 of a method; raises when it is no open node. */
+pml_lua *pml_lua_check(lua_State *L);
+
+/* From here until leave C calls scripts on L, the state that has called a method. Returns what
+ * leave needs. */
+lua_State *pml_lua_enter(pml_lua *lua, lua_State *L);
+void pml_lua_leave(pml_lua *lua, lua_State *before);
+
+#endif
