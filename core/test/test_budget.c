@@ -1,4 +1,6 @@
-/* Processor time is what a budget counts, so that a busy machine changes no result. */
+/* The budget as a server sees it, and with it script/budget_stop.c, script/budget_watch.c and
+ * script/budget_describe.c. Processor time is what a budget counts, so that a busy machine changes
+ * no result. */
 #include "test/test.h"
 
 #include "script/budget.h"
