@@ -17,7 +17,6 @@
 #include <string.h>
 
 #define TNAME "pomelua.channel"
-#define METHODS "pomelua.channel.methods"
 #define SID_MAX 63
 
 typedef struct {
@@ -38,8 +37,7 @@ static pml_channel *live(lua_State *L, int idx) {
   return h->lua->node ? pml_channels_get(pml_node_channels(h->lua->node), h->id) : NULL;
 }
 
-/* Pushes the one handle of a channel. */
-static void push_channel(lua_State *L, pml_lua *lua, const pml_channel *c) {
+void pml_lua_push_channel(lua_State *L, pml_lua *lua, const pml_channel *c) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, lua->channels);
   lua_pushnumber(L, (lua_Number)pml_channel_id(c));
   lua_rawget(L, -2);
@@ -75,9 +73,7 @@ static int l_index(lua_State *L) {
     lua_rawgeti(L, -1, 2);
     return 1;
   }
-  lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(1));
-  return 1;
+  return pml_lua_index(L);
 }
 
 /* tostring(channel) -> "Channel <name> (<id>)" */
@@ -192,19 +188,13 @@ static const luaL_Reg channel_methods[] = {
   {NULL, NULL},
 };
 
-void pml_open_channel(lua_State *L) {
-  if (pml_lua_class(L, TNAME, channel_methods, NULL)) {
-    lua_getfield(L, -1, "__index");
-    lua_pushvalue(L, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, METHODS);
-    lua_pushcclosure(L, l_index, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, l_tostring);
-    lua_setfield(L, -2, "__tostring");
-  }
-  lua_pop(L, 1);
-  lua_getfield(L, LUA_REGISTRYINDEX, METHODS);
-  lua_setfield(L, -2, "channel_methods");
+/* core.channel_node(channel) -> the node that it belongs to */
+static int l_channel_node(lua_State *L) {
+  check(L, 1);
+  lua_getfenv(L, 1);
+  lua_rawgeti(L, -1, 1);
+  lua_rawgeti(L, -1, 1);
+  return 1;
 }
 
 /* --- node methods --------------------------------------------------------------- */
@@ -220,7 +210,7 @@ static int l_channel(lua_State *L) {
   if (!c && lua_toboolean(L, 3))
     return luaL_error(L, "no room for another channel, or its name is above 65535 bytes");
   if (!c) return 0;
-  push_channel(L, lua, c);
+  pml_lua_push_channel(L, lua, c);
   return 1;
 }
 
@@ -408,3 +398,16 @@ const luaL_Reg pml_channel_methods[] = {
   {"channel", l_channel},    {"channelCount", l_channel_count}, {"pushChannel", l_push_channel},
   {"pushUids", l_push_uids}, {"broadcast", l_broadcast},        {NULL, NULL},
 };
+
+void pml_open_channel(lua_State *L) {
+  if (pml_lua_class(L, TNAME, channel_methods, NULL)) {
+    pml_lua_index_by_name(L, "channel", l_index);
+    lua_pushcfunction(L, l_tostring);
+    lua_setfield(L, -2, "__tostring");
+  }
+  lua_getfield(L, -1, "__methods");
+  lua_setfield(L, -3, "channel_methods");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, l_channel_node);
+  lua_setfield(L, -2, "channel_node");
+}

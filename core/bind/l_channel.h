@@ -2,10 +2,13 @@
 #ifndef PML_BIND_L_CHANNEL_H
 #define PML_BIND_L_CHANNEL_H
 
-#include <lua.h>
+#include "model/channel.h"
+#include "script/handle.h"
 
 /* Creates the metatable; sets channel_methods, the methods of Channels, on the module at the top:
- * Lua adds pushMessage there. */
+ * Lua adds pushMessage there; and channel_node. */
 void pml_open_channel(lua_State *L);
+/* Pushes the one handle of a channel of that node. */
+void pml_lua_push_channel(lua_State *L, pml_lua *lua, const pml_channel *c);
 
 #endif

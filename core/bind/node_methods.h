@@ -15,8 +15,9 @@ extern const luaL_Reg pml_request_methods[]; /* l_request: client requests: answ
 extern const luaL_Reg pml_rpc_methods[];     /* l_rpc: calls between servers */
 extern const luaL_Reg pml_session_methods[]; /* l_session: a frontend's sessions */
 extern const luaL_Reg pml_channel_methods[]; /* l_channel: channels and the three kinds of push */
-extern const luaL_Reg pml_watch_methods[];   /* l_watch: folders in which files change */
-extern const luaL_Reg pml_check_methods[];   /* l_check: texts that another process parses */
+extern const luaL_Reg pml_channel_service_methods[]; /* l_channel_service: channelService */
+extern const luaL_Reg pml_watch_methods[];           /* l_watch: folders in which files change */
+extern const luaL_Reg pml_check_methods[]; /* l_check: texts that another process parses */
 /* Those of a virtual node only; a node of a program raises in them. */
 extern const luaL_Reg pml_virtual_methods[];        /* l_virtual: time, log lines, the end */
 extern const luaL_Reg pml_virtual_client_methods[]; /* virtual_client: what clients do and get */

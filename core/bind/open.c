@@ -2,6 +2,7 @@
 
 #include "base/version.h"
 #include "bind/l_channel.h"
+#include "bind/l_channel_service.h"
 #include "bind/l_cluster.h"
 #include "bind/l_codec.h"
 #include "bind/l_control.h"
@@ -20,9 +21,9 @@
 /* The metatable of nodes. */
 static void open_node(lua_State *L) {
   static const luaL_Reg *const more[] = {
-    pml_member_methods,  pml_timer_methods,          pml_request_methods,     pml_rpc_methods,
-    pml_session_methods, pml_channel_methods,        pml_watch_methods,       pml_check_methods,
-    pml_virtual_methods, pml_virtual_client_methods, pml_virtual_bus_methods,
+    pml_member_methods,  pml_timer_methods,   pml_request_methods,         pml_rpc_methods,
+    pml_session_methods, pml_channel_methods, pml_channel_service_methods, pml_watch_methods,
+    pml_check_methods,   pml_virtual_methods, pml_virtual_client_methods,  pml_virtual_bus_methods,
   };
   if (pml_lua_class(L, PML_NODE_TNAME, pml_node_methods, NULL)) {
     lua_getfield(L, -1, "__index");
@@ -44,6 +45,7 @@ int luaopen_pomelua_core(lua_State *L) {
   pml_open_limit(L);
   open_node(L);
   pml_open_channel(L);
+  pml_open_channel_service(L);
   pml_open_virtual(L);
   pml_open_program(L, luaopen_pomelua_core);
   pml_open_control(L);

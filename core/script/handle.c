@@ -1,5 +1,8 @@
 #include "script/handle.h"
 
+#include "base/mem.h"
+#include "script/call.h"
+
 #include <string.h>
 
 static const char node_kind;
@@ -18,6 +21,43 @@ int pml_lua_class(lua_State *L, const char *tname, const luaL_Reg *methods, lua_
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "__metatable");
   return 1;
+}
+
+/* Raises when the string at index 2 is nearly the name of a method. */
+static void refuse_nearly(lua_State *L) {
+  const char *object = lua_tostring(L, lua_upvalueindex(2));
+  char *err = NULL;
+  lua_getfield(L, LUA_REGISTRYINDEX, PML_LUA_NEAREST);
+  if (!lua_isfunction(L, -1)) return;
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  if (pml_lua_try(L, 2, 1, &err) != 0) {
+    lua_pushstring(L, err);
+    pml_free(err);
+    lua_error(L);
+  }
+  if (lua_isstring(L, -1))
+    luaL_error(L, "%s:%s: there is no such method; did you mean %s?", object, lua_tostring(L, 2),
+               lua_tostring(L, -1));
+}
+
+int pml_lua_index(lua_State *L) {
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(1));
+  if (!lua_isnil(L, 3) || lua_type(L, 2) != LUA_TSTRING) return 1;
+  refuse_nearly(L);
+  lua_pushnil(L);
+  return 1;
+}
+
+void pml_lua_index_by_name(lua_State *L, const char *object, lua_CFunction index) {
+  lua_getfield(L, -1, "__index");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__methods");
+  lua_pushstring(L, object);
+  lua_pushcclosure(L, index, 2);
+  lua_setfield(L, -2, "__index");
 }
 
 void *pml_lua_object(lua_State *L, int idx, size_t size, const void *kind, const char *tname) {

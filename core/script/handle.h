@@ -16,6 +16,7 @@
 #include <lua.h>
 
 #define PML_NODE_TNAME "pomelua.node"
+#define PML_LUA_NEAREST "pomelua.nearest"
 
 /* The functions of a script that C calls; the order is that of the names in script_lua.c. */
 enum {
@@ -58,6 +59,15 @@ typedef struct pml_lua {
  * name) are its __index, gc is its __gc unless it is NULL, scripts cannot read or replace it.
  * Returns 1 when this call has made it. */
 int pml_lua_class(lua_State *L, const char *tname, const luaL_Reg *methods, lua_CFunction gc);
+/* For a metatable at the top that pml_lua_class has just made: `index` becomes its __index, a
+ * closure over the methods and over `object`, which is what messages call it. The methods are in
+ * its field
+ * __methods, too. */
+void pml_lua_index_by_name(lua_State *L, const char *object, lua_CFunction index);
+/* Such an index: the method of the name at index 2. A name that is nearly one of a method raises,
+ * and says which: the function in registry field PML_LUA_NEAREST, (name, methods) -> name | nil,
+ * finds it. Any other name is nil. */
+int pml_lua_index(lua_State *L);
 /* A userdata of ours begins with `kind`, the address of something in its own file: two
  * comparisons, where luaL_checkudata makes a string and looks it up. Raises when the value at idx
  * is not one of `size` bytes with that kind. */

@@ -1,5 +1,6 @@
--- core.run (core/bind/l_program.c): servers as threads, each with a Lua state of its
--- own (script/server_state.c) that pomelua.boot gets; and what require "pomelua.core" gives (core/bind/open.c).
+-- core.run (core/bind/l_program.c): servers as threads, each with a Lua state of its own
+-- (script/server_state.c) that pomelua.boot gets; and what require "pomelua.core" gives
+-- (core/bind/open.c).
 local core = require "pomelua.core"
 local tree = require "spec.support.tree"
 

@@ -1,5 +1,6 @@
--- What only virtual nodes can do (bind/l_virtual.c, bind/virtual_client.c, bind/virtual_bus.c): they stand for a server in
--- specs, so what goes in and out must be what a real one sends and gets.
+-- What only virtual nodes can do (bind/l_virtual.c, bind/virtual_client.c, bind/virtual_bus.c):
+-- they stand for a server in specs, so what goes in and out must be what a real one sends and
+-- gets.
 local core = require "pomelua.core"
 
 describe("a virtual node", function()

@@ -1,3 +1,4 @@
+-- channelService (core/bind/l_channel_service.c, channel/service.lua) and the pushes.
 local pomelua = require "pomelua"
 local world = require "spec.support.world"
 
@@ -51,6 +52,60 @@ describe("channelService", function()
     service:destroyChannel("room")
     service:destroyChannel("nobody")
     assert.is_nil(service:getChannel("room", false))
+  end)
+
+  it("is one userdata, as a Channel is", function()
+    assert.equal("userdata", type(service))
+    assert.is_true(rawequal(service, one.app:get("channelService")))
+    assert.is_true(rawequal(service, one.app.channelService))
+    assert.equal("ChannelService (connector-1)", tostring(service))
+    assert.is_false(getmetatable(service))
+    assert.has_error(function() service.x = 1 end)
+  end)
+
+  -- With the line of the caller, which assert.error_matches takes away.
+  local function raises(fn, pattern)
+    local ok, message = pcall(fn)
+    assert.is_false(ok)
+    assert.matches(pattern, message)
+  end
+
+  it("has nil for an unknown name, and the nearest one for a misspelled one", function()
+    assert.is_nil(service.colour)
+    assert.is_nil(service[1])
+    raises(function() service:createChanel("x") end,
+      "channel_spec.lua:%d+: channelService:createChanel: there is no such method; " ..
+      "did you mean createChannel%?")
+    raises(function() service:pushMessageByUid("x") end, "mean pushMessageByUids%?")
+    local c = channel()
+    assert.is_nil(c.colour)
+    raises(function() c:getMembrs() end,
+      "channel_spec.lua:%d+: channel:getMembrs: there is no such method; did you mean getMembers%?")
+    raises(function() return c.userAmount end, "mean getUserAmount%?")
+  end)
+
+  it("says where a colon is missing, in every method", function()
+    for _, name in ipairs { "createChannel", "getChannel", "destroyChannel", "broadcast",
+      "pushMessageByUids" } do
+      raises(function() service[name]("room") end,
+        "channel_spec.lua:%d+: channelService." .. name .. ": write channelService:" .. name ..
+        "%(...%) with a colon; the first argument is \"room\"")
+      raises(function() service[name]() end, "the first argument is nothing")
+      raises(function() service[name](one.node) end, "the first argument is a userdata")
+    end
+  end)
+
+  it("takes a number for a name, and refuses what is none", function()
+    assert.equal("7", service:createChannel(7).name)
+    assert.is_true(service:getChannel("7") == service:getChannel(7))
+    assert.equal("0.5", service:createChannel(0.5).name)
+    service:destroyChannel(7)
+    assert.is_nil(service:getChannel(7))
+    raises(function() service:createChannel("") end, "channel_spec.lua:%d+: " ..
+      "channelService:createChannel%(name%): the name must be a string, got an empty one")
+    raises(function() service:getChannel({}) end,
+      "getChannel%(name, create%): the name must be a string, got table")
+    raises(function() service:destroyChannel() end, "got nil")
   end)
 
   for what, push in pairs {

@@ -27,7 +27,11 @@ function errors.raise(message)
   error(place and place .. ": " .. message .. after or message, 0)
 end
 
-local function wrong_self(name, method, self)
+---Raises: a method was called with a dot.
+---@param name string what the object is called
+---@param method string
+---@param self any what stands in its place
+function errors.wrong_self(name, method, self)
   errors.raise(("%s.%s: write %s:%s(...) with a colon; the first argument is %s")
     :format(name, method, name, method,
       self == nil and "nothing" or type(self) == "string" and ("%q"):format(self)
@@ -43,12 +47,12 @@ function errors.guard(methods, name)
     local info = type(fn) == "function" and debug.getinfo(fn, "u")
     if info and not info.isvararg and info.nparams <= 3 then
       methods[method] = function(self, a, b)
-        if type(self) ~= "table" then wrong_self(name, method, self) end
+        if type(self) ~= "table" then errors.wrong_self(name, method, self) end
         return fn(self, a, b)
       end
     elseif info then
       methods[method] = function(self, ...)
-        if type(self) ~= "table" then wrong_self(name, method, self) end
+        if type(self) ~= "table" then errors.wrong_self(name, method, self) end
         return fn(self, ...)
       end
     end

@@ -11,22 +11,20 @@ local where = require "pomelua.base.where"
 
 local channel = {}
 
+-- C's methods of channelService; the pushes are added here. library/channel.lua describes all.
 ---@class pomelua.ChannelService
-local service = {}
-local service_mt = { __name = "pomelua.channelService", __index = service }
+local service = core.channel_service_methods
 
--- Which server a Channel belongs to, needed only where a state holds several.
-local owners = setmetatable({}, { __mode = "k" })
-
-local function remember(server, handle)
-  if handle and not current.only then owners[handle] = server end
-  return handle
-end
+-- The server of a channelService, and of a node. Weak values, too: a server holds the keys.
+local servers = setmetatable({}, { __mode = "kv" })
+local server_of_node = setmetatable({}, { __mode = "kv" })
 
 local function server_of(handle)
-  local server = current.only or owners[handle] or current.server
-  if not server then error("channel: its server is not known here", 3) end
-  return server
+  return current.only or server_of_node[core.channel_node(handle)]
+end
+
+local function server_behind(self, method)
+  return servers[self] or errors.wrong_self("channelService", method, self)
 end
 
 -- What tasks run: callbacks get the arguments they are due, no nils behind them.
@@ -127,40 +125,10 @@ function channel.new(server)
   server.pushes = {}
   core.channel_methods.pushMessage = push_message
   where.name(core.channel_methods, "channel:")
-  return setmetatable({ _server = server }, service_mt)
-end
-
-local function check_name(what, name)
-  if type(name) == "number" then return session.text_of(name) end
-  if type(name) ~= "string" or name == "" then
-    error("channelService:" .. what .. ": the name must be a string, got "
-      .. (name == "" and "an empty one" or type(name)), 3)
-  end
-  return name
-end
-
----The channel of that name; makes it when there is none. A channel lives in this
----server only.
----@param name string
----@return pomelua.Channel
-function service:createChannel(name)
-  name = check_name("createChannel(name)", name)
-  return remember(self._server, self._server.node:channel(name, true))
-end
-
----@param name string
----@param create boolean|nil whether to make it when there is none
----@return pomelua.Channel|nil
-function service:getChannel(name, create)
-  name = check_name("getChannel(name, create)", name)
-  return remember(self._server, self._server.node:channel(name, create and true or false))
-end
-
----@param name string
-function service:destroyChannel(name)
-  name = check_name("destroyChannel(name)", name)
-  local found = self._server.node:channel(name, false)
-  if found then found:destroy() end
+  where.name(service, "channelService:")
+  local self = server.node:channelService()
+  servers[self], server_of_node[server.node] = server, server
+  return self
 end
 
 -- The entries that name a frontend.
@@ -194,8 +162,8 @@ function service:pushMessageByUids(route, msg, uids, opts, cb)
   end
   if type(opts) == "function" then opts, cb = nil, opts end
   local what = "channelService:pushMessageByUids"
+  local server = server_behind(self, "pushMessageByUids")
   cb = session.check_callback(what, cb)
-  local server = self._server
   if type(uids) ~= "table" or #uids == 0 then
     return refuse(server, what, task.owner() or server:context("callback of " .. what), cb,
       errors.new("uids should not be empty", "INVAL"))
@@ -243,8 +211,8 @@ function service:broadcast(stype, route, msg, opts, cb)
   end
   if type(opts) == "function" then opts, cb = nil, opts end
   local what = "channelService:broadcast"
+  local server = server_behind(self, "broadcast")
   cb = session.check_callback(what, cb)
-  local server = self._server
   if not check(server, what, route, msg, opts, cb) then return end
   local sids = frontends_of(server, stype)
   if #sids == 0 then
@@ -271,6 +239,6 @@ function channel.pushed(server, push, message, fails)
     message and errors.new(message) or nil, json.array(fails))
 end
 
-errors.guard(service, "channelService")
+core.nearest_name(near.to)
 
 return channel

@@ -1,5 +1,23 @@
 ---@meta
--- For editors: the Channel, whose methods are C. Nothing loads this file.
+-- For editors: channelService and the Channel, whose methods are C. Nothing loads this file.
+
+---app:get("channelService"): the channels of this server, and the pushes, which channel/service.lua
+---describes.
+---@class pomelua.ChannelService: userdata
+local ChannelService = {}
+
+---The channel of that name; makes it when there is none. A channel lives in this server only.
+---@param name string
+---@return pomelua.Channel
+function ChannelService:createChannel(name) end
+
+---@param name string
+---@param create boolean|nil whether to make it when there is none
+---@return pomelua.Channel|nil
+function ChannelService:getChannel(name, create) end
+
+---@param name string
+function ChannelService:destroyChannel(name) end
 
 ---A group of users; lives in the server that made it. Two handles of one channel are ==.
 ---@class pomelua.Channel: userdata
