@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/pool.h"
-#include "loop/timer.h"
+#include "loop/timers.h"
 
 #include <assert.h>
 

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "host/member.h"
 #include "loop/mailbox.h"
-#include "loop/timer.h"
+#include "loop/timers.h"
 
 #include <pthread.h>
 

@@ -3,7 +3,7 @@
 #include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "loop/timer.h"
+#include "loop/timers.h"
 
 #include <signal.h>
 #include <stdint.h>

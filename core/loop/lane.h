@@ -4,7 +4,7 @@
 #ifndef PML_LOOP_LANE_H
 #define PML_LOOP_LANE_H
 
-#include "loop/timer.h"
+#include "loop/timers.h"
 
 /* Zeroed is a valid empty lane. */
 typedef struct {

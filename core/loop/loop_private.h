@@ -4,7 +4,7 @@
 
 #include "loop/lane.h"
 #include "loop/loop.h"
-#include "loop/timer.h"
+#include "loop/timers.h"
 
 #define PML__LANES 8u
 

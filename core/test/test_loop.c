@@ -1,6 +1,6 @@
 #include "base/container.h"
 #include "loop/loop.h"
-#include "loop/timer.h"
+#include "loop/timers.h"
 #include "test/test.h"
 
 typedef struct {

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/err.h"
-#include "loop/timer.h"
+#include "loop/timers.h"
 #include "test/test.h"
 
 #include <pthread.h>

@@ -1,4 +1,4 @@
-#include "loop/timer.h"
+#include "loop/timers.h"
 
 #include "base/mem.h"
 #include "loop/loop_private.h"
