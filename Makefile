@@ -36,7 +36,7 @@ LOADOBJ := $(patsubst core/%.c,$(BUILD)/obj/%.o,$(wildcard core/tools/load/*.c))
 RUNNER := $(BUILD)/test/run
 LUAFILES := $(shell find lua/pomelua -type f 2>/dev/null)
 
-FUZZSRC := $(filter core/base/% core/wire/% core/model/%,$(SRC))
+FUZZSRC := $(filter core/base/% core/wire/% core/model/%,$(SRC)) core/loop/timers.c core/loop/lane.c
 FUZZSAN := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 

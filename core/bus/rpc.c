@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/pool.h"
-#include "loop/timers.h"
+#include "loop/loop.h"
 
 #include <assert.h>
 

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "host/member.h"
 #include "loop/mailbox.h"
-#include "loop/timers.h"
 
 #include <pthread.h>
 

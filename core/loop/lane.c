@@ -1,6 +1,7 @@
 #include "loop/lane.h"
 
 #include "base/mem.h"
+#include "loop/timers.h"
 
 #define CAP_FIRST 16u
 

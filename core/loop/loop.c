@@ -1,12 +1,31 @@
-#include "base/container.h"
-#include "loop/loop_private.h"
+#include "loop/loop.h"
 
+#include "base/container.h"
 #include "base/mem.h"
 
 #include <assert.h>
 
 /* A settle ends after so many passes even when some task always asks again. */
 #define PASSES_MAX 1000
+
+struct pml_loop {
+  uv_loop_t uv; /* not initialised when virtual */
+  uv_prepare_t prepare;
+  uv_check_t check;
+  uv_idle_t idle;   /* active only while end-of-turn work is left over */
+  uv_timer_t timer; /* fires the timers */
+  uint64_t armed;   /* when it does; UINT64_MAX: not at all */
+  pml__timers timers;
+  int is_virtual, running, stopped;
+  uint64_t now; /* virtual only */
+  uint64_t turn;
+  pml_list due;   /* end-of-turn work of this turn */
+  pml_list later; /* what asked again during this end of turn */
+  uint64_t pass;  /* counts ends of turn */
+  int in_pass;
+};
+
+/* ---- end-of-turn work ---- */
 
 void pml_task_init(pml_task *t, void (*run)(pml_task *t)) {
   pml_list_init(&t->node);
@@ -62,11 +81,44 @@ static void on_prepare(uv_prepare_t *h) {
 /* libuv has just brought its clock up to date; only the turn is ours to count. */
 static void on_check(uv_check_t *h) { ((pml_loop *)h->data)->turn++; }
 
+/* ---- timers ---- */
+
+static void arm(pml_loop *l, const pml_timer *t);
+
+static void on_uv_timer(uv_timer_t *h) {
+  pml_loop *l = h->data;
+  l->armed = UINT64_MAX;
+  pml__timers_fire(&l->timers, uv_now(&l->uv));
+  arm(l, pml__timers_next(&l->timers));
+}
+
+/* t is due next, or NULL. uv_timer is moved to an earlier time at once, to a later one only when it
+ * fires: most timers here are deadlines that are stopped long before. */
+static void arm(pml_loop *l, const pml_timer *t) {
+  if (l->is_virtual || l->timers.firing || !t || t->due >= l->armed) return;
+  uint64_t now = uv_now(&l->uv);
+  l->armed = t->due;
+  /* Never 0: libuv would fire it again in the same round of timers. */
+  uv_timer_start(&l->timer, on_uv_timer, l->armed > now ? l->armed - now : 1, 0);
+}
+
+void pml_timer_start(pml_loop *l, pml_timer *t, uint64_t ms) {
+  /* Outside of run the clock is as old as the last turn, perhaps seconds. */
+  if (!l->is_virtual && !l->running) uv_update_time(&l->uv);
+  pml__timers_add(&l->timers, t, pml_loop_now(l), ms);
+  arm(l, t);
+}
+
+void pml_timer_stop(pml_loop *l, pml_timer *t) { pml__timers_remove(&l->timers, t); }
+
+/* ---- life ---- */
+
 static pml_loop *blank_new(int is_virtual) {
   pml_loop *l = pml_alloc0(sizeof *l);
   l->is_virtual = is_virtual;
   pml_list_init(&l->due);
   pml_list_init(&l->later);
+  l->armed = UINT64_MAX;
   return l;
 }
 
@@ -84,14 +136,12 @@ pml_loop *pml_loop_new(void) {
   l->prepare.data = l->check.data = l->idle.data = l->timer.data = l;
   uv_prepare_start(&l->prepare, on_prepare); /* also keeps uv_run from returning */
   uv_check_start(&l->check, on_check);
-  pml__timers_init(l);
   return l;
 }
 
 pml_loop *pml_loop_new_virtual(void) {
   pml_loop *l = blank_new(1);
   l->now = 1; /* 0 is what a forgotten field looks like */
-  pml__timers_init(l);
   return l;
 }
 
@@ -128,9 +178,11 @@ void pml_loop_free(pml_loop *l) {
   if (!l->is_virtual) run_out(l);
   assert(pml_list_empty(&l->due) &&
          !pml__timers_next(&l->timers)); /* ours: as above, after closing */
-  pml__timers_fini(l);
+  pml__timers_fini(&l->timers);
   pml_free(l);
 }
+
+/* ---- turns ---- */
 
 uv_loop_t *pml_loop_uv(pml_loop *l) { return l->is_virtual ? NULL : &l->uv; }
 int pml_loop_is_virtual(const pml_loop *l) { return l->is_virtual; }
@@ -165,7 +217,7 @@ void pml_loop_advance(pml_loop *l, uint64_t ms) {
   pml_loop_settle(l);
   for (pml_timer *t; (t = pml__timers_next(&l->timers)) && t->due <= end;) {
     if (t->due > l->now) l->now = t->due;
-    pml__timers_fire(l, l->now);
+    pml__timers_fire(&l->timers, l->now);
     l->turn++;
     pml_loop_settle(l);
   }

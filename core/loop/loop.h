@@ -1,4 +1,4 @@
-/* loop: one server's event loop: libuv, end-of-turn work, and the turn count.
+/* loop: one server's event loop: libuv, timers, end-of-turn work, and the turn count.
  *
  * A virtual loop has no libuv inside: its time stands still until
  * pml_loop_advance moves it. The test kit runs servers on it.
@@ -7,6 +7,7 @@
 #define PML_LOOP_LOOP_H
 
 #include "base/list.h"
+#include "loop/timers.h"
 
 #include <stdint.h>
 #include <uv.h>
@@ -34,6 +35,12 @@ void pml_loop_stop(pml_loop *l); /* at the end of this turn */
 void pml_loop_advance(pml_loop *l, uint64_t ms);
 /* Virtual loops: end-of-turn work until none is left (or 1,000 turns have gone). */
 void pml_loop_settle(pml_loop *l);
+
+/* 0 ms counts as 1: a timer never fires again in the turn that started it. Starting one that runs
+ * moves it. Its callback may start and stop any timer, and may free the owner of this one; it
+ * starts it again for a repeating one. One libuv timer serves them all. */
+void pml_timer_start(pml_loop *l, pml_timer *t, uint64_t ms);
+void pml_timer_stop(pml_loop *l, pml_timer *t); /* harmless when stopped */
 
 /* End-of-turn work: run once, before the loop polls again; so is what a task
  * asks for, unless that has run in this turn. Embedded in its owner; asking

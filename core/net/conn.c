@@ -1,6 +1,6 @@
-#include "base/container.h"
 #include "net/conn_private.h"
 
+#include "base/container.h"
 #include "base/mem.h"
 
 #include <assert.h>

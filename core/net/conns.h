@@ -10,7 +10,6 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "loop/loop.h"
-#include "loop/timers.h"
 
 typedef struct pml_conn pml_conn;
 typedef struct pml_conns pml_conns;

@@ -6,7 +6,6 @@
 #include "base/list.h"
 #include "base/refs.h"
 #include "loop/ring.h"
-#include "loop/timers.h"
 #include "net/conns.h"
 #include "net/outq.h"
 

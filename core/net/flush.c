@@ -1,7 +1,7 @@
 /* flush: what goes out: queued by pml_conn_send, and written when the turn ends. */
-#include "base/container.h"
 #include "net/conn_private.h"
 
+#include "base/container.h"
 #include "base/mem.h"
 #include "wire/frame.h"
 

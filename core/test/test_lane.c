@@ -1,4 +1,6 @@
 #include "loop/lane.h"
+
+#include "loop/timers.h"
 #include "test/test.h"
 
 TEST(lane_keeps_the_order_of_starting) {

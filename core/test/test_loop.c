@@ -1,6 +1,5 @@
 #include "base/container.h"
 #include "loop/loop.h"
-#include "loop/timers.h"
 #include "test/test.h"
 
 typedef struct {
@@ -170,5 +169,97 @@ TEST(loop_virtual_time_stands_still_until_moved) {
   CHECK_EQ(pml_loop_now(l), t0);
   pml_loop_advance(l, 5000);
   CHECK_EQ(pml_loop_now(l), t0 + 5000);
+  pml_loop_free(l);
+}
+
+/* ---- timers ---- */
+
+typedef struct {
+  pml_timer t;
+  pml_loop *l;
+  int id, fired;
+  uint64_t at, again; /* when it fired; how often to restart with 10 ms */
+  int *order, *n;
+} alarm_clock;
+
+static void on_fire(pml_timer *t) {
+  alarm_clock *a = PML_CONTAINER(t, alarm_clock, t);
+  CHECK(!pml_timer_running(t));
+  a->fired++;
+  a->at = pml_loop_now(a->l);
+  if (a->order) a->order[(*a->n)++] = a->id;
+  if (a->again && a->again--) pml_timer_start(a->l, t, 10);
+}
+
+static void clock_init(alarm_clock *a, pml_loop *l, int id) {
+  memset(a, 0, sizeof *a);
+  pml_timer_init(&a->t, on_fire);
+  a->l = l;
+  a->id = id;
+}
+
+typedef struct {
+  pml_task task;
+  alarm_clock *a;
+  int seen[2], n;
+} witness;
+
+static void witness_run(pml_task *t) {
+  witness *w = PML_CONTAINER(t, witness, task);
+  w->seen[w->n++] = w->a[0].fired + 10 * w->a[1].fired;
+}
+
+typedef struct {
+  pml_timer t;
+  pml_loop *l;
+  witness *w;
+} summoner;
+
+static void summon(pml_timer *t) {
+  summoner *s = PML_CONTAINER(t, summoner, t);
+  pml_loop_defer(s->l, &s->w->task);
+}
+
+TEST(timer_of_a_later_time_fires_after_end_of_turn_work) {
+  pml_loop *l = pml_loop_new_virtual();
+  alarm_clock a[2];
+  witness w = {.a = a};
+  pml_task_init(&w.task, witness_run);
+  summoner s = {.l = l, .w = &w};
+  pml_timer_init(&s.t, summon);
+  pml_timer_start(l, &s.t, 10);
+  for (int i = 0; i < 2; i++) {
+    clock_init(&a[i], l, i);
+    pml_timer_start(l, &a[i].t, 10 + (uint64_t)i);
+  }
+  pml_loop_advance(l, 100);
+  CHECK_EQ(w.n, 1);
+  CHECK_EQ(w.seen[0], 1); /* after those of 10 ms, before those of 11 */
+  pml_loop_free(l);
+}
+
+static void on_last(pml_timer *t) {
+  on_fire(t);
+  pml_loop_stop(PML_CONTAINER(t, alarm_clock, t)->l);
+}
+
+TEST(timer_of_a_real_loop_fires_in_order_and_not_early) {
+  pml_loop *l = pml_loop_new();
+  alarm_clock a[6];
+  int order[8], n = 0;
+  static const uint64_t ms[] = {20, 5, 12, 5, 0, 30};
+  for (int i = 0; i < 6; i++) {
+    clock_init(&a[i], l, i);
+    a[i].order = order;
+    a[i].n = &n;
+    pml_timer_start(l, &a[i].t, ms[i]);
+  }
+  a[5].t.fire = on_last;
+  pml_timer_stop(l, &a[2].t);
+  pml_loop_run(l);
+  static const int want[] = {4, 1, 3, 0, 5};
+  CHECK_EQ(n, 5);
+  for (int i = 0; i < n; i++) CHECK_EQ(order[i], want[i]);
+  for (int i = 0; i < 6; i++) CHECK(a[i].fired == 0 || a[i].at >= a[i].t.due);
   pml_loop_free(l);
 }

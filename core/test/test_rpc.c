@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "bus/transport_local.h"
 #include "bus/transport_record.h"
-#include "loop/timers.h"
+#include "loop/loop.h"
 #include "test/test.h"
 
 #include <pthread.h>

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/err.h"
-#include "loop/timers.h"
+#include "loop/loop.h"
 #include "test/test.h"
 
 #include <pthread.h>
