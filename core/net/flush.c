@@ -134,29 +134,21 @@ static void ring_run(pml_conns *s) {
   s->used = 0;
 }
 
-/* Adds what c has to the ring's batch. 0 when it goes the ordinary way. */
+/* Adds what c has to the ring's batch. 0: it is to be written in the ordinary way. */
 static int ring_add(pml_conn *c) {
   pml_conns *s = c->s;
   pml__outq *q = c->q;
-  const uint8_t *p;
-  size_t n = 0;
-  for (uint32_t i = 0; i < q->count && n <= PML__OUTQ_TOGETHER; i++) n += pml__outq_at(q, i)->len;
+  size_t n = pml__outq_length(q);
   if (n > PML__OUTQ_TOGETHER || c->ring == PML__RING_REFUSED) return 0;
   if (c->ring == PML__NOT_IN_RING) {
     c->ring = pml_ring_remember(s->ring, c->fd) ? PML__IN_RING : PML__RING_REFUSED;
     if (c->ring == PML__RING_REFUSED) return 0;
   }
   if (q->count > 1 && s->used + n > PML__SCRATCH) ring_run(s);
-  if (q->count == 1) {
-    p = pml__outq_at(q, 0)->b->data + pml__outq_at(q, 0)->off;
-  } else {
-    uint8_t *to = s->scratch + s->used;
-    p = to;
-    for (uint32_t i = 0; i < q->count; i++) {
-      pml__out *o = pml__outq_at(q, i);
-      memcpy(to, o->b->data + o->off, o->len);
-      to += o->len;
-    }
+  const uint8_t *p = pml__outq_at(q, 0)->b->data + pml__outq_at(q, 0)->off;
+  if (q->count > 1) {
+    p = s->scratch + s->used;
+    pml__outq_copy(q, s->scratch + s->used);
     s->used += n;
   }
   q->held = q->count;

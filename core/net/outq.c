@@ -60,6 +60,14 @@ void pml__outq_cut(pml__outq *q, uint32_t keep) {
   }
 }
 
+void pml__outq_copy(pml__outq *q, uint8_t *to) {
+  for (uint32_t i = 0; i < q->count; i++) {
+    const pml__out *o = pml__outq_at(q, i);
+    memcpy(to, o->b->data + o->off, o->len);
+    to += o->len;
+  }
+}
+
 unsigned pml__outq_gather(pml__outq *q, uv_buf_t *iov, uint8_t *scratch, uint32_t *blocks,
                           size_t *total) {
   unsigned n = 0;

@@ -57,6 +57,9 @@ void pml__outq_cut(pml__outq *q, uint32_t keep);
 unsigned pml__outq_gather(pml__outq *q, uv_buf_t *iov, uint8_t *scratch, uint32_t *blocks,
                           size_t *total);
 
+/* Copies all that waits to `to`, which has room for pml__outq_length bytes. */
+void pml__outq_copy(pml__outq *q, uint8_t *to);
+
 static inline pml__out *pml__outq_at(pml__outq *q, uint32_t i) {
   return &q->item[(q->head + i) & (q->cap - 1)];
 }
@@ -91,6 +94,11 @@ static inline void pml__outq_pop(pml__outq *q, pml_refs *refs, size_t n) {
     q->head = (q->head + 1) & (q->cap - 1);
     q->count--;
   }
+}
+
+/* The bytes that wait. */
+static inline size_t pml__outq_length(const pml__outq *q) {
+  return q->bytes - q->count * sizeof(pml__out);
 }
 
 /* The bytes behind the oldest block. That one may be as long as a message can be: limits are

@@ -160,3 +160,17 @@ TEST(outq_keeps_the_smallest_that_are_free) {
   CHECK_EQ(spare.n, PML__OUTQ_SPARE);
   pml__outqs_free(&spare);
 }
+
+TEST(outq_copies_all_that_waits) {
+  uint8_t out[16];
+  put("xxone", 2);
+  put("two", 0);
+  put("three", 0);
+  pml__outq_pop(q, &refs, 4);
+  CHECK_EQ(pml__outq_length(q), 7);
+  pml__outq_copy(q, out);
+  CHECK_BYTES(out, 7, "wothree");
+  pml__outq_pop(q, &refs, 7);
+  CHECK_EQ(pml__outq_length(q), 0);
+  done();
+}
