@@ -23,7 +23,7 @@ struct pml_child {
   int open;           /* handles that are not closed yet */
   size_t said;
   char text[PML_CHILD_SAID_MAX];
-  char room[512]; /* what does not fit is read into here */
+  char room[512]; /* for bytes that do not fit and are dropped */
 };
 
 static void on_close(uv_handle_t *h) {
@@ -78,7 +78,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf) {
   }
 }
 
-/* Written, or the child does not read: it is told that there is no more. */
+/* All is written, or the child does not read: closes its standard input. */
 static void on_write(uv_write_t *w, int status) {
   pml_child *c = w->data;
   (void)status;

@@ -1,5 +1,5 @@
-/* child: a program that runs beside the loop. It reads a text from its standard input;
- * what it writes to standard error, and how it ended, come back. */
+/* child: a child process. It is given a text on its standard input; the callback gets what it wrote
+ * to standard error, and how it ended. */
 #ifndef PML_LOOP_CHILD_H
 #define PML_LOOP_CHILD_H
 
@@ -10,8 +10,8 @@ typedef struct pml_child pml_child;
 
 #define PML_CHILD_SAID_MAX 4096 /* more of its standard error is dropped */
 
-/* It has ended by itself (signal 0) or by a signal; or its time was over: signal SIGKILL.
- * said: borrowed. The child is gone when this returns. */
+/* The process ended by itself (signal 0) or by a signal; SIGKILL also when its time was over. said:
+ * what it wrote, borrowed. The pml_child is freed after the callback. */
 typedef void (*pml_child_on_end_fn)(int status, int signal, pml_slice said, void *ud);
 
 /* argv: NULL-terminated, argv[0] the path. input: shares. ms: its time. on_end comes later,

@@ -7,7 +7,7 @@
 
 static pml_timer **at(const pml__lane *a, uint32_t place) { return &a->v[place & (a->cap - 1)]; }
 
-/* Closes up to the first place of `to`, which may be the lane's own ring. */
+/* Copies the timers to `to`, without the holes. `to` may be the lane's own ring. */
 static void close_up(pml__lane *a, pml_timer **to, uint32_t cap) {
   uint32_t n = a->head;
   for (uint32_t i = a->head; i != a->tail; i++) {
@@ -19,7 +19,7 @@ static void close_up(pml__lane *a, pml_timer **to, uint32_t cap) {
   a->tail = n;
 }
 
-/* Those that were stopped leave holes: a ring that is half holes is closed up, else it grows. */
+/* Stopped timers leave holes: a ring of which half is holes is closed up, any other grows. */
 static void make_room(pml__lane *a) {
   if (a->cap && a->count <= a->cap / 2) {
     close_up(a, a->v, a->cap);

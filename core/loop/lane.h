@@ -1,5 +1,5 @@
-/* lane: running timers of one length, in the order of starting, which is that of their
- * times: starting and stopping one costs the same however many there are. loop/timers
+/* lane: running timers of one length. The order of starting is the order of their times, so that
+ * starting and stopping one costs the same however many there are. loop/timers
  * keeps most of its timers in lanes. */
 #ifndef PML_LOOP_LANE_H
 #define PML_LOOP_LANE_H
@@ -11,10 +11,10 @@ struct pml_timer;
 
 /* Zeroed is a valid empty lane. */
 typedef struct {
-  uint64_t ms;          /* of all timers in it; whoever adds sees to that */
+  uint64_t ms;          /* the length of all timers in it; the caller adds no other */
   struct pml_timer **v; /* private, owned: a ring; NULL where one was stopped */
   uint32_t cap;         /* private: a power of two */
-  uint32_t head, tail;  /* private: they count on; the one at head is running */
+  uint32_t head, tail;  /* private: places, never counted back; the timer at head runs */
   uint32_t count;       /* read-only: running */
 } pml__lane;
 

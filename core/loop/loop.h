@@ -42,10 +42,10 @@ void pml_loop_settle(pml_loop *l);
 void pml_timer_start(pml_loop *l, pml_timer *t, uint64_t ms);
 void pml_timer_stop(pml_loop *l, pml_timer *t); /* harmless when stopped */
 
-/* End-of-turn work: run once, before the loop polls again; so is what a task
- * asks for, unless that has run in this turn. Embedded in its owner; asking
- * twice is asking once; run() may ask again (it runs next turn, and the loop
- * does not sleep before) and may free its owner. */
+/* End-of-turn work: a deferred task runs once, before the loop polls again. So does a task that
+ * another one defers, unless it has run in this turn already. A task is embedded in its owner;
+ * deferring it twice is the same as once. run() may defer its own task (it runs in the next turn,
+ * and the loop does not sleep before) and may free the owner. */
 typedef struct pml_task {
   pml_list node;                   /* private */
   void (*run)(struct pml_task *t); /* public */

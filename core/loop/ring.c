@@ -71,8 +71,8 @@ int pml_ring_send(pml_ring *r, int fd, const void *p, size_t n, void *ud) {
   return 1;
 }
 
-/* Takes back what the kernel has not taken, which is told that it cannot be sent now. The
- * kernel looks at the queue inside of a call only, so nobody looks meanwhile. */
+/* Takes sends back that the kernel has not taken, with -EAGAIN as their result. The kernel reads
+ * the queue only inside of a system call, so it does not read it now. */
 static void take_back(pml_ring *r, void (*done)(void *ud, int result)) {
   struct io_uring_sq *q = &r->uring.sq;
   unsigned head = *q->khead, end = q->sqe_tail;
@@ -86,7 +86,7 @@ static void take_back(pml_ring *r, void (*done)(void *ud, int result)) {
 
 void pml_ring_run(pml_ring *r, void (*done)(void *ud, int result)) {
   while (r->waiting) {
-    /* They do not wait, so that all are done when the kernel has taken them. */
+    /* No send waits for its socket, so that all are done once the kernel has taken them. */
     int rc = io_uring_submit_and_wait(&r->uring, r->waiting);
     struct io_uring_cqe *c;
     unsigned head, n = 0;

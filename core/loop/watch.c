@@ -12,7 +12,7 @@ struct pml_watch {
 static void on_uv(uv_fs_event_t *h, const char *name, int events, int status) {
   pml_watch *w = h->data;
   (void)events;
-  (void)status; /* a failure is a reason to look, too */
+  (void)status; /* a failure is reported as an event: the files may have changed */
   w->on_event(name, w->ud);
 }
 

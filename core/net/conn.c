@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define READS_SHARE 16u /* who reads a 16th of queue_soft in queue_ms reads */
+#define READS_SHARE 16u /* a client that takes a 16th of queue_soft in queue_ms is not slow */
 
 static const char *const end_names[] = {
   [PML_END_NONE] = "none",   [PML_END_PEER] = "peer",           [PML_END_ERROR] = "error",
@@ -108,7 +108,7 @@ void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {
   if (why == PML_END_ASKED || why == PML_END_HANDSHAKE || why == PML_END_FULL) graceful = 1;
   if (why == PML_END_HEARTBEAT || why == PML_END_SLOW) {
     graceful = ws;
-    /* What waits is given up, but for a frame that is partly out. */
+    /* The queue is given up, but for a frame of which a part is written. */
     if (ws && c->q && why == PML_END_SLOW)
       pml__outq_cut(c->q, c->q->held > c->q->cut ? c->q->held : c->q->cut);
   }
@@ -116,7 +116,7 @@ void pml_conn_close(pml_conn *c, pml_end why, uint16_t ws_code) {
     graceful = ws;
     c->discard_input = 1; /* its bytes make no sense from here on */
   }
-  if (c->transport == PML__UNKNOWN && !c->q) graceful = 0; /* nobody has been answered yet */
+  if (c->transport == PML__UNKNOWN && !c->q) graceful = 0; /* nothing is to be flushed */
   if (graceful && ws) {
     pml_buf *b = pml_ws_frame_close(ws_code ? ws_code : PML_WS_NORMAL, NULL);
     pml__conn_put(c, b, pml_buf_slice(b));
@@ -211,14 +211,14 @@ void pml_conn_close_all(pml_conns *of, pml_end why, uint16_t ws_code) {
 
 /* ---- time ---- */
 
-/* Whether the peer has taken at least so many bytes since the last time. */
+/* Whether the client has taken at least so many bytes since the last call. */
 static int reads(pml_conn *c, size_t least) {
   uint32_t now = pml__conn_unsent(c), before = c->unsent;
   c->unsent = now;
   return now < before && before - now >= least;
 }
 
-/* The end of linger_ms: a peer that still takes what is queued has it for queue_ms in all. */
+/* linger_ms are over: a client that still takes what is queued may do so for queue_ms in all. */
 static void lingered(pml_conn *c) {
   pml_loop *l = pml_conn_loop(c);
   const pml_conn_limits *m = &c->s->o.limits;
@@ -240,7 +240,7 @@ static void on_timer(pml_timer *t) {
     lingered(c);
     return;
   }
-  /* A loop that was late looks at its sockets twice before it blames the client. */
+  /* A loop that was late reads its sockets twice more before it blames the client. */
   if (c->late < 2) {
     c->late++;
     pml_timer_start(l, t, 1);

@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-/* From so many connections on the ring is cheaper than a system call for each. */
+/* For at least so many connections the ring is cheaper than a system call for each. */
 #ifdef PML_TEST
 #define PML__RING_FROM 1u
 #else
@@ -40,7 +40,7 @@ enum {
   PML__RING_REFUSED /* the socket is always written to in the ordinary way */
 };
 
-/* What a send and the flush look at stands together, at the end. */
+/* The fields that a send and the flush read stand together, at the end. */
 struct pml_conn {
   uv_tcp_t tcp; /* data: the conn */
   pml_list node;
@@ -53,7 +53,7 @@ struct pml_conn {
   pml__outq *q;
   int fd;
   uint32_t last_ms; /* when bytes last came */
-  uint32_t unsent;  /* bytes, when the timer was started: what progress is measured by */
+  uint32_t unsent;  /* pml__conn_unsent when the timer was started: progress is measured by it */
   uint16_t end_code;
   uint8_t life, transport, ring;
   uint8_t why;                /* a pml_end */
@@ -73,36 +73,36 @@ struct pml_conn {
 int pml__conn_accept(pml_conns *s, uv_stream_t *from, pml_conn **out);
 /* The close begins: to be settled at the end of the turn. Graceful: what is queued is flushed. */
 void pml__conn_begin_close(pml_conn *c, pml_end why, uint16_t code, int graceful);
-/* Not worth waiting for any more. */
+/* Abandons the connection: nothing of it is flushed or awaited any more. */
 void pml__conn_die(pml_conn *c, pml_end why);
-/* The system ended it: err, an errno. */
+/* The same after a system call failed with err, an errno. */
 void pml__conn_fail(pml_conn *c, int err);
-/* Its end, in the counters and in the log. */
+/* Counts and logs the end. */
 void pml__conn_count_end(pml_conn *c);
-/* All is flushed. Says so to the peer, and waits for it to close. */
+/* All is flushed: shuts the server's half of the connection, and waits for the client to close. */
 void pml__conn_linger(pml_conn *c);
-/* Closes the socket; the conn is freed a little later. */
+/* Closes the socket; libuv's close callback frees the conn. */
 void pml__conn_bury(pml_conn *c);
-/* Bytes that the peer's system has not acknowledged: queued here, at libuv, in the kernel. */
+/* Bytes that the client's system has not acknowledged: queued here, in libuv and in the kernel. */
 uint32_t pml__conn_unsent(pml_conn *c);
 
 /* flush */
 
 /* The connections of s are flushed from here on. */
 void pml__flush_init(pml_conns *s);
-/* Something was put into the queue of c: looks at the limits, and has it flushed. */
+/* After c's queue has grown: checks the limits, and marks c to be flushed. */
 void pml__conn_queued(pml_conn *c);
 
 /* receive */
 
 /* The connections of s that the system had no memory for are read again from here on. */
 void pml__receive_init(pml_conns *s);
-/* What comes from now on is read. */
+/* Starts reading. 0 or a negative libuv code. */
 int pml__receive_start(pml_conn *c);
 
 static inline uv_stream_t *pml__conn_stream(pml_conn *c) { return (uv_stream_t *)&c->tcp; }
 
-/* c is looked at when the turn ends. */
+/* c is flushed and settled when the turn ends. */
 static inline void pml__conn_mark(pml_conn *c) {
   pml_conns *s = c->s;
   if (c->marked || c->life == PML__UV_CLOSING) return;
@@ -118,7 +118,7 @@ static inline void pml__conn_put(pml_conn *c, pml_buf *b, pml_slice part) {
   pml__outq_put(&c->s->spare, &c->q, b, part);
 }
 
-/* Drops the queue itself once it is empty and libuv has nothing of it. */
+/* Frees the queue once it is empty and libuv reads nothing of it. */
 static inline void pml__conn_queue_done(pml_conn *c) {
   if (!c->q || c->q->count || c->q->req) return;
   pml__outq_free(&c->s->spare, c->q);

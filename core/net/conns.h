@@ -14,7 +14,7 @@
 typedef struct pml_conn pml_conn;
 typedef struct pml_conns pml_conns;
 
-/* Why it ended. The names are what logs and scripts get for the server's own reasons. */
+/* Why a connection ended. For the server's own reasons logs and scripts get the names in quotes. */
 typedef enum {
   PML_END_NONE,  /* still open */
   PML_END_PEER,  /* the client closed; end_code: WebSocket code (1005 none, 1006 no close frame), 0
@@ -33,40 +33,40 @@ typedef enum {
 
 /* 0 stands for the number named. */
 typedef struct {
-  size_t queue_soft;     /* bytes queued that are tolerated for queue_ms, and as long as the peer
-                            reads a good part of them in that time: 1 MiB */
+  size_t queue_soft;     /* bytes: a queue may be longer for queue_ms, and for as long as the client
+                            reads a good part of it in that time: 1 MiB */
   uint32_t queue_ms;     /* 5000 */
-  size_t queue_hard;     /* bytes behind the oldest message: closed when the socket takes no more of
-                            them at once: 8 MiB */
-  uint32_t linger_ms;    /* how long a closing connection may take to flush and answer: 2000; while
-                            its peer reads on, queue_ms */
-  uint32_t upgrade_ms;   /* first byte to open (the HTTP request): 10000 */
+  size_t queue_hard;     /* bytes behind the oldest message: when there are more, and the socket
+                            does not take them at once, the connection is closed: 8 MiB */
+  uint32_t linger_ms;    /* how long a closing connection may take to flush and to be answered:
+                            2000; while the client still reads, queue_ms */
+  uint32_t upgrade_ms;   /* how long the first package or the HTTP request may take: 10000 */
   uint64_t ws_frame_max; /* a WebSocket frame's announced length: the largest package */
-  uint32_t keep_alive_s; /* silence after which the system asks whether the peer is there, four
-                            times within as long again: 60; PML_CONN_NEVER: it does not */
-  int no_ring;           /* writes in the ordinary way, also where the kernel has io_uring */
+  uint32_t keep_alive_s; /* seconds of silence after which the system probes the client, four times
+                            within as long again: 60; PML_CONN_NEVER: no probes */
+  int no_ring;           /* 1: io_uring is not used, also where the kernel has it */
 } pml_conn_limits;
 
 typedef struct {
   uint64_t accepted, refused, closed, open;              /* open: a gauge */
   uint64_t protocol, toobig, slow, handshake, heartbeat; /* ends by reason */
-  uint64_t vanished;                    /* peers that did not answer the system's questions */
+  uint64_t vanished;                    /* clients that did not answer the system's probes */
   uint64_t bytes_in, bytes_out, writes; /* writes: system calls */
   uint64_t pings;
   uint64_t heartbeats_unanswered, bad_json, bad_messages;
 } pml_net_counts;
 
-/* What a conn's user provides. The user's own data stands behind the conn
+/* What the owner of the connections provides. Its data of one connection stands behind the conn
  * (pml_conn_user), zeroed before on_open. */
 typedef struct {
-  /* Transport known and, for WebSocket, upgraded. */
+  /* The transport is known; a WebSocket is open. */
   void (*on_open)(pml_conn *c);
   /* A piece of the stream, or of a WebSocket message (fin with its last piece); kind: wire/reader.
    * bytes are borrowed. 0, or PML_EPROTO / PML_ETOOBIG: the conn is closed for it.
    * An empty message is reported as one empty piece with fin. */
   int (*on_bytes)(pml_conn *c, int kind, pml_slice bytes, int fin);
-  /* Exactly once for each conn accepted, also when on_open never came; no other
-   * call comes after it. Never from inside pml_conn_send or pml_conn_close. */
+  /* Called exactly once for each accepted conn, also without on_open before; no other hook is
+   * called after it. Never from inside pml_conn_send or pml_conn_close. */
   void (*on_end)(pml_conn *c, pml_end why, int end_code);
   size_t user_size;
 } pml_conn_hooks;

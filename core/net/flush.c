@@ -1,4 +1,4 @@
-/* flush: what goes out: queued by pml_conn_send, and written when the turn ends. */
+/* flush: sending. pml_conn_send queues; all that is queued is written when the turn ends. */
 #include "net/conn_private.h"
 
 #include "base/container.h"
@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define COPY_FROM 3u /* fewer blocks are cheaper by reference */
+#define COPY_FROM 3u /* fewer blocks are not copied together: passing each one is cheaper */
 
 static void after_write(pml_conn *c, size_t n) {
   pml_conns *s = c->s;
@@ -42,7 +42,7 @@ static void on_written(uv_write_t *w, int status) {
   pml_refs_settle(&c->s->refs);
 }
 
-/* What the socket did not take goes to libuv, in one request. */
+/* Hands what the socket did not take to libuv, in one request. */
 static int write_rest(pml_conn *c) {
   uv_buf_t iov[PML__OUTQ_IOV];
   pml__outq *q = c->q;
@@ -60,8 +60,8 @@ static int write_rest(pml_conn *c) {
   return r;
 }
 
-/* As much as the socket takes now, not through libuv, which has nothing to write: bytes or a
- * negative errno, which is also libuv's code. */
+/* Writes as much as the socket takes now. libuv is passed over, as it has nothing to write then.
+ * Bytes, or a negative errno, which is libuv's code as well. */
 static ssize_t write_now(const pml_conn *c, uv_buf_t *iov, unsigned n) {
   struct msghdr m = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n}; /* as uv.h promises */
   ssize_t r = n == 1 ? send(c->fd, iov->base, iov->len, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -79,8 +79,8 @@ static void on_retry(pml_timer *t) {
   }
 }
 
-/* The system has no memory for a send just now: c is flushed a little later. Until then it
- * counts as dirty, so that nobody buries it. */
+/* The system has no memory for a send now: c is flushed PML__RETRY_MS later. It counts as marked
+ * until then, so that it is not freed. */
 static void starve(pml_conn *c) {
   pml_conns *s = c->s;
   if (c->marked) return;
@@ -90,7 +90,7 @@ static void starve(pml_conn *c) {
   if (!pml_timer_running(&s->retry)) pml_timer_start(s->loop, &s->retry, PML__RETRY_MS);
 }
 
-/* The socket took `done` of `total` bytes that were offered, or gave an error. */
+/* The socket took `done` of `total` bytes that were offered; a negative done is an errno. */
 static void wrote(pml_conn *c, ssize_t done, size_t total) {
   pml__outq *q = c->q;
   if (done == -ENOBUFS || done == -ENOMEM) {
@@ -104,7 +104,8 @@ static void wrote(pml_conn *c, ssize_t done, size_t total) {
   size_t n = done < 0 ? 0 : (size_t)done;
   after_write(c, n);
   if (!q->count) pml__conn_queue_done(c);
-  else if (n == total) pml__conn_mark(c); /* a turn's worth; others first */
+  else if (n == total)
+    pml__conn_mark(c); /* the rest in the next turn: other connections come first */
   else if (write_rest(c)) pml__conn_die(c, PML_END_ERROR);
 }
 
@@ -119,7 +120,7 @@ static void flush(pml_conn *c) {
   wrote(c, write_now(c, iov, n), total);
 }
 
-/* ---- a turn's writes together ---- */
+/* ---- all writes of a turn in one system call ---- */
 
 static void sent(void *ud, int result) {
   pml_conn *c = ud;
@@ -155,13 +156,13 @@ static int ring_add(pml_conn *c) {
   q->offered = n;
   s->counts.writes++;
   if (!pml_ring_send(s->ring, c->fd, p, n, c)) {
-    pml_ring_run(s->ring, sent); /* the scratch that is used stays so */
+    pml_ring_run(s->ring, sent); /* the scratch that holds p stays in use */
     pml_ring_send(s->ring, c->fd, p, n, c);
   }
   return 1;
 }
 
-/* End of turn for one connection: the only place where on_end and uv_close are called. */
+/* The end of a turn for one connection: the only caller of on_end and of uv_close. */
 static void settle(pml_conn *c) {
   if (c->life != PML__OPEN && !c->end_reported) {
     pml_conns *s = c->s;
@@ -170,7 +171,7 @@ static void settle(pml_conn *c) {
     s->o.hooks.on_end(c, c->why, c->end_code);
   }
   if (c->life == PML__CLOSING && !c->q) pml__conn_linger(c);
-  /* What died meanwhile stands in the list again: it is buried from there. */
+  /* One that was marked again, by on_end or while it was abandoned, is closed in that turn. */
   if (c->life >= PML__ABANDONED && !c->marked) pml__conn_bury(c);
 }
 
@@ -188,16 +189,17 @@ static void flush_all(pml_task *t) {
   for (unsigned i = 0; i < n; i++) {
     pml_conn *c = turn[i];
     if (i + 4 < n) __builtin_prefetch(&turn[i + 4]->s);
-    if (i + 2 < n && turn[i + 2]->q) __builtin_prefetch(turn[i + 2]->q); /* fetched just before */
+    if (i + 2 < n && turn[i + 2]->q)
+      __builtin_prefetch(turn[i + 2]->q); /* turn[i + 2] itself was prefetched two rounds ago */
     if (c->life >= PML__ABANDONED || !c->q || c->q->req || !c->q->count) continue;
     if (together && ring_add(c)) continue;
-    if (together) ring_run(s); /* the scratch is one */
+    if (together) ring_run(s); /* it uses the same scratch */
     flush(c);
   }
   if (together) ring_run(s);
   for (unsigned i = 0; i < n; i++) settle(turn[i]);
   pml_refs_settle(&s->refs);
-  /* Those left over come before those marked meanwhile. */
+  /* Connections left over come before those that were marked meanwhile. */
   if (s->marked) pml_loop_defer(s->loop, &s->flush);
 }
 
@@ -206,16 +208,16 @@ void pml__flush_init(pml_conns *s) {
   pml_timer_init(&s->retry, on_retry);
 }
 
-/* Whether the socket would take more, although libuv has not asked it since. */
+/* Whether the socket takes more now: libuv asks it only when the loop polls. */
 static int takes(const pml_conn *c) {
   struct pollfd p = {.fd = c->fd, .events = POLLOUT};
   return poll(&p, 1, 0) == 1 && (p.revents & (POLLOUT | POLLERR | POLLHUP)) == POLLOUT;
 }
 
-/* More than queue_hard waits. A script may write much in one turn to a client that reads:
- * the socket is offered it before the client is blamed. While libuv has a write under way
- * nobody may write before it: a socket that would take it has the time until the next turn,
- * and the room of another queue_hard. An error is left to the flush. */
+/* More than queue_hard waits: whether that is the client's fault. A script may send much in one
+ * turn to a client that reads, so the socket is offered it first. While libuv has a write under way
+ * nothing may be written before it: if the socket takes more, the client has time until the next
+ * turn, and room for another queue_hard. An error is left to the flush. */
 static int over(pml_conn *c) {
   pml_conns *s = c->s;
   pml__outq *q = c->q;

@@ -33,7 +33,7 @@ static void refused(pml_conns *s, int why) {
                 (unsigned long long)s->counts.open);
 }
 
-/* Without file descriptors libuv gives up its spare one to accept and close. */
+/* Without file descriptors libuv closes a spare one, accepts, and closes the connection. */
 static void on_connection(uv_stream_t *h, int status) {
   pml_listener *s = h->data;
   pml_conn *c;
@@ -42,8 +42,8 @@ static void on_connection(uv_stream_t *h, int status) {
   else if (pml__receive_start(c)) pml__conn_die(c, PML_END_ERROR);
 }
 
-/* Set on the socket that listens: those that it accepts inherit it, at no cost. A system that
- * refuses is one that keeps half-open connections; nothing else is lost. */
+/* Set on the listening socket, because accepted sockets inherit it at no cost. Where the system
+ * refuses it, half-open connections stay; nothing else is lost. */
 static void keep_alive(pml_listener *s) {
   int fd, on = 1, probes = 4, idle = (int)s->to->o.limits.keep_alive_s;
   if (s->to->o.limits.keep_alive_s == PML_CONN_NEVER || uv_fileno((uv_handle_t *)&s->tcp, &fd))
@@ -63,7 +63,7 @@ static int try_bind(pml_listener *s, const struct sockaddr *a) {
   return r ? r : uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);
 }
 
-/* A name is looked up while the program waits: this is start-up. */
+/* The program waits for the name server: it is still starting. */
 static int bind_name(pml_listener *s, uv_loop_t *uv, const char *host, int port) {
   struct addrinfo hints;
   uv_getaddrinfo_t req;

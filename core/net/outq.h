@@ -1,9 +1,9 @@
-/* outq: the blocks of one connection that wait to be written, in order. Pure: it knows no socket;
- * what bounds it, the caller asks for (pml__outq_behind, bytes). It is there only while something
- * waits: a set of connections keeps the smallest ones that are free (pml__outqs).
+/* outq: the blocks of one connection that wait to be written, in order. Pure: it knows no socket,
+ * and its caller enforces the limits (pml__outq_behind, bytes). A connection has one only while
+ * something waits; free ones of the smallest size are kept by the set of connections (pml__outqs).
  *
- * A queue owns one reference to each of its blocks. The functions that each message passes
- * through stand here, so that the compiler can put them in place. */
+ * A queue owns one reference to each of its blocks. The functions that every message passes
+ * through are inline. */
 #ifndef PML_NET_OUTQ_H
 #define PML_NET_OUTQ_H
 
@@ -28,7 +28,7 @@ typedef struct pml__outq {
   uint32_t head, count, cap; /* a ring; cap is a power of two */
   size_t bytes;              /* payload and bookkeeping, what the limits count */
   struct pml__write *req;    /* the one write libuv has, NULL: none */
-  uint32_t cut;              /* 1: a part of the first block is out */
+  uint32_t cut;              /* 1: a part of the first block is written */
   uint32_t held;             /* blocks, from head on, that req or the ring may still read */
   size_t offered;            /* bytes that the ring has */
   struct pml__outq *spare;   /* next in the list of spare ones */
@@ -101,8 +101,8 @@ static inline size_t pml__outq_length(const pml__outq *q) {
   return q->bytes - q->count * sizeof(pml__out);
 }
 
-/* The bytes behind the oldest block. That one may be as long as a message can be: limits are
- * for what waits behind it. */
+/* The bytes behind the oldest block, bookkeeping included. Limits apply to these only, because the
+ * oldest block may be as long as a message can be. */
 static inline size_t pml__outq_behind(pml__outq *q) {
   return q->count ? q->bytes - pml__outq_at(q, 0)->len - sizeof(pml__out) : 0;
 }

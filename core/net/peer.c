@@ -12,7 +12,7 @@
 /* A client's beat may come early by this much: timers and networks are not exact. */
 #define BEAT_EARLY_MS 500u
 
-/* What a send looks at comes last, next to what the host keeps. */
+/* The fields that a send reads come last, next to the host's data. */
 struct pml_peer {
   pml_timer timer; /* handshake, then heartbeat */
   pml_package_parser parser;
@@ -21,7 +21,7 @@ struct pml_peer {
   uint32_t beat_at;   /* when the next heartbeat may be answered; milliseconds, cut */
   uint32_t late_turn; /* the turn in which the timer first fired */
   uint8_t state;
-  unsigned open : 1;   /* on_open came */
+  unsigned open : 1;   /* on_open was called */
   unsigned asked : 1;  /* the handshake was given to the host */
   unsigned bytes : 1;  /* the WebSocket message under way has some */
   unsigned beaten : 1; /* beat_at means something */
@@ -40,8 +40,8 @@ static uint64_t timeout_ms(const pml_peer_host *h) {
   return 1000 * (uint64_t)(h->timeout_s ? h->timeout_s : 2 * (uint64_t)h->heartbeat_s);
 }
 
-/* Without heartbeats: keeps what lies between awake, proxies above all, and finds out whether
- * the client is there. One that does not answer is left alone. */
+/* Without heartbeats: traffic that keeps proxies from closing the connection, and that lets the
+ * system find out whether the client is there. A client that does not answer is not closed. */
 static void ping(pml_peer *p) {
   pml_conn *c = pml_peer_conn(p);
   uint32_t all = 1000 * host_of(p)->ping_s, quiet = pml_conn_quiet(c);
@@ -68,8 +68,8 @@ static void on_timer(pml_timer *t) {
       return;
     }
   }
-  /* A loop that was late has not read yet what may have come in time: two more
-   * turns, and the question is asked again. */
+  /* A loop that was late may not have read yet what came in time: it has two more turns before the
+   * client is blamed. */
   uint32_t turn = (uint32_t)pml_loop_turn(l);
   if (!p->late) {
     p->late = 1;
@@ -201,7 +201,7 @@ pml_conn_hooks pml_peer_hooks(size_t user_size) {
   return (pml_conn_hooks){on_open, on_bytes, on_end, sizeof(pml_peer) + user_size};
 }
 
-/* ---- what the host says ---- */
+/* ---- called by the host ---- */
 
 void pml_peer_handshake(pml_peer *p, int code, pml_slice json) {
   pml_conn *c = pml_peer_conn(p);

@@ -63,8 +63,8 @@ void pml_peer_send(pml_peer *p, pml_buf *frame);
 /* KICK {"reason":reason} when WORKING and reason.p is not NULL, then the flush, then the close
  * (WebSocket code 1000). reason is copied; what of it is not UTF-8 is sent as U+FFFD. */
 void pml_peer_close(pml_peer *p, pml_slice reason);
-/* The server goes: the flush, then the close (WebSocket code 1001), and no KICK. reason is for
- * the host's on_end. */
+/* The server stops: the flush, then the close (WebSocket code 1001), and no KICK. reason is passed
+ * to the host's on_end. */
 void pml_peer_leave(pml_peer *p, pml_slice reason);
 
 #endif

@@ -22,7 +22,7 @@ static int on_piece(int kind, pml_slice bytes, int fin, void *ud) {
   int r = c->life == PML__OPEN ? c->s->o.hooks.on_bytes(c, kind, bytes, fin) : 0;
   if (r == PML_ETOOBIG) pml_conn_close(c, PML_END_TOOBIG, PML_WS_TOO_BIG);
   else if (r) pml_conn_close(c, PML_END_PROTOCOL, PML_WS_PROTOCOL);
-  return c->discard_input ? PML_ECLOSED : 0; /* a closing one is read on, for its close frame */
+  return c->discard_input ? PML_ECLOSED : 0; /* a closing WebSocket is read until its close frame */
 }
 
 static int on_reply(pml_buf *block, void *ud) {
@@ -56,7 +56,7 @@ static void on_close_frame(uint16_t code, pml_buf *answer, void *ud) {
 
 static void feed(pml_conn *c, uint8_t *p, size_t n) {
   static const pml_reader_hooks hooks = {on_opened, on_piece, on_reply, on_refused, on_close_frame};
-  /* One that is closing is read on for its close frame only. */
+  /* A closing WebSocket is read until its close frame, a closing TCP connection is not. */
   if (c->discard_input || (c->life != PML__OPEN && c->transport != PML__WEBSOCKET)) return;
   int r = pml_reader_feed(&c->reader, p, n, c->s->o.limits.ws_frame_max, &hooks, c);
   if (!r || r == PML_ECLOSED) return;
@@ -74,12 +74,12 @@ static void on_eof(pml_conn *c) {
     pml__conn_mark(c);
     return;
   }
-  /* It may still read: what is queued is flushed. */
+  /* The client may still read: what is queued is flushed. */
   pml__conn_begin_close(c, PML_END_PEER, c->transport == PML__WEBSOCKET ? PML_WS_ABNORMAL : 0,
                         c->q != NULL);
 }
 
-/* A system without memory for a read keeps what came: it is asked again a little later. */
+/* The system has no memory for a read now: it keeps the bytes, and is asked again later. */
 static void starve(pml_conn *c) {
   pml_conns *s = c->s;
   c->read_later = 1;
@@ -104,8 +104,8 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *out) {
   *out = uv_buf_init(NULL, 0);
 }
 
-/* libuv says that there is something, with UV_ENOBUFS, as it got no buffer: it would read up to 32
- * times from one socket, and after any error never again. */
+/* The socket has bytes. libuv was given no buffer and reports UV_ENOBUFS: it would read up to 32
+ * times from one socket, and after an error never again. */
 static void on_readable(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
   pml_conn *c = h->data;
   pml_conns *s = c->s;

@@ -9,7 +9,7 @@
 
 enum {
   /* rpc: route "service.method", body: JSON array of arguments. Without a route: answered at
-   * once, which tells that all that was sent before has arrived. */
+   * once; the answer proves that everything sent before has arrived. */
   PML_ENV_CALL = 1,
   PML_ENV_FORWARD = 2, /* a client's message: session, msg_*, route; param: its bytes */
   PML_ENV_ANSWER = 3,  /* to CALL, FORWARD, PUSH, BROADCAST: call, status, body */
@@ -36,8 +36,8 @@ typedef struct {
   uint64_t call;    /* the sender's id of this call; 0: no answer is wanted */
   uint64_t session; /* FORWARD: id on the frontend `from` */
   pml_slice from;   /* id of the sending server */
-  /* Which life of that server sent this, and for which life of the receiver: a server that is
-   * restarted under its id has another number. */
+  /* A server that is restarted under its id has another incarnation: of the sender, and of the
+   * receiver that the record is meant for. */
   uint64_t from_incarnation, to_incarnation;
   pml_slice route;    /* FORWARD: the client's route; CALL: "chatRemote.add" */
   pml_uid uid;        /* FORWARD: of the session; s NULL when unbound */

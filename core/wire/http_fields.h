@@ -1,7 +1,8 @@
-/* http_fields: the values of HTTP header fields that choose what of a file is sent.
+/* http_fields: values of HTTP header fields by which a client asks for a part or a coding of a
+ * file.
  *
  * RFC 9110: 14.2 (Range), 12.5.3 (Accept-Encoding). Pure functions over borrowed text;
- * nothing is allocated, and what is not understood counts as not sent. */
+ * nothing is allocated, and a value that is not understood counts as not sent. */
 #ifndef PML_WIRE_HTTP_FIELDS_H
 #define PML_WIRE_HTTP_FIELDS_H
 

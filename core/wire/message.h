@@ -26,7 +26,7 @@ typedef struct {
 
 /* 0; PML_EPROTO: empty, a cut varint, route or code, an id of more than 5
  * bytes or above PML_MSG_ID_MAX. Types 4..7 carry neither id nor route, a
- * RESPONSE no route: they are read, and it is for the caller to ignore them. */
+ * RESPONSE no route: they are read, and the caller ignores them. */
 int pml_message_read(pml_slice in, pml_message_view *out);
 
 /* Appends flag, id and route (not the body) of m: type, gzip, id, and compressed with code or

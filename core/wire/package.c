@@ -64,8 +64,8 @@ int pml_package_feed(pml_package_parser *p, const uint8_t *bytes, size_t n, cons
     pml_slice body;
     int rc = resume(p, &at, end, limit, &body);
     if (rc <= 0) return rc;
-    /* The parser is idle before the caller hears of the package, because the
-     * caller may end the connection and the parser with it. */
+    /* The parser is idle before on_package is called, because that may end the
+     * connection and the parser with it. */
     uint8_t *part = p->part, type = p->head[0];
     memset(p, 0, sizeof *p);
     rc = on_package(type, body, ud);

@@ -5,7 +5,7 @@
  * The parser is fed bytes split anywhere and reports whole packages. A body
  * that lies whole in the fed bytes is reported in place; only a cut one is
  * copied, into a block that grows with what arrives, not with what was
- * announced. A length above the limit is refused when its header is read. */
+ * announced. A length above the limit is refused as soon as its header is read. */
 #ifndef PML_WIRE_PACKAGE_H
 #define PML_WIRE_PACKAGE_H
 

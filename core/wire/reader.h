@@ -1,7 +1,7 @@
-/* reader: what one client sends: bytes in, events out. The first byte decides: an upper-case letter
- * begins an HTTP request, which opens a WebSocket or is refused; 1 to 5 begins a Pomelo package;
- * anything else is an error. Packages are not parsed here (wire/package): their bytes are handed on
- * as one stream.
+/* reader: reads what one client sends: bytes in, events out. The first byte decides: an upper-case
+ * letter begins an HTTP request, which opens a WebSocket or is refused; 1 to 5 begins a Pomelo
+ * package; anything else is an error. Packages are not parsed here (wire/package): their bytes are
+ * handed on as one stream.
  *
  * It knows no socket, so TLS or a proxy's header can stand before it. It keeps a cut request head
  * or a cut control frame, and nothing else: what it allocates grows with what has come, to 16 KiB,
