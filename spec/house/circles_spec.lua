@@ -6,8 +6,6 @@ local build = os.getenv("POMELUA_BUILD") or "build"
 -- Calls that still close circles, from a folder to a folder, and the change that opens them.
 local open_still = {
   ["node node"] = "node.c is composition and toolbox: it becomes parts",
-  ["bind bind"] = "l_node is two files: its shared half moves to core/script",
-  ["script bind"] = "the shared half is called from here until it has moved",
 }
 
 local function shell(format, ...)

@@ -78,13 +78,7 @@ end
 
 -- Files that are too long still, or hold such a function, and what they become.
 local long_still = {
-  ["core/bind/budget.c"] = "states apart from the watching thread",
-  ["core/bind/json.c"] = "reading and writing apart",
-  ["core/bind/l_node.c"] = "l_node, l_member, l_timer, l_request, l_rpc",
-  ["core/bind/l_virtual.c"] = "l_virtual, virtual_client, virtual_bus",
   ["core/node/node.c"] = "its counters are tables of its parts",
-  ["core/script/budget.c"] = "states apart from the watching thread",
-  ["core/script/json.c"] = "reading and writing apart",
   ["lua/pomelua/live/reload.lua"] = "plan, check, swap, reload, census",
 }
 
