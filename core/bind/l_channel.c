@@ -247,7 +247,7 @@ static pml_buf *push_frame(lua_State *L, int route, int msg) {
 static uint32_t ms_at(lua_State *L, int idx) {
   lua_Number ms = luaL_checknumber(L, idx);
   luaL_argcheck(L, ms >= 0 && ms <= 4294967295.0, idx, "milliseconds");
-  return (uint32_t)ceil(ms); /* 0 would say that nobody wants to know */
+  return (uint32_t)ceil(ms); /* 0 would mean: without an acknowledgement */
 }
 
 static int push_result(lua_State *L, int rc, pml_id push) {

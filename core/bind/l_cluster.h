@@ -1,5 +1,5 @@
-/* l_cluster: core.cluster: all servers of an app as threads of this process, beside whoever
- * started them: specs. Their log and their lines are kept in memory. */
+/* l_cluster: core.cluster: all servers of an app as threads of this process, beside the spec
+ * that started them. Their log and their lines are kept in memory. */
 #ifndef PML_BIND_L_CLUSTER_H
 #define PML_BIND_L_CLUSTER_H
 

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
-/* Of a thread's stack; the rest is for functions that nobody guards, which need so little
+/* Of a thread's stack; the rest is for functions without a guard, which need so little
  * that Lua's own stack is full before. */
 #define KEEP 4
 

@@ -1,5 +1,5 @@
 /* l_json: the functions of `pomelua.core` for JSON: encode, clean, null, the marks
- * of arrays, and who calls toJSON. */
+ * of arrays, and the caller of toJSON. */
 #ifndef PML_BIND_L_JSON_H
 #define PML_BIND_L_JSON_H
 

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-/* NULL: no session has this id; what is no number is nobody's id. */
+/* NULL: no session has this id, or it is not a number. */
 static pml_session *session_at(lua_State *L, pml_lua *lua, int idx) {
   if (lua_type(L, idx) != LUA_TNUMBER) return NULL;
   return pml_sessions_get(pml_node_sessions(lua->node), pml_lua_id(L, idx));

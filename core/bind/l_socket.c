@@ -159,7 +159,7 @@ static int l_poll(lua_State *L) {
   return 1;
 }
 
-/* core.free_ports(n) -> n different ports of 127.0.0.1 that nobody listens on */
+/* core.free_ports(n) -> n different ports of 127.0.0.1 without a listener */
 static int l_free_ports(lua_State *L) {
   int n = (int)luaL_checkinteger(L, 1), fds[PORTS_MAX], held = 0;
   luaL_argcheck(L, n >= 0 && n <= PORTS_MAX, 1, "0 to 256");

@@ -142,7 +142,7 @@ static int l_close_session(lua_State *L) {
   if (c->closing) return 1;
   read_reason(L, 3, c);
   c->closing = 1;
-  if (lua->filtering) { /* somebody walks the sessions: later */
+  if (lua->filtering) { /* C is walking the sessions: later */
     pml_loop_defer(lua->virt->loop, &c->end);
     return 1;
   }

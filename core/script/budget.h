@@ -10,8 +10,9 @@
  *
  * Time is the processor time of the server's thread, so a busy machine makes no
  * script late. A call that waits in C (a read, a lock, a sleep) uses none: after a second
- * the log says so, once, and again when it has ended; nobody ends it. What the thread waited
- * for a processor does not count, nor does time in which the whole process was stopped.
+ * the log says so, once, and again when it has ended; it is never stopped. The time for which the
+ * thread waited for a processor does not count, nor does time in which the whole process was
+ * stopped.
  *
  * There is one pml_budget in a process, since LuaJIT has one profiler in a process
  * and this is built on it: scripts there cannot use it (jit.p). Takes SIGPROF and
@@ -56,7 +57,7 @@ void pml_budget_tell(pml_budget_slot *s, uint64_t *blocks, const uint32_t *gener
  * reads LuaJIT's own count, which the thread writes meanwhile: one aligned word. */
 void pml_budget_memory(pml_budget_slot *s, uint32_t mib);
 /* Functions whose chunk's name begins with `prefix` (copied) are not stopped half way:
- * the error waits until a function of somebody else runs. */
+ * the error waits until another function runs. */
 void pml_budget_spare(pml_budget_slot *s, const char *prefix);
 
 /* Around every call into L; calls may nest, and the outermost counts. what and detail
@@ -66,8 +67,9 @@ void pml_budget_leave(pml_budget_slot *s);
 /* pml_lua_call between enter and leave. */
 int pml_budget_call(pml_budget_slot *s, lua_State *L, const char *what, pml_slice detail, int nargs,
                     int nresults, const pml_log *log);
-/* Inside of a call, from a function that Lua calls: what was being stopped has ended, and
- * what follows has the whole budget. Nothing while nothing is being stopped. */
+/* Inside of a call, from a function that Lua calls: the script that was being
+ * stopped has ended, and what follows has the whole budget. Does nothing while no call is being
+ * stopped. */
 void pml_budget_renew(pml_budget_slot *s);
 /* The slot that has joined for L; NULL: none has. */
 pml_budget_slot *pml_budget_of(lua_State *L);

@@ -109,8 +109,8 @@ static int own_to_json(lua_State *L, int t) {
 
 /* AGAIN when a table on the way to the root has a toJSON of its own: the one nearest to the
  * root, x->again, says what is written instead of it and all that is in it. A table
- * with such a function cannot be written in another way, so nobody needs to look for it
- * before something fails. */
+ * with such a function cannot be written in another way, so the writer looks for it only when
+ * something fails. */
 static int converted_above(job *x, const step *at) {
   x->again = 0;
   for (; at; at = at->up) {
@@ -313,8 +313,8 @@ static int method(lua_State *L, int t) {
   return 0;
 }
 
-/* Writes what the function on the top gives for the table at t. It is a script's: what it
- * raises is our failure, and it is called where nothing can wait. */
+/* Writes the value that the function on top, a toJSON, returns for the table at t. An error of the
+ * function is an error of the writer. The function is called where it cannot wait. */
 static int converted(job *x, int t, int depth, const step *at) {
   lua_State *L = x->L;
   char *message = NULL;
@@ -414,7 +414,7 @@ int pml_json_args(lua_State *L, int first, int n, pml_writer *w, char *err, size
     x.argument = i + 1;
     if (i) pml_writer_byte(w, ',');
     lua_pushvalue(L, first + i);
-    e = value(&x, 1, NULL, 0); /* the array around them is a level, too, for who reads it */
+    e = value(&x, 1, NULL, 0); /* for the reader, the array around them is a level too */
     lua_settop(L, top);
   }
   if (e) pml_writer_cut(w, start);

@@ -20,8 +20,8 @@ static uint32_t kib(lua_State *L) { return (uint32_t)lua_gc(L, LUA_GCCOUNT, 0); 
 
 /* --- collecting -------------------------------------------------------------------- */
 
-/* The heap shrinks while a cycle frees, and the pause counts when that is done: what is
- * held then is what is alive. */
+/* The heap shrinks while a cycle frees, and the pause counts from its end: the heap then holds
+ * only what is alive. */
 static void pace(pml_memory *m, uint32_t held) {
   uint32_t before = m->held_kib;
   m->held_kib = held;

@@ -2,8 +2,8 @@
  *
  * Collecting: LuaJIT goes through all that is alive once per cycle, so a small heap gets
  * some MiB of garbage before the next cycle begins, a large one half of what is alive. When
- * no script was called for a while, what is garbage is collected in small steps and the
- * memory goes back to the system.
+ * no script was called for a while, garbage is collected in small steps and the memory goes back to
+ * the system.
  *
  * Limits: a soft and a hard one, looked at between calls. Over the soft one there is a full
  * collection, at most one a second; when that does not help, new requests are answered

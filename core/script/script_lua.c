@@ -178,7 +178,8 @@ static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice p
   return keep;
 }
 
-/* The program waits for what these three bring about: it is told when nothing will come. */
+/* The program waits until a server has started, stopped or answered. When the scripts will not
+ * report that, these functions do. */
 static void start(void *ud) {
   pml_lua *lua = ud;
   if (!begin(ud, PML_ON_START)) {

@@ -1,6 +1,6 @@
 /* standard: standard output and standard error of a program that runs. What scripts, C
  * libraries and the program itself write to stdout and stderr goes, line by line, through
- * writers (base/output): no server waits for who reads them. */
+ * writers (base/output): no server waits for a reader. */
 #ifndef PML_SCRIPT_STANDARD_H
 #define PML_SCRIPT_STANDARD_H
 

@@ -12,8 +12,8 @@ int pml_syntax_check_main(const char *name) {
   char part[65536];
   size_t n;
   struct rlimit none = {0, 0};
-  setrlimit(RLIMIT_CORE, &none); /* a parser that crashes is no news */
-  signal(SIGSEGV, SIG_DFL);      /* and ends as such, whoever else wants to tell of it */
+  setrlimit(RLIMIT_CORE, &none); /* a crash of the parser is expected: no core file */
+  signal(SIGSEGV, SIG_DFL); /* so that the parent sees the signal, and no handler writes a line */
   while ((n = fread(part, 1, sizeof part, stdin)) > 0) pml_writer_put(&w, part, n);
   pml_buf *text = pml_writer_finish(&w);
   pml_slice s = pml_buf_slice(text);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #ifdef PML_JEMALLOC
-/* LuaJIT's own allocator is slower at the small blocks of a request, and keeps what is free. */
+/* LuaJIT's own allocator is slower at the small blocks of a request, and keeps free memory. */
 static void *allocate(void *ud, void *p, size_t old, size_t n) {
   (void)ud;
   if (n) return pml_try_realloc(p, n);
