@@ -44,13 +44,13 @@ end
 
 local function run_app(one)
   loader.load_app(one)
-  if one.state ~= "new" then return end
-  if next(one.timers) == nil and next(one.calls) == nil and one.ready.first > one.ready.last then
+  if one.life.state ~= "new" then return end
+  if next(one.timers) == nil and next(one.rpc.calls) == nil and not task.is_ready(one) then
     return lifecycle.fail(one, NOT_STARTED)
   end
   -- It may start later, from a callback.
   one.app:setTimeout(START_WAIT, function()
-    if one.state == "new" then
+    if one.life.state == "new" then
       lifecycle.fail(one, NOT_STARTED)
     end
   end)

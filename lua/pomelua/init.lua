@@ -13,7 +13,7 @@ local missing = require "pomelua.app.unsupported"
 local pretty = require "pomelua.base.pretty"
 local settings = require "pomelua.app.settings"
 local task = require "pomelua.run.task"
-local timers = require "pomelua.run.timers"
+local script_timers = require "pomelua.run.script_timers"
 
 ---@class pomelua
 local pomelua = {
@@ -74,7 +74,7 @@ end
 ---@param fn function may wait
 ---@return number id for app:clearTimer
 function pomelua.every(ms, fn)
-  return timers.every(server_of("every"), ms, fn)
+  return script_timers.every(server_of("every"), ms, fn)
 end
 
 ---The contents of a JSON file of the app. The same table each time; it is filled anew within a

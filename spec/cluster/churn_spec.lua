@@ -82,7 +82,7 @@ describe("clients that come and go", function()
           local list = { pomelua.await(app.rpc.connector.probe.run.toServer, "connector-" .. i, [=[
             local counts, closers, calls = node:counts(), 0, 0
             for _ in pairs(app._server.closers) do closers = closers + 1 end
-            for _ in pairs(app._server.calls) do calls = calls + 1 end
+            for _ in pairs(app._server.rpc.calls) do calls = calls + 1 end
             cb(nil, counts.requestsOpen, counts.rpcWaiting, closers, calls, counts.sessions)
           ]=]) }
           for k = 1, 5 do all[k] = all[k] + list[k] end

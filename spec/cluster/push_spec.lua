@@ -491,7 +491,7 @@ describe("a push", function()
   it("leaves nothing behind", function()
     assert.are.same({ "0", "0" }, run [[
       local pushes = 0
-      for _ in pairs(app._server.pushes) do pushes = pushes + 1 end
+      for _ in pairs(app._server.channels.pushes) do pushes = pushes + 1 end
       return show(pushes, node:counts().rpcWaiting)
     ]])
   end)

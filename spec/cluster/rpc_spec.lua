@@ -240,7 +240,7 @@ describe("a call to another server", function()
   it("leaves nothing behind", function()
     assert.are.same({ "0", "0" }, run [==[
       local calls = 0
-      for _ in pairs(app._server.calls) do calls = calls + 1 end
+      for _ in pairs(app._server.rpc.calls) do calls = calls + 1 end
       return show(calls, node:counts().rpcWaiting)
     ]==])
   end)

@@ -145,9 +145,9 @@ describe("messages in flight", function()
       it("nothing is kept of a session whose handlers have ended", function()
         set()
         for _ = 1, 3 do notify "wait" end
-        assert.equal(3, w.servers[id].in_flight["connector-1"][sid])
+        assert.equal(3, w.servers[id].waiting.by_frontend["connector-1"][sid])
         release()
-        assert.same({ ["connector-1"] = {} }, w.servers[id].in_flight)
+        assert.same({ ["connector-1"] = {} }, w.servers[id].waiting.by_frontend)
       end)
 
       it("128 when nothing is set", function()

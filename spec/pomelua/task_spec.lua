@@ -76,7 +76,7 @@ describe("await", function()
     end)
     assert.same({ n = 1, 1 }, result)
     kept(nil, 3)
-    assert.equal(2, one.dropped)
+    assert.equal(2, one.tasks.dropped)
   end)
 
   it("lets an error of f through", function()

@@ -112,7 +112,7 @@ describe("without a callback,", function()
 
   it("sessionService answers at once", function()
     local service = front.app:get("sessionService")
-    local before = w.servers["connector-1"].last_timer
+    local before = w.servers["connector-1"].script_timers.last
     assert.same({ n = 0, true, true, true, true }, run("connector-1", function()
       return service:bind(sid, "ann"), service:import(sid, "a", 1),
         service:importAll(sid, { b = 2 }), service:unbind(sid, "ann")
@@ -123,7 +123,7 @@ describe("without a callback,", function()
     assert.same({ n = 0, true, true }, run("connector-1", function()
       return service:kickBySessionId(sid, "bye"), service:kick("nobody")
     end))
-    assert.equal(before, front.last_timer)
+    assert.equal(before, front.script_timers.last)
   end)
 
   it("backendSessionService waits for the frontend", function()

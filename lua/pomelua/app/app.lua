@@ -5,7 +5,7 @@ local lifecycle = require "pomelua.app.lifecycle"
 local missing = require "pomelua.app.unsupported"
 local near = require "pomelua.base.near"
 local settings = require "pomelua.app.settings"
-local timers = require "pomelua.run.timers"
+local script_timers = require "pomelua.run.script_timers"
 local units = require "pomelua.run.unit"
 
 ---@class pomelua.App
@@ -84,7 +84,8 @@ function methods:set(key, ...)
     return self
   end
   local server = self._server
-  if settings.is_group(key) and server.state ~= "new" and server.state ~= "starting" then
+  local state = server.life.state
+  if settings.is_group(key) and state ~= "new" and state ~= "starting" then
     server:warn(("app:set(%q): no effect now, it is read when the server starts"):format(key))
   elseif settings.is_group(key) then
     local lost = settings.lost(self.settings[key], value)
@@ -196,7 +197,7 @@ function methods:start(cb)
     error("app:start(cb): the callback must be a function, got " .. type(cb), 2)
   end
   if units.prepared() then return end -- app.lua runs again, the server does not start
-  if server.state ~= "new" then
+  if server.life.state ~= "new" then
     local message = "application has already start."
     if cb then cb(errors.new(message)) else server:warn(message) end
     return
@@ -291,17 +292,17 @@ function methods:isBackend(info) return not self:isFrontend(info) end
 ---@param ms number milliseconds
 ---@param fn function
 ---@return number id for clearTimer
-function methods:setTimeout(ms, fn) return timers.timeout(self._server, ms, fn) end
+function methods:setTimeout(ms, fn) return script_timers.timeout(self._server, ms, fn) end
 
 ---Calls fn again and again until clearTimer.
 ---@param ms number milliseconds
 ---@param fn function
 ---@return number id for clearTimer
-function methods:setInterval(ms, fn) return timers.interval(self._server, ms, fn) end
+function methods:setInterval(ms, fn) return script_timers.interval(self._server, ms, fn) end
 
 ---@param id number
 ---@return boolean whether it was still waiting
-function methods:clearTimer(id) return timers.clear(self._server, id) end
+function methods:clearTimer(id) return script_timers.clear(self._server, id) end
 
 ---What this server has counted since its start; docs/configuration.md tells the names.
 ---@return table<string, number>

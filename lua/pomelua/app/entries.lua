@@ -10,7 +10,8 @@ local json = require "pomelua.base.json"
 local lifecycle = require "pomelua.app.lifecycle"
 local quiet = require "pomelua.run.quiet"
 local receive = require "pomelua.message.receive"
-local rpc = require "pomelua.message.rpc"
+local rpc_call = require "pomelua.message.rpc_call"
+local rpc_serve = require "pomelua.message.rpc_serve"
 local session = require "pomelua.session.session"
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
@@ -30,9 +31,9 @@ local function functions_of(server)
   end
 
   function e.call(id, from, name, args, aside)
-    rpc.called(server, id, from, name, args, aside)
+    rpc_serve.called(server, id, from, name, args, aside)
   end
-  function e.answered(call, status, text) rpc.answered(server, call, status, text) end
+  function e.answered(call, status, text) rpc_call.answered(server, call, status, text) end
   function e.pushed(push, message, fails) channel.pushed(server, push, message, fails) end
   function e.handshake(sid, body) handshake.asked(server, sid, body) end
   function e.timer(id) timers.expired(server, id) end

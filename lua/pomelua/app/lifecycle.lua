@@ -21,6 +21,19 @@ local watcher = require "pomelua.live.watcher"
 
 local lifecycle = {}
 
+---The part of a server that belongs to this file.
+---@param server pomelua.Server
+function lifecycle.init(server)
+  ---@class pomelua.Life
+  server.life = {
+    state = "new", -- "new", "starting", "loaded", "started", "stopping" or "failed"
+    failure = nil, -- why it has failed, in a line
+    on_started = nil, -- the callback of app:start
+    told_stop = nil, -- the work of the listeners of stop_server, once they have been called
+    shutting_down = nil, -- {done=, over=}, once beforeShutdown has been called
+  }
+end
+
 local START_MS = 30000
 local POLL_MS = 5
 
@@ -45,7 +58,7 @@ end
 
 ---Runs one step; done(err) is called once.
 function lifecycle.run(server, name, done)
-  local fn = errors.field(server.hooks, name)
+  local fn = server.registry:hook(name)
   if type(fn) ~= "function" then return done(nil) end
   local ended, watch = false, nil
   local function finish(err)
@@ -67,7 +80,8 @@ function lifecycle.run(server, name, done)
     if name == "beforeShutdown" then server.node:patient() end
   end
   task.run(server, owner, function()
-    local first, second = call(server.hooks, fn, server.app, function(err) finish(err) end, cancel)
+    local hooks = server.registry.set.hooks
+    local first, second = call(hooks, fn, server.app, function(err) finish(err) end, cancel)
     if first == nil and second ~= nil then
       finish(second)
     elseif first ~= nil or not takes_callback(fn) then
@@ -77,11 +91,11 @@ function lifecycle.run(server, name, done)
 end
 
 local function fail(server, err)
-  server.state = "failed"
+  server.life.state = "failed"
   local text = errors.text(err):match("^[^\n]*")
-  server.failure = text
+  server.life.failure = text
   server.node:failed(text)
-  if server.on_started then server.on_started(errors.of(err)) end
+  if server.life.on_started then server.life.on_started(errors.of(err)) end
 end
 lifecycle.fail = fail
 
@@ -108,10 +122,9 @@ local function load(server)
   if not set then return fail(server, message) end
   for _, text in ipairs(set.warnings) do server:notice(text) end
   server.registry:swap(set)
-  server.hooks = set.hooks
   lifecycle.run(server, "beforeStartup", function(err)
     if err then return fail(server, "beforeStartup: " .. err.message) end
-    server.state = "loaded"
+    server.life.state = "loaded"
     server.node:loaded()
   end)
 end
@@ -119,8 +132,8 @@ end
 ---app:start: begins when app.lua has returned, so that what it sets afterwards counts.
 ---@param cb function|nil cb(err) when the server is up
 function lifecycle.begin(server, cb)
-  server.state = "starting"
-  server.on_started = cb
+  server.life.state = "starting"
+  server.life.on_started = cb
   task.defer(server, {
     name = "start", level = "debug",
     failed = function(_, err) fail(server, err) end,
@@ -139,19 +152,19 @@ end
 
 ---entries.start
 function lifecycle.start(server)
-  if server.state ~= "loaded" then return end -- asked to stop meanwhile
+  if server.life.state ~= "loaded" then return end -- asked to stop meanwhile
   local line, message = listen(server)
   if message then return fail(server, message) end
   lifecycle.run(server, "afterStartup", function(err)
-    if server.state ~= "loaded" then return end
+    if server.life.state ~= "loaded" then return end
     if err then return fail(server, "afterStartup: " .. err.message) end
-    server.state = "started"
+    server.life.state = "started"
     server.node:listening(line)
     watcher.start(server)
     server.event:emit("start_server", server.id)
-    if server.on_started then
+    if server.life.on_started then
       task.run(server, server:context("callback of app:start"), function()
-        server.on_started(nil)
+        server.life.on_started(nil)
       end)
     end
   end)
@@ -178,32 +191,32 @@ local stop_steps = {}
 
 -- No new clients, and no new messages of clients.
 function stop_steps.closing(server, done)
-  server.state, server.stopping = "stopping", true
+  server.life.state, server.quiet.stopping = "stopping", true
   watcher.stop(server)
   done()
 end
 
 function stop_steps.telling(server, done)
-  if not server.told_stop then
-    server.told_stop = work "listener of stop_server"
+  if not server.life.told_stop then
+    server.life.told_stop = work "listener of stop_server"
     local outer = current.work
-    current.work = server.told_stop
+    current.work = server.life.told_stop
     server.event:emit("stop_server", server.id)
     current.work = outer
   end
-  when_over(server, server.told_stop, done)
+  when_over(server, server.life.told_stop, done)
 end
 
 -- Once, however often it is asked for: a stop of the program may come upon that of a server.
 function stop_steps.shutdown(server, done)
-  local going = server.shutting_down
+  local going = server.life.shutting_down
   if going and going.over then return done() end
   if going then
     going.done = done
     return
   end
   going = { done = done }
-  server.shutting_down = going
+  server.life.shutting_down = going
   local outer = current.work
   current.work = work "beforeShutdown"
   lifecycle.run(server, "beforeShutdown", function(err)

@@ -2,28 +2,65 @@
 -- state (boot); the test kit makes several in one state.
 local app = require "pomelua.app.app"
 local backend_session_service = require "pomelua.session.backend_service"
+local census = require "pomelua.live.census"
 local channel = require "pomelua.channel.service"
 local current = require "pomelua.base.current"
 local entries = require "pomelua.app.entries"
 local environment = require "pomelua.run.environment"
 local event = require "pomelua.run.event"
 local frontend_remote = require "pomelua.session.frontend_remote"
+local data = require "pomelua.run.data"
 local generation = require "pomelua.live.generation"
-local in_flight = require "pomelua.run.waiting"
+local waiting = require "pomelua.run.waiting"
 local json = require "pomelua.base.json"
+local lifecycle = require "pomelua.app.lifecycle"
 local log = require "pomelua.base.log"
+local quiet = require "pomelua.run.quiet"
 local registry = require "pomelua.live.registry"
 local reload = require "pomelua.live.reload"
 local router = require "pomelua.message.router"
-local rpc = require "pomelua.message.rpc"
+local rpc_call = require "pomelua.message.rpc_call"
+local script_timers = require "pomelua.run.script_timers"
+local session = require "pomelua.session.session"
 local session_service = require "pomelua.session.service"
 local settings = require "pomelua.app.settings"
 local task = require "pomelua.run.task"
+local timers = require "pomelua.run.timers"
 
+---A part of a server belongs to the file that makes it; others may read it.
 ---@class pomelua.Server
 ---@field node userdata|table C's side, or the test kit's
+---@field base string the app's folder
+---@field env string "development", "production", …
+---@field id string
+---@field type string
+---@field frontend boolean
+---@field info pomelua.ServerInfo its entry of servers.json
+---@field by_type table<string, pomelua.ServerInfo[]> the servers of the app
+---@field by_id table<string, pomelua.ServerInfo>
+---@field started_at number the node's time
+---@field virtual boolean whether its scripts see the time of the node, which stands still
+---@field port number|nil that it listens on
+---@field checked table the settings of app.lua: see app/settings
+---@field bad_bodies number bodies of clients that were not JSON
+---@field decode_body fun(body: string): any, boolean
+---@field globals table see run/environment
+---@field generation pomelua.Generation the one in force; set by live/swap
+---@field life pomelua.Life app/lifecycle
+---@field live pomelua.Live live/generation
+---@field quiet table run/quiet
+---@field tasks pomelua.Tasks run/task
+---@field waiting table run/waiting
+---@field timers table<number, pomelua.Timer> run/timers
+---@field script_timers table run/script_timers
+---@field data table run/data
+---@field closers table<number, function[]> session/session
+---@field event pomelua.Event
+---@field registry pomelua.Registry
+---@field router pomelua.Router
+---@field rpc table message/rpc_call
+---@field channels table channel/service
 ---@field app pomelua.App
----@field state string "new", "starting", "loaded", "started", "stopping" or "failed"
 local methods = {}
 local mt = { __name = "pomelua.server", __index = methods }
 
@@ -64,35 +101,35 @@ function server.new(node, options)
   local self = setmetatable({
     node = node, base = options.base or ".", env = options.env or "development",
     info = info, id = info.id, type = info.serverType, frontend = info.frontend and true or false,
-    by_type = {}, by_id = {}, timers = {}, user_timers = {}, last_timer = 0, closers = {},
-    state = "new", bad_bodies = 0, decode_body = json.decode_body,
-    started_at = node:now(),
-    states = {}, reloads = {}, last_generation = 1, hooks = {}, globals = environment.globals(),
-    data = {}, own_remotes = {}, virtual = options.virtual or false,
+    by_type = {}, by_id = {}, started_at = node:now(), virtual = options.virtual or false,
+    bad_bodies = 0, decode_body = json.decode_body, globals = environment.globals(),
   }, mt)
-  self.generation = generation.new(self, 1)
-  self.generation.state = "active"
+  for _, part in ipairs { lifecycle, generation, quiet, task, waiting, timers, script_timers, data,
+    session } do
+    part.init(self)
+  end
   if self.virtual then
     environment.virtual_time(self.globals, function() return node:now() end)
   end
   node:setGeneration(1)
   current.only = current.only == nil and not options.shared and self or false
-  task.init(self)
-  in_flight.init(self)
   self:use_settings(assert(settings.read({}, info)))
   self:index(options.servers or { info })
   self.event = event.new(self)
   self.registry = registry.new()
   self.router = router.new(self)
-  rpc.install(self)
+  rpc_call.install(self)
   self.app = app.new(self)
   self.app:set("channelService", channel.new(self), true)
   self.app:set("backendSessionService", backend_session_service.new(self), true)
   self.app:set("localSessionService", self.app.backendSessionService, true)
   if self.frontend then
     self.app:set("sessionService", session_service.new(self), true)
-    self.own_remotes[frontend_remote.SERVICE] = frontend_remote.new(self)
+    self.live.own_remotes[frontend_remote.SERVICE] = frontend_remote.new(self)
   end
+  self.live.each_owner = {
+    task.each_owner, timers.each_owner, rpc_call.each_owner, channel.each_owner,
+  }
   entries.install(self)
   return self
 end
@@ -100,8 +137,8 @@ end
 ---Settings that settings.read has checked take effect.
 function methods:use_settings(checked)
   self.checked = checked
-  self.await_ms = checked.await_ms
-  self.max_in_flight = checked.max_in_flight
+  self.tasks.await_ms = checked.await_ms
+  self.waiting.most = checked.max_in_flight
 end
 
 ---The owner for tasks that belong to no request. One per name and generation.
@@ -124,7 +161,7 @@ function methods:reload(options) reload.start(self, options) end
 ---What code is in force, and how much of the old still runs.
 ---@return table {generation=, calls= of old generations, by={[generation number]=calls}}
 function methods:generations()
-  local running = reload.running(self)
+  local running = census.running(self)
   return { generation = self.generation.number, calls = running.calls, by = running.by }
 end
 

@@ -86,4 +86,21 @@ function json.decode_body(body)
   return value, true
 end
 
+local nothing = {} -- only read
+
+---The values of a JSON array of a call: null is nil.
+---@param text string
+---@return table|nil values not to be changed when there are none; nil: no JSON array
+---@return number n how many, with nils
+function json.values(text)
+  if text == "[]" then return nothing, 0 end
+  local values = json.decode(text)
+  if type(values) ~= "table" then return nil end
+  local n = #values
+  for i = 1, n do
+    if values[i] == json.null then values[i] = nil end
+  end
+  return values, n
+end
+
 return json

@@ -5,6 +5,7 @@ local current = require "pomelua.base.current"
 local errors = require "pomelua.base.errors"
 local json = require "pomelua.base.json"
 local near = require "pomelua.base.near"
+local quiet = require "pomelua.run.quiet"
 local session = require "pomelua.session.session"
 local task = require "pomelua.run.task"
 local where = require "pomelua.base.where"
@@ -53,7 +54,7 @@ local function sent(server, what, cb, push, message, name)
   elseif cb and push == true then
     task.defer(server, owner, call_fails, cb, json.array())
   elseif cb then
-    server.pushes[push] = { cb = cb, owner = owner, work = task.work() }
+    server.channels.pushes[push] = { cb = cb, owner = owner, work = task.work() }
   end
 end
 
@@ -122,7 +123,9 @@ local function push_message(self, route, msg, opts, cb)
 end
 
 function channel.new(server)
-  server.pushes = {}
+  local pushes = {} -- those that wait to be acknowledged, by the number that C gave them
+  quiet.add_records(server, pushes)
+  server.channels = { pushes = pushes }
   core.channel_methods.pushMessage = push_message
   where.name(core.channel_methods, "channel:")
   where.name(service, "channelService:")
@@ -232,11 +235,16 @@ end
 
 ---entries.pushed
 function channel.pushed(server, push, message, fails)
-  local record = server.pushes[push]
+  local record = server.channels.pushes[push]
   if not record then return end
-  server.pushes[push] = nil
+  server.channels.pushes[push] = nil
   task.run_for(record.work, server, record.owner, call_both, record.cb,
     message and errors.new(message) or nil, json.array(fails))
+end
+
+---Calls fn(owner) for each push that waits to be acknowledged.
+function channel.each_owner(server, fn)
+  for _, record in pairs(server.channels.pushes) do fn(record.owner) end
 end
 
 core.nearest_name(near.to)

@@ -11,7 +11,7 @@ local TABLES, KEYS = 200, 2000
 local function is_data(gen, unit, t)
   if type(t) ~= "table" or getmetatable(t) ~= nil or t == unit.env then return false end
   local server = gen.server
-  for _, state in pairs(server.states) do
+  for _, state in pairs(server.live.states) do
     if state == t then return false end
   end
   for _, other in pairs(gen.units) do

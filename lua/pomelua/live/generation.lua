@@ -36,6 +36,25 @@ function generation.new(server, number, texts)
   }
 end
 
+---The part of a server that belongs to the files of live/.
+---@param server pomelua.Server
+function generation.init(server)
+  ---@class pomelua.Live
+  server.live = {
+    last = 1, -- the number of the last generation that came into force
+    states = {}, -- [name of a file] = its table that outlives reloads
+    own_remotes = {}, -- [service] = a remote of the framework, by its methods' names
+    reloads = {}, -- those that wait for their turn
+    running = nil, -- the reload that runs
+    preparing = nil, -- the generation that it loads
+    unwritten = {}, -- [path] = true for a file that is empty and may be written soon
+    watcher = nil, -- see live/watcher
+    each_owner = {}, -- functions that call fn(owner) for all that waits: see live/census
+  }
+  server.generation = generation.new(server, 1)
+  server.generation.state = "active"
+end
+
 -- Finding ---------------------------------------------------------------------------
 
 ---The texts that a generation is made of.
@@ -225,10 +244,10 @@ end
 ---@return table
 function generation.state_of(server, path)
   local name = short(server, path)
-  local state = server.states[name]
+  local state = server.live.states[name]
   if not state then
     state = {}
-    server.states[name] = state
+    server.live.states[name] = state
   end
   local gen = units.prepared()
   if gen and not gen.kept then gen.kept = {} end
@@ -256,7 +275,7 @@ function generation.give_up(gen, waited)
   gen.state = "over"
   for _, unit in ipairs(gen.fresh) do unit:finish() end
   for name, copy in pairs(not waited and gen.kept or {}) do
-    local state = gen.server.states[name]
+    local state = gen.server.live.states[name]
     for key in pairs(state) do
       if copy[key] == nil then rawset(state, key, nil) end
     end

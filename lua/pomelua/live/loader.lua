@@ -4,6 +4,7 @@ local dropped = require "pomelua.live.dropped"
 local files = require "pomelua.base.files"
 local generation = require "pomelua.live.generation"
 local kinds = require "pomelua.live.file_kinds"
+local units = require "pomelua.run.unit"
 
 local loader = {}
 
@@ -50,9 +51,9 @@ local function read(gen, kind, path)
   local value, message = kind.read(gen.sources[path], path)
   local name = generation.short(gen.server, path)
   if value == nil then return nil, generation.located(name, message) end
-  unit = {
-    path = path, name = name, generation = gen.number,
-    requires = {}, names = {}, timers = {}, listeners = {}, raw = value, value = value,
+  unit = units.new {
+    path = path, name = name, server = gen.server, generation = gen.number, raw = value,
+    value = value,
   }
   gen.units[path] = unit
   return unit
@@ -81,10 +82,10 @@ function loader.load_app(server)
 end
 
 -- A folder that is there and has nothing in it is a mistake more often than not.
-local function look_empty(server, kind, units, warnings)
+local function look_empty(server, kind, loaded, warnings)
   local folder = kind.folder and kind.folder(server)
   if not folder or not files.is_folder(server.base .. "/" .. folder) then return end
-  for _, unit in ipairs(units) do
+  for _, unit in ipairs(loaded) do
     if unit.value then return end
   end
   warnings[#warnings + 1] = folder .. ": there is no module in it"
@@ -94,7 +95,7 @@ end
 ---@param server pomelua.Server
 ---@param set table
 function loader.add_own(server, set)
-  for service, remote in pairs(server.own_remotes) do
+  for service, remote in pairs(server.live.own_remotes) do
     set.services[service] = true
     for method, fn in next, remote do
       set.remotes[service .. "." .. method] = { owner = remote, fn = fn }
@@ -116,7 +117,7 @@ function loader.load(gen)
   local texts, message = generation.texts(gen)
   if not texts then return nil, message end
   for _, kind in ipairs(kinds.list) do
-    local units = {}
+    local loaded = {}
     -- app.lua has run before, in the first generation of a server.
     local skip = kind.app and gen.state == "active"
     for _, path in ipairs(skip and {} or kind.files(server, texts)) do
@@ -125,9 +126,9 @@ function loader.load(gen)
       if not unit then return nil, message end
       ok, message = kind.put(set, server, unit)
       if not ok then return nil, message end
-      units[#units + 1] = unit
+      loaded[#loaded + 1] = unit
     end
-    look_empty(server, kind, units, set.warnings)
+    look_empty(server, kind, loaded, set.warnings)
   end
   loader.add_own(server, set)
   return set

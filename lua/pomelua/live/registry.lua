@@ -3,8 +3,11 @@
 -- There is one current set. It is never edited, only replaced whole, so a message
 -- sees either the old set or the new one. Nobody keeps an entry across messages.
 -- A set is {handlers = {[route] = entry}, remotes = {["service.method"] = entry},
--- services = {[service] = true}}; an entry is {owner = module, fn = method}. Names
--- from the network are looked up in these maps only, which no metatable answers for.
+-- services = {[service] = true}, hooks = functions of lifecycle.lua}; an entry is
+-- {owner = module, fn = method}. Names from the network are looked up in these maps only, which
+-- no metatable answers for.
+local errors = require "pomelua.base.errors"
+
 local registry = {}
 
 ---@class pomelua.Registry
@@ -12,7 +15,8 @@ local methods = {}
 local mt = { __name = "pomelua.registry", __index = methods }
 
 function registry.new()
-  return setmetatable({ version = 0, set = { handlers = {}, remotes = {}, services = {} } }, mt)
+  local set = { handlers = {}, remotes = {}, services = {}, hooks = {} }
+  return setmetatable({ version = 0, set = set }, mt)
 end
 
 ---@param set table
@@ -22,6 +26,11 @@ function methods:swap(set)
   self.version = self.version + 1
   return self.version
 end
+
+---The function of lifecycle.lua for a step, whatever stands there.
+---@param name string
+---@return any
+function methods:hook(name) return errors.field(self.set.hooks, name) end
 
 ---@param route string
 ---@return table|nil entry

@@ -8,6 +8,7 @@
 --
 -- What fails before the swap is told with its file and line, and changes nothing.
 local current = require "pomelua.base.current"
+local census = require "pomelua.live.census"
 local dropped = require "pomelua.live.dropped"
 local errors = require "pomelua.base.errors"
 local files = require "pomelua.base.files"
@@ -137,7 +138,7 @@ local function load_all(gen, dirty)
 end
 
 local function prepare(server, old, texts, dirty)
-  local gen = generation.new(server, server.last_generation + 1, texts)
+  local gen = generation.new(server, server.live.last + 1, texts)
   gen.asked = {}
   for path, unit in pairs(old.units) do
     if dirty[path] then
@@ -147,7 +148,7 @@ local function prepare(server, old, texts, dirty)
     end
   end
   local t = current.task
-  t.loading, server.preparing = gen, gen
+  t.loading, server.live.preparing = gen, gen
   local waits = t.waits
   local ok, set, message = pcall(load_all, gen, dirty)
   t.loading = nil
@@ -267,9 +268,8 @@ end
 
 -- Nothing here may fail.
 local function swap(server, old, gen)
-  server.last_generation = gen.number
+  server.live.last = gen.number
   server.registry:swap(gen.set)
-  server.hooks = gen.set.hooks
   server.generation = gen
   server.node:setGeneration(gen.number)
   old.state, gen.state = "over", "active"
@@ -319,14 +319,13 @@ end
 -- and what it held before, if it was there, stays in force until it has text.
 local function keep_unwritten(server, old, texts)
   if server.env ~= "development" then return end
-  server.unwritten = server.unwritten or {}
   for path, text in pairs(texts) do
     if text == "" and old[path] ~= "" then
       texts[path] = old[path]
-      if not server.unwritten[path] then
-        server.unwritten[path] = true
+      if not server.live.unwritten[path] then
+        server.live.unwritten[path] = true
         timers.start(server, UNWRITTEN_MS, { fire = function()
-          server.unwritten[path] = nil
+          server.live.unwritten[path] = nil
           if files.read(path) ~= "" then return end
           server:warn(("reload: %s is empty: %s until it has text"):format(
             generation.short(server, path),
@@ -388,7 +387,7 @@ local function run(server, options)
     return result
   end
   swap(server, old, gen)
-  result.running = reload.running(server).calls
+  result.running = census.running(server).calls
   return result
 end
 
@@ -421,7 +420,7 @@ end
 local next_one
 
 local function done(server, item, result, err)
-  server.reloading, server.preparing = nil, nil
+  server.live.running, server.live.preparing = nil, nil
   if err then
     server:error("reload: refused, generation " .. server.generation.number .. " stays: "
       .. err.message)
@@ -435,16 +434,16 @@ local function done(server, item, result, err)
 end
 
 function next_one(server)
-  if server.reloading then return end
-  local item = table.remove(server.reloads, 1)
+  if server.live.running then return end
+  local item = table.remove(server.live.reloads, 1)
   if not item then return end
-  server.reloading = item
+  server.live.running = item
   local ended = false
   local owner = { name = "reload", level = "debug", generation = server.generation }
   function owner.failed(_, err)
     if ended then return end
     ended = true
-    local gen = server.preparing
+    local gen = server.live.preparing
     if gen and gen.state == "prepared" then generation.give_up(gen, true) end
     done(server, item, nil, errors.of(err))
   end
@@ -466,57 +465,16 @@ end
 ---running (calls of old generations). err.code: "IO", "SYNTAX", "LOAD" or "REFUSED"
 function reload.start(server, options)
   options = options or {}
-  if server.state ~= "started" and server.state ~= "loaded" then
-    local err = errors.new("the server is " .. server.state .. ": nothing is reloaded now", "STATE")
+  local state = server.life.state
+  if state ~= "started" and state ~= "loaded" then
+    local err = errors.new("the server is " .. state .. ": nothing is reloaded now", "STATE")
     if options.cb then
       task.defer(server, server:context("callback of reload"), options.cb, err)
     end
     return
   end
-  table.insert(server.reloads, { options = options, cb = options.cb })
+  table.insert(server.live.reloads, { options = options, cb = options.cb })
   next_one(server)
-end
-
--- Counting ----------------------------------------------------------------------------
-
----How many calls of old generations still run: whoever has not answered, waits, has a
----timer, or waits for the end of a call or a push on their behalf.
----@param server table
----@return table counts calls: all of them; by: {[generation number] = calls}
-function reload.running(server)
-  local seen, by, calls = {}, {}, 0
-  local open = {}
-  open.request, open.call = server.node:older() -- who has not got an answer yet
-  local function add(number)
-    by[number] = (by[number] or 0) + 1
-    calls = calls + 1
-  end
-  for _, ids in pairs(open) do
-    for _, number in pairs(ids) do add(number) end
-  end
-  local function count(owner)
-    if not owner or seen[owner] then return end
-    seen[owner] = true
-    local gen = owner.generation
-    if not gen or gen == server.generation then return end
-    local ids = open[owner.kind or ""]
-    if not (ids and owner.id and ids[owner.id]) then add(gen.number) end
-  end
-  local wait = server.waits.head
-  while wait do
-    count(wait.task.owner)
-    wait = wait.after
-  end
-  for _, record in pairs(server.timers) do
-    count(record.owner or record.task and record.task.owner)
-  end
-  for _, record in pairs(server.calls) do count(record.owner) end
-  for _, record in pairs(server.pushes) do count(record.owner) end
-  for i = server.ready.first, server.ready.last do
-    local item = server.ready[i]
-    if item then count(item.owner or item.task and item.task.owner) end
-  end
-  return { calls = calls, by = by }
 end
 
 return reload

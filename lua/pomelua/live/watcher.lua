@@ -106,9 +106,9 @@ end
 function watcher.start(server)
   local wanted = server.checked.reload
   if wanted == nil then wanted = server.env == "development" end
-  if not wanted or server.watcher then return end
+  if not wanted or server.live.watcher then return end
   local self = { server = server, watches = {}, stamps = {} }
-  server.watcher = self
+  server.live.watcher = self
   arm(self)
   soon(self) -- what was saved while the server started
   poll(self)
@@ -116,7 +116,7 @@ end
 
 ---@param server table
 function watcher.stop(server)
-  local self = server.watcher
+  local self = server.live.watcher
   if not self then return end
   self.stopped = true
   for _, record in ipairs { self.timer or {}, self.poller or {} } do

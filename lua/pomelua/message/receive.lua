@@ -1,6 +1,6 @@
 -- receive: a client's message, from this server's own client or forwarded by a frontend, goes to
 -- its handler.
-local in_flight = require "pomelua.run.waiting"
+local waiting = require "pomelua.run.waiting"
 local json = require "pomelua.base.json"
 local request = require "pomelua.message.request"
 local task = require "pomelua.run.task"
@@ -42,7 +42,7 @@ end
 ---@param route string
 ---@param body string
 return function(server, id, from, route, body)
-  if in_flight.is_full(server, from) then
+  if waiting.is_full(server, from) then
     if id then server.node:answer(id, { code = 500 }) end
     return
   end

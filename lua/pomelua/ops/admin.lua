@@ -18,7 +18,7 @@ local commands = {}
 function commands.status(server, request, reply)
   local counts = server.node:counts()
   reply {
-    ok = true, type = server.type, state = server.state, port = server.port,
+    ok = true, type = server.type, state = server.life.state, port = server.port,
     generation = server.generation.number, uptime = server.node:now() - server.started_at,
     memory = collectgarbage("count") * 1024, sessions = counts.sessions, bound = counts.bound,
     channels = counts.channels, requests = counts.requestsOpen,

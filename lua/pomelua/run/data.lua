@@ -8,6 +8,14 @@ local data = {}
 
 local LOOK = 1000 -- ms between two looks at the files
 
+---The part of a server that belongs to this file.
+function data.init(server)
+  server.data = {
+    by_path = {}, -- [path] = {value=, stamp=}
+    timer = nil, -- until the next look
+  }
+end
+
 local function read(server, path)
   local value, message = json_file.read(server.base, path)
   if value == nil then
@@ -44,11 +52,11 @@ end
 ---Reads again what has changed.
 ---@param server table
 function data.look(server)
-  for path, entry in pairs(server.data) do look_at(server, path, entry) end
+  for path, entry in pairs(server.data.by_path) do look_at(server, path, entry) end
 end
 
 local function wait(server)
-  server.data_timer = timers.start(server, LOOK, { of_framework = true, fire = function()
+  server.data.timer = timers.start(server, LOOK, { of_framework = true, fire = function()
     data.look(server)
     wait(server)
   end })
@@ -68,7 +76,7 @@ function data.of(server, path)
       2)
   end
   path = ("/" .. path .. "/"):gsub("/%./", "/"):gsub("/%./", "/"):gsub("//+", "/"):sub(2, -2)
-  local entry = server.data[path]
+  local entry = server.data.by_path[path]
   if entry then
     -- A spec sees what it has just written.
     if server.virtual then look_at(server, path, entry) end
@@ -78,8 +86,8 @@ function data.of(server, path)
   local message
   entry.value, message = read(server, path)
   if not entry.value then error("pomelua.data: " .. message, 2) end
-  server.data[path] = entry
-  if not server.data_timer then wait(server) end
+  server.data.by_path[path] = entry
+  if not server.data.timer then wait(server) end
   return entry.value
 end
 

@@ -12,6 +12,20 @@ local quiet = {}
 
 local HANDLER_MS = 10000
 
+---The part of a server that belongs to this file.
+function quiet.init(server)
+  server.quiet = {
+    records = {}, -- tables of records with `work`, for what waits for an answer of C's
+    stopping = false, -- whether the server stops
+  }
+end
+
+---Records of what waits for an answer count, each while it stands in the table.
+---@param records table<any, table> each with the work that it belongs to, or none
+function quiet.add_records(server, records)
+  table.insert(server.quiet.records, records)
+end
+
 local function counts(work)
   return work ~= nil and not work.answered
 end
@@ -24,11 +38,11 @@ end
 local function each(server, fn)
   local now = server.node:now()
   local limit = server.checked.numbers.handlerTimeout or HANDLER_MS
-  for t, since in pairs(server.parked) do
+  for t, since in pairs(server.tasks.parked) do
     local work = t.work
     if counts(work) and (work.stays or now - since < limit) then fn(work) end
   end
-  for _, records in ipairs { server.calls, server.pushes } do
+  for _, records in ipairs(server.quiet.records) do
     for _, record in pairs(records) do
       if counts(record.work) then fn(record.work, true) end
     end
@@ -64,7 +78,7 @@ end
 ---waited for where they arrive.
 ---@return boolean
 function quiet.aside(server)
-  return server.stopping == true and not counts(task.work())
+  return server.quiet.stopping and not counts(task.work())
 end
 
 ---The work of a timer that fires: that which started it, when it was the end of a session or a
@@ -74,7 +88,7 @@ end
 function quiet.of_timer(server, record)
   local work = record.work
   if work and work.stays then return work end
-  if not work or server.stopping then return nil end
+  if not work or server.quiet.stopping then return nil end
   record.name = record.what .. " of " .. work.name
   return record
 end

@@ -18,8 +18,10 @@ local core = require "pomelua.core"
 local current = require "pomelua.base.current"
 local errors = require "pomelua.base.errors"
 local guards = require "pomelua.run.guards"
-local in_flight = require "pomelua.run.waiting"
+local waiting = require "pomelua.run.waiting"
 local log = require "pomelua.base.log"
+local timers = require "pomelua.run.timers"
+local waits = require "pomelua.run.waits"
 local where = require "pomelua.base.where"
 
 local null = core.null
@@ -29,16 +31,6 @@ local WAIT, DONE, EXIT = {}, {}, {} -- what a task yields: parked, finished, os.
 local POOL_MAX = 256
 
 local yield, resume, running = coroutine.yield, coroutine.resume, coroutine.running
-
----The part of a server that belongs to this file.
-function task.init(server)
-  server.pool = {}
-  server.ready = { first = 1, last = 0 }
-  server.waits = {}
-  server.parked = {} -- [task that belongs to a work and has waited] = when it first did
-  server.await_ms = 30000
-  server.dropped = 0 -- second calls of an await's callback
-end
 
 local function work(run, a, b, c, d)
   while true do
@@ -69,25 +61,26 @@ local function step(server, t, run, a, b, c, d)
   local ok, signal = resume(t.co, run, a, b, c, d)
   current.task, current.server = outer_task, outer_server
   if ok and signal == WAIT then
-    if t.work and not server.parked[t] then server.parked[t] = server.node:now() end
+    local parked = server.tasks.parked
+    if t.work and not parked[t] then parked[t] = server.node:now() end
     if t.session and not t.counted then
       t.counted = true
-      in_flight.add(server, t.session)
+      waiting.add(server, t.session)
     end
     return
   end
   local owner = t.owner
   if t.counted then
     t.counted = false
-    in_flight.remove(server, t.session)
+    waiting.remove(server, t.session)
   end
   if t.work then
-    server.parked[t] = nil
+    server.tasks.parked[t] = nil
     t.work = nil
   end
   t.owner, t.wait, t.session = nil, nil, nil
   if ok and signal == DONE then
-    local pool = server.pool
+    local pool = server.tasks.pool
     if #pool < POOL_MAX then pool[#pool + 1] = t end
   elseif not ok then
     -- When it was stopped, what follows has a budget of its own. A nested task used up
@@ -123,7 +116,7 @@ task.work = work_now
 
 local function start(server, owner, run, a, b, c, d)
   if current.task and guards.full() then return refuse(server, owner) end
-  local pool = server.pool
+  local pool = server.tasks.pool
   local n = #pool
   local t = pool[n]
   if t then
@@ -137,7 +130,7 @@ local function start(server, owner, run, a, b, c, d)
 end
 
 local function run_ready(server)
-  local ready = server.ready
+  local ready = server.tasks.ready
   while ready.first <= ready.last do
     local item = ready[ready.first]
     ready[ready.first] = nil
@@ -157,21 +150,51 @@ end
 -- Resumes and starts what became ready. Only the outermost of our frames does it. Whatever
 -- one of them raises, the others have their turn.
 local function drain(server)
-  if server.draining then return end
-  server.draining = true
+  local tasks = server.tasks
+  if tasks.draining then return end
+  tasks.draining = true
   repeat
     local ok, err = pcall(run_ready, server)
     if not ok then log.write(server, "error", "task: " .. errors.text(err)) end
   until ok
-  server.ready.first, server.ready.last = 1, 0
-  server.draining = false
+  tasks.ready.first, tasks.ready.last = 1, 0
+  tasks.draining = false
 end
 
 local function put(server, item)
-  local ready = server.ready
+  local ready = server.tasks.ready
   ready.last = ready.last + 1
   ready[ready.last] = item
   if not current.task then drain(server) end
+end
+
+---The part of a server that belongs to this file.
+function task.init(server)
+  ---@class pomelua.Tasks
+  server.tasks = {
+    pool = {}, -- tasks that have ended, to be used again
+    ready = { first = 1, last = 0 }, -- the waits that have ended and the tasks that are to start
+    draining = false, -- whether the ready queue is being emptied, or may not be
+    parked = {}, -- [task that belongs to a work and has waited] = when it first did
+    waits = waits.new(), -- the line of awaits
+    listed = {}, -- [wait that stands in a list] = true
+    wake = put,
+    await_ms = 30000,
+    dropped = 0, -- second calls of an await's callback
+  }
+end
+
+---Whether anything is to run as soon as the running task has returned.
+function task.is_ready(server) return server.tasks.ready.first <= server.tasks.ready.last end
+
+---Calls fn(owner) for all that waits or is ready.
+function task.each_owner(server, fn)
+  waits.each_owner(server, fn)
+  local ready = server.tasks.ready
+  for i = ready.first, ready.last do
+    local item = ready[i]
+    if item then fn(item.owner or item.task and item.task.owner) end
+  end
 end
 
 ---Runs run(a, b, c, d) in a task, at once, until it ends or waits.
@@ -181,7 +204,7 @@ end
 function task.run(server, owner, run, a, b, c, d)
   local outermost = not current.task
   start(server, owner, run, a, b, c, d)
-  if outermost and server.ready.last > 0 then drain(server) end
+  if outermost and server.tasks.ready.last > 0 then drain(server) end
 end
 
 ---The same for what belongs to a work, when C calls.
@@ -200,10 +223,11 @@ end
 
 ---Keeps tasks that become ready from running while fn runs (C is in the middle of something).
 function task.hold(server, fn, ...)
-  local outer_task, outer_server, draining = current.task, current.server, server.draining
-  current.task, current.server, server.draining = nil, server, true
+  local outer_task, outer_server = current.task, current.server
+  local draining = server.tasks.draining
+  current.task, current.server, server.tasks.draining = nil, server, true
   local ok, result = pcall(fn, ...)
-  current.task, current.server, server.draining = outer_task, outer_server, draining
+  current.task, current.server, server.tasks.draining = outer_task, outer_server, draining
   if not ok then result = where.raised_by(fn, result) end
   return ok, result
 end
@@ -259,49 +283,6 @@ function task.owner()
   return t and t.owner
 end
 
--- The waits of awaits all have the same deadline, so they stand in one line and
--- need one timer, that of the first.
-
-local function unlink(server, wait)
-  local waits = server.waits
-  if wait.before then wait.before.after = wait.after else waits.head = wait.after end
-  if wait.after then wait.after.before = wait.before else waits.tail = wait.before end
-  wait.before, wait.after, wait.linked = nil, nil, false
-end
-
-local function watch(server)
-  local waits = server.waits
-  if waits.timer or not waits.head then return end
-  local ms = math.max(0, waits.head.due - server.node:now())
-  local id = server.node:timer(ms)
-  if not id or id == 0 then return end
-  waits.timer = id
-  server.timers[id] = waits
-end
-
-local function expire(server, waits)
-  local now = server.node:now()
-  while waits.head and waits.head.due <= now do
-    local wait = waits.head
-    unlink(server, wait)
-    wait.done = true
-    wait.late = true
-    put(server, wait)
-  end
-  watch(server)
-end
-
-local function link(server, wait)
-  local waits = server.waits
-  waits.fire = expire
-  wait.due = server.node:now() + server.await_ms
-  wait.before = waits.tail
-  if waits.tail then waits.tail.after = wait else waits.head = wait end
-  waits.tail = wait
-  wait.linked = true
-  watch(server)
-end
-
 -- The task that runs, for a function that wants to wait.
 local function waiter(what)
   local t = current.task
@@ -338,7 +319,7 @@ function task.await(f, ...)
   local wait = { task = t, done = false, parked = false }
   local function cb(...)
     if wait.done then
-      server.dropped = server.dropped + 1
+      server.tasks.dropped = server.tasks.dropped + 1
       server:debug(t.owner and t.owner.name .. ": an awaited callback was called again"
         or "an awaited callback was called after its task had ended", "awaited callbacks")
       return
@@ -346,7 +327,7 @@ function task.await(f, ...)
     wait.done = true
     wait.values = { n = select("#", ...), ... }
     if wait.parked then
-      if wait.linked then unlink(server, wait) end
+      if wait.linked then waits.unlink(server, wait) end
       put(server, wait)
     end
   end
@@ -360,9 +341,8 @@ function task.await(f, ...)
   end
   if not wait.done then
     wait.parked = true
-    wait.ms = server.await_ms
     t.wait = wait
-    link(server, wait)
+    waits.link(server, wait, server.tasks.await_ms)
     yield(WAIT)
   end
   return result(wait)
@@ -391,10 +371,8 @@ function task.sleep(ms)
     error("pomelua.sleep(ms): ms must be a number of milliseconds from 0 to 2^31", 2)
   end
   local server = current.server
-  local id = server.node:timer(ms)
-  if not id or id == 0 then error("pomelua.sleep: too many timers", 2) end
   local wait = { task = t, fire = wake }
-  server.timers[id] = wait
+  if not timers.start(server, ms, wait) then error("pomelua.sleep: too many timers", 2) end
   t.wait = wait
   yield(WAIT)
 end
@@ -404,6 +382,7 @@ end
 function task.wait_in(list)
   local wait = { task = waiter("await") }
   list[#list + 1] = wait
+  current.server.tasks.listed[wait] = true
   wait.task.wait = wait
   yield(WAIT)
 end
@@ -414,6 +393,7 @@ function task.wake_all(server, list)
   for i = 1, #list do
     local wait = list[i]
     list[i] = nil
+    server.tasks.listed[wait] = nil
     put(server, wait)
   end
 end

@@ -17,6 +17,11 @@ local session = {}
 local methods = {}
 session.methods = methods
 
+---The part of a server that belongs to this file.
+function session.init(server)
+  server.closers = {} -- [session id] = listeners of its end
+end
+
 local no_such = "session does not exist, sid: %s"
 
 ---Settings from their JSON text.

@@ -5,7 +5,7 @@ local leftovers = {}
 ---@return table
 function leftovers.count(half)
   local timers, waits = 0, 0
-  for _ in pairs(half.user_timers) do timers = timers + 1 end
+  for _ in pairs(half.script_timers.by_id) do timers = timers + 1 end
   for _, record in pairs(half.timers) do
     if not record.of_framework then waits = waits + 1 end
   end

@@ -41,7 +41,7 @@ end
 
 -- The last error line of a server that did not start.
 local function why(one, node)
-  if one.failure then return one.failure end
+  if one.life.failure then return one.life.failure end
   local lines = node:lines()
   for i = #lines, 1, -1 do
     if lines[i].level == "error" then return lines[i].text end
@@ -58,8 +58,8 @@ local function run_app(self, entries)
   end)
   if kit.limit then kit.limit:leave() end
   self:settle()
-  if failed or one.state ~= "loaded" then return failed or why(one, self.node) end
-  one.state = "started"
+  if failed or one.life.state ~= "loaded" then return failed or why(one, self.node) end
+  one.life.state = "started"
   lifecycle.run(one, "afterStartup", function(err) failed = err and err.message end)
   self:settle()
   if failed then return failed end

@@ -1,6 +1,5 @@
--- rpc: calls to the remotes of other servers, app.rpc and app:rpcInvoke, and the
--- other end: a call that came in runs a remote. Every call ends once, with its
--- answer, an error or a deadline; C keeps the deadline (protocol 16).
+-- rpc_call: calls to the remotes of other servers: app.rpc, app.call and app:rpcInvoke. Every call
+-- ends once, with its answer, an error or a deadline; C keeps the deadline (protocol 16).
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local json = require "pomelua.base.json"
@@ -8,11 +7,9 @@ local quiet = require "pomelua.run.quiet"
 local frontend_remote = require "pomelua.session.frontend_remote"
 local task = require "pomelua.run.task"
 
-local rpc = {}
+local rpc_call = {}
 
 local null = core.null
-
--- Calling ------------------------------------------------------------------------
 
 local function deliver(record, values, n)
   errors.revive(values[1])
@@ -37,7 +34,7 @@ end
 ---@param name string "service.method"
 ---@param cb function|nil nil: no answer is asked for
 ---@param n number how many arguments, nils counted
-function rpc.send(server, to, name, cb, n, ...)
+function rpc_call.send(server, to, name, cb, n, ...)
   local owner = task.owner() or server:context("callback of rpc " .. name)
   if type(to) ~= "string" then
     return refuse(server, owner, name, cb,
@@ -47,30 +44,17 @@ function rpc.send(server, to, name, cb, n, ...)
   local send = quiet.aside(server) and node.callAside or node.call
   local call, message, code = send(node, to, name, cb and server.checked.rpc_ms or 0, n, ...)
   if not call then return refuse(server, owner, name, cb, errors.new(message, code)) end
-  if cb then server.calls[call] = { cb = cb, owner = owner, name = name, work = task.work() } end
-end
-
-local nothing = {} -- only read
-
--- A JSON array as values: null is nil.
-local function values_of(text)
-  if text == "[]" then return nothing, 0 end
-  local values = json.decode(text)
-  if type(values) ~= "table" then return nil end
-  local n = #values
-  for i = 1, n do
-    if values[i] == null then values[i] = nil end
-  end
-  return values, n
+  if not cb then return end
+  server.rpc.calls[call] = { cb = cb, owner = owner, name = name, work = task.work() }
 end
 
 ---entries.answered
-function rpc.answered(server, call, status, text)
-  local record = server.calls[call]
+function rpc_call.answered(server, call, status, text)
+  local record = server.rpc.calls[call]
   if not record then return end
-  server.calls[call] = nil
+  server.rpc.calls[call] = nil
   if status == "OK" then
-    local values, n = values_of(text)
+    local values, n = json.values(text)
     if values then
       return task.run_for(record.work, server, record.owner, deliver, record, values, n)
     end
@@ -111,7 +95,7 @@ local function all_of(server, stype, name, cb, n, ...)
     if err and not failed then failed = err end
     if left == 0 then cb(failed) end
   end
-  for i = 1, #ids do rpc.send(server, ids[i], name, one, n, ...) end
+  for i = 1, #ids do rpc_call.send(server, ids[i], name, one, n, ...) end
 end
 
 -- A route function decides, and may take its time.
@@ -125,7 +109,7 @@ local function ask_route(server, method, param, cb, n, ...)
   }
   server.router:pick(method._type, param, msg, function(err, id)
     if err then return refuse(server, owner, name, cb, err) end
-    rpc.send(server, id, name, cb, n, unpack(args, 1, n))
+    rpc_call.send(server, id, name, cb, n, unpack(args, 1, n))
   end)
 end
 
@@ -160,7 +144,7 @@ local function call_routed(server, method, param, ...)
   if server.router:find(method._type) then return ask_route(server, method, param, cb, n, ...) end
   local name = method._name
   local id, err = server.router:default(method._type, param)
-  if id then return rpc.send(server, id, name, cb, n, ...) end
+  if id then return rpc_call.send(server, id, name, cb, n, ...) end
   refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb, err)
 end
 
@@ -180,7 +164,7 @@ local function call_to(server, method, to, ...)
   local cb, n = callback_of(1, ...)
   check_count(method._name, n)
   if to == "*" then return all_of(server, method._type, method._name, cb, n, ...) end
-  rpc.send(server, to, method._name, cb, n, ...)
+  rpc_call.send(server, to, method._name, cb, n, ...)
 end
 
 -- app.rpc.<type>.<service>.<method>.toServer(id | "*", ..., cb), also with ":".
@@ -286,16 +270,19 @@ local function invoke(server, to, msg, cb)
       .. " pass a table"):format(MOST, #args))
   end
   local service = msg.namespace == "sys" and "_" .. msg.service or msg.service
-  rpc.send(server, to, service .. "." .. msg.method, type(cb) == "function" and cb or nil,
+  rpc_call.send(server, to, service .. "." .. msg.method, type(cb) == "function" and cb or nil,
     #args, unpack(args, 1, #args))
 end
 
 ---Sets server.rpc: proxy (app.rpc), call (app.call), invoke (app:rpcInvoke), system (a
----frontend's sys remote) and refuse (ends a call that is not made).
-function rpc.install(server)
-  server.calls = {}
+---frontend's own remote), refuse (ends a call that is not made) and calls, those that wait for
+---their answer by the number that C gave them.
+function rpc_call.install(server)
   local rpcs = proxy(server)
+  local calls = {}
+  quiet.add_records(server, calls)
   server.rpc = {
+    calls = calls,
     proxy = rpcs,
     call = call_proxy(server, rpcs),
     invoke = function(to, msg, cb) invoke(server, to, msg, cb) end,
@@ -303,94 +290,14 @@ function rpc.install(server)
       refuse(server, task.owner() or server:context("callback of " .. name), name, cb, err)
     end,
     system = function(to, method, cb, n, ...)
-      rpc.send(server, to, frontend_remote.SERVICE .. "." .. method, cb, n, ...)
+      rpc_call.send(server, to, frontend_remote.SERVICE .. "." .. method, cb, n, ...)
     end,
   }
 end
 
--- Being called ---------------------------------------------------------------------
-
-local called = {}
-called.__index = called
-called.kind = "call"
-called.client = true
-
--- An error as the other server's callback gets it. One with a code goes as a value,
--- so that the code arrives; the text of any other is enough.
-local function reply_error(server, id, err)
-  local code = type(err) == "table" and rawget(err, "code")
-  local message = type(err) == "table" and rawget(err, "message")
-  if code ~= nil and type(message) == "string" then
-    if server.node:reply(id, 1, { message = message, code = code }) then return end
-  end
-  server.node:replyError(id, errors.text(err))
+---Calls fn(owner) for each call that waits for its answer.
+function rpc_call.each_owner(server, fn)
+  for _, record in pairs(server.rpc.calls) do fn(record.owner) end
 end
 
-function called:failed(err)
-  if self.answered then return end
-  self.answered = true
-  if self.id then reply_error(self.generation.server, self.id, err) end
-end
-
-local function reply(self, ...)
-  if self.answered then
-    if self.id then
-      self.generation.server:warn("remote " .. self.name
-        .. ": answered twice; the second answer is dropped", "second answers: " .. self.name)
-    end
-    return
-  end
-  self.answered = true
-  if not self.id then return end
-  local server = self.generation.server
-  local ok, message, code = server.node:reply(self.id, select("#", ...), ...)
-  if ok then return end
-  if code == "CLOSED" then
-    server:debug("remote " .. self.name .. ": answered after its deadline", "late answers")
-  else
-    server:error("remote " .. self.name .. ": the answer cannot be sent: " .. tostring(message),
-      "answers that cannot be sent: " .. self.name)
-    server.node:replyError(self.id, tostring(message))
-  end
-end
-
--- What a remote returned: a, b is cb(nil, a, b); nil, err is cb(err); nothing or one
--- nil leaves the answer to cb.
-local function finish(self, ...)
-  local n = select("#", ...)
-  if n == 0 then return end
-  local first, second = ...
-  if first ~= nil then return reply(self, nil, ...) end
-  if type(second) == "string" then second = errors.new(second) end
-  if second ~= nil then return reply(self, second) end
-end
-
-local function run(self, entry, values, n)
-  local function cb(...) reply(self, ...) end
-  if n == 0 then return finish(self, entry.fn(entry.owner, cb)) end
-  values[n + 1] = cb
-  finish(self, entry.fn(entry.owner, unpack(values, 1, n + 1)))
-end
-
----entries.call
----@param aside boolean|nil a stop does not wait for it
-function rpc.called(server, id, from, name, text, aside)
-  local entry, missing = server.registry:remote(name)
-  if not entry then
-    server:warn(("rpc %s from %s: %s"):format(name, from, missing), "calls without a remote")
-    if id then server.node:replyError(id, missing) end
-    return
-  end
-  local values, n = values_of(text)
-  if not values then
-    if id then server.node:replyError(id, "the arguments are not a JSON array") end
-    return
-  end
-  local self = setmetatable({
-    generation = server.generation, id = id, name = name, answered = false,
-  }, called)
-  if aside then self.kind = false end
-  task.run(server, self, run, self, entry, values, n)
-end
-
-return rpc
+return rpc_call

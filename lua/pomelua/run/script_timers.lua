@@ -1,0 +1,142 @@
+-- script_timers: what scripts start: app:setTimeout, app:setInterval and pomelua.every, on top of
+-- timers. Each has an id of the server's, which clear takes, and belongs to what started it.
+local current = require "pomelua.base.current"
+local quiet = require "pomelua.run.quiet"
+local task = require "pomelua.run.task"
+local timers = require "pomelua.run.timers"
+local units = require "pomelua.run.unit"
+
+local script_timers = {}
+
+---The part of a server that belongs to this file.
+function script_timers.init(server)
+  server.script_timers = {
+    by_id = {}, -- [id] = record
+    last = 0, -- the id that was given last
+  }
+end
+
+local function call(run) run() end
+
+-- Whose call it is when a timer fires: that of the request that started it. What a file
+-- started while it was loaded begins a call of its own, of the generation in force.
+local function owner_of(server, record)
+  return record.owner or { name = record.what .. " of " .. record.unit.name,
+    generation = server.generation }
+end
+
+local function forget(server, record)
+  server.script_timers.by_id[record.id] = nil
+  if record.unit then record.unit:forget(record) end
+end
+
+local function fire_timeout(server, record)
+  forget(server, record)
+  task.run_for(quiet.of_timer(server, record), server, owner_of(server, record), call, record.run)
+end
+
+local function fire_interval(server, record)
+  local now = server.node:now()
+  -- The next time is counted from when this one was due, so that intervals do not
+  -- drift; what a busy server missed is left out.
+  record.due = record.due + record.ms
+  if record.due <= now then record.due = now + record.ms end
+  if not timers.start(server, record.due - now, record) then
+    forget(server, record)
+    server:warn("setInterval: too many timers, the interval has ended", "intervals that ended")
+  end
+  task.run_for(quiet.of_timer(server, record), server, owner_of(server, record), call, record.run)
+end
+
+local function check(what, ms, run)
+  if type(ms) ~= "number" or ms ~= ms or ms < 0 or ms > 2 ^ 31 then
+    error(what .. "(ms, fn): ms must be a number of milliseconds from 0 to 2^31, got "
+      .. (type(ms) == "number" and tostring(ms) or type(ms)), 3)
+  end
+  if type(run) ~= "function" then
+    error(what .. "(ms, fn): fn must be a function, got " .. type(run), 3)
+  end
+end
+
+local function end_timer(record, unit) script_timers.clear(unit.server, record.id) end
+
+-- A timer of a file that is being loaded belongs to the file, and starts when the file
+-- is in force.
+local function add_to_unit(server, record, unit, gen)
+  record.unit = unit
+  if gen.state == "over" then return end
+  unit:on_end(record, end_timer)
+  server.script_timers.by_id[record.id] = record
+  units.when_active(gen, function()
+    if server.script_timers.by_id[record.id] ~= record then return end
+    record.due = server.node:now() + record.ms
+    if not timers.start(server, record.ms, record) then
+      forget(server, record)
+      error(record.what .. ": too many timers", 0)
+    end
+  end)
+end
+
+local function add(server, what, ms, run, fire)
+  local task_now = current.task
+  local own = server.script_timers
+  own.last = own.last + 1
+  local record = {
+    id = own.last, ms = ms, run = run, fire = fire, what = what,
+    due = server.node:now() + ms,
+  }
+  local unit, gen = units.loading()
+  if unit then
+    add_to_unit(server, record, unit, gen)
+    return record.id
+  end
+  record.owner = task_now and task_now.owner or server:context(what)
+  if what ~= "pomelua.every" then record.work = task.work() end -- a stop waits for no such call
+  if not timers.start(server, ms, record) then error(what .. ": too many timers", 3) end
+  own.by_id[record.id] = record
+  return record.id
+end
+
+---Calls run once. It belongs to the request that starts it: its error is that request's.
+---@param ms number milliseconds
+---@param run function
+---@return number id for script_timers.clear
+function script_timers.timeout(server, ms, run)
+  check("setTimeout", ms, run)
+  return add(server, "setTimeout", ms, run, fire_timeout)
+end
+
+---@param ms number milliseconds, at least 1
+---@param run function
+---@return number id
+function script_timers.interval(server, ms, run)
+  check("setInterval", ms, run)
+  return add(server, "setInterval", math.max(ms, 1), run, fire_interval)
+end
+
+---An interval whose calls do not overlap: what falls into a call is left out.
+---@param ms number milliseconds, at least 1
+---@param run function may wait
+---@return number id
+function script_timers.every(server, ms, run)
+  check("pomelua.every", ms, run)
+  local last -- the task of the last call, until it has returned
+  return add(server, "pomelua.every", math.max(ms, 1), function()
+    -- One that raised has ended, too.
+    if last and coroutine.status(last.co) ~= "dead" then return end
+    last = current.task
+    run()
+    last = nil
+  end, fire_interval)
+end
+
+---@param id number|nil
+---@return boolean whether it was still waiting
+function script_timers.clear(server, id)
+  local record = id ~= nil and server.script_timers.by_id[id]
+  if not record then return false end
+  forget(server, record)
+  return timers.stop(server, record) or record.unit ~= nil
+end
+
+return script_timers
