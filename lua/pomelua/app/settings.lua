@@ -3,6 +3,7 @@
 -- error that names key and value; what this version does not have is said aloud.
 local errors = require "pomelua.base.errors"
 local near = require "pomelua.base.near"
+local tables = require "pomelua.base.tables"
 
 local settings = {}
 
@@ -119,12 +120,6 @@ local absent = {
   rpcFilters = "this version has no filters",
 }
 
-local function shown(value)
-  if type(value) == "string" then return ("%q"):format(value) end
-  if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
-  return "a " .. type(value)
-end
-
 local function truthy(value)
   return value ~= nil and value ~= false and value ~= 0 and value ~= "" and value ~= "false"
 end
@@ -134,7 +129,7 @@ local check = {}
 
 function check.number(rule, value)
   if type(value) ~= "number" or value % 1 ~= 0 and not (rule.cut and value * 0 == 0) then
-    return "must be a whole number, got " .. shown(value)
+    return "must be a whole number, got " .. tables.shown(value)
   end
   if value < rule.least or value > rule.most then
     return ("must be a whole number from %.0f to %.0f, got %s"):format(rule.least, rule.most, value)
@@ -142,22 +137,22 @@ function check.number(rule, value)
 end
 
 check["function"] = function(_, value)
-  if type(value) ~= "function" then return "must be a function, got " .. shown(value) end
+  if type(value) ~= "function" then return "must be a function, got " .. tables.shown(value) end
 end
 
 function check.boolean(_, value)
-  if type(value) ~= "boolean" then return "must be true or false, got " .. shown(value) end
+  if type(value) ~= "boolean" then return "must be true or false, got " .. tables.shown(value) end
 end
 
 function check.singleSession(_, value)
   if type(value) ~= "boolean" and value ~= "refuse" and value ~= "kick-old" then
-    return "must be true, false, \"refuse\" or \"kick-old\", got " .. shown(value)
+    return "must be true, false, \"refuse\" or \"kick-old\", got " .. tables.shown(value)
   end
 end
 
 function check.connector(_, value)
   if value ~= settings.hybridconnector and value ~= "hybridconnector" then
-    return "must be pomelua.connectors.hybridconnector, got " .. shown(value)
+    return "must be pomelua.connectors.hybridconnector, got " .. tables.shown(value)
   end
 end
 
@@ -168,13 +163,6 @@ function check.later() end
 settings.hybridconnector = setmetatable({ name = "hybridconnector" }, { __newindex = function()
   error("pomelua.connectors.hybridconnector cannot be changed", 2)
 end })
-
-local function sorted(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b) return errors.tostring(a) < errors.tostring(b) end)
-  return keys
-end
 
 -- What a group itself holds: what its metatable would add has not been checked.
 local function raw(given)
@@ -227,9 +215,9 @@ end
 local function read_group(group, given, numbers, warnings)
   local rules = known[group]
   if type(given) ~= "table" then
-    return nil, ("%s: must be a table, got %s"):format(group, shown(given))
+    return nil, ("%s: must be a table, got %s"):format(group, tables.shown(given))
   end
-  for _, key in ipairs(sorted(given)) do
+  for _, key in ipairs(tables.sorted_keys(given)) do
     local value, rule = given[key], rules[key]
     if not rule then
       warnings[#warnings + 1] = ("%s.%s: no such setting, it does nothing%s")
@@ -261,7 +249,7 @@ function settings.is_group(key) return known[key] ~= nil end
 function settings.lost(before, now)
   if type(before) ~= "table" or type(now) ~= "table" then return nil end
   local keys = {}
-  for _, key in ipairs(sorted(before)) do
+  for _, key in ipairs(tables.sorted_keys(before)) do
     if rawget(now, key) == nil then keys[#keys + 1] = errors.tostring(key) end
   end
   return keys[1] and table.concat(keys, ", ") or nil
@@ -287,7 +275,7 @@ end
 -- a group.
 local function read_others(values, warnings)
   local function warn(...) warnings[#warnings + 1] = (...):format(select(2, ...)) end
-  for _, key in ipairs(sorted(values)) do
+  for _, key in ipairs(tables.sorted_keys(values)) do
     local value = values[key]
     local group = not known[key] and near.to(key, known, 2)
     local pomelos = not known[key] and #key >= LONG and near.to(key, absent, 2)
@@ -314,7 +302,7 @@ end
 ---@return string|nil message names key and value
 function settings.read(values, entry)
   local numbers, warnings = {}, {}
-  for _, group in ipairs(sorted(known)) do
+  for _, group in ipairs(tables.sorted_keys(known)) do
     if values[group] ~= nil then
       local ok, message = read_group(group, values[group], numbers, warnings)
       if not ok then return nil, message end

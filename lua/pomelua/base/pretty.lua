@@ -2,6 +2,7 @@
 -- of items and a length of texts at which reading ends. Tables are read raw: no script's
 -- metamethod can make it fail, but for a __tostring that works.
 local errors = require "pomelua.base.errors"
+local tables = require "pomelua.base.tables"
 
 local DEPTH, ITEMS, ALL, WIDTH, TEXT = 4, 100, 1000, 72, 1000
 
@@ -18,24 +19,12 @@ local function key_text(key)
   return "[" .. quoted(key) .. "]"
 end
 
-local function sorted(t)
-  local keys = {}
-  for key in next, t do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b)
-    local ta, tb = type(a), type(b)
-    if ta ~= tb then return ta < tb end
-    if ta == "number" or ta == "string" then return a < b end
-    return false
-  end)
-  return keys
-end
-
 local text
 
 local function items_of(t, depth, seen)
   local items, n = {}, 0
   while rawget(t, n + 1) ~= nil do n = n + 1 end
-  for i, key in ipairs(sorted(t)) do
+  for i, key in ipairs(tables.sorted_keys(t)) do
     seen.items = seen.items + 1
     if i > ITEMS or seen.items > ALL then
       items[#items + 1] = "…"

@@ -16,6 +16,9 @@ local run_script = require "pomelua.cli.run"
 local run_test = require "pomelua.cli.test"
 local sockets = require "pomelua.cli.sockets"
 local tools = require "pomelua.cli.tools"
+local texts = require "pomelua.cli.text"
+
+local fail = texts.fail
 
 if not pcall(function() return ffi.C.ferror end) then ffi.cdef "int ferror(void *file);" end
 
@@ -61,11 +64,6 @@ Options:
   --log-json         the log as one JSON object per line
   --help             this text
 ]]
-
-local function fail(status, text)
-  io.stderr:write("pomelua: ", text, "\n")
-  return status
-end
 
 -- What keeps a program from starting: with --log-json it is a line of the log.
 local function fail_start(given, text)

@@ -3,6 +3,9 @@
 local core = require "pomelua.core"
 local files = require "pomelua.base.files"
 local library = require "pomelua.cli.library"
+local texts = require "pomelua.cli.text"
+
+local fail, quoted = texts.fail, texts.quoted
 
 local HELP = [[
 Usage: pomelua init DIR  (or -d DIR)
@@ -18,16 +21,6 @@ local names = {
 }
 
 local CLIENT = "web/pomelua.js"
-
-local function fail(status, text)
-  io.stderr:write("pomelua: ", text, "\n")
-  return status
-end
-
--- A path as a shell reads it.
-local function quoted(path)
-  return path:find("^[%w_./%-]+$") and path or "'" .. path:gsub("'", "'\\''") .. "'"
-end
 
 -- The folder of the framework's Lua files.
 local function home()

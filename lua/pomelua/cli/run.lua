@@ -2,6 +2,9 @@
 -- servers by pomelua.client.
 local files = require "pomelua.base.files"
 local script = require "pomelua.cli.script"
+local texts = require "pomelua.cli.text"
+
+local fail = texts.fail
 
 local HELP = [[
 Usage: pomelua run SCRIPT [ARGUMENTS]
@@ -13,11 +16,6 @@ pomelua.all{ f, ... } runs many at once, pomelua.every(ms, f) again and again. I
 number that it returns or gives to os.exit, 0 when it returns nothing, and with 1 and a
 traceback after an error of its own, of a listener or of a timer.
 ]]
-
-local function fail(status, text)
-  io.stderr:write("pomelua: ", text, "\n")
-  return status
-end
 
 local function status_of(value)
   if value == nil or value == true then return 0 end

@@ -1,6 +1,9 @@
 -- cli.test: `pomelua test` runs busted on a game's specs with the framework on the path.
 local core = require "pomelua.core"
 local files = require "pomelua.base.files"
+local texts = require "pomelua.cli.text"
+
+local fail, quoted = texts.fail, texts.quoted
 
 local HELP = [[
 Usage: pomelua test [DIR|FILE...] [options] [-- BUSTED ARGUMENTS]
@@ -13,15 +16,6 @@ Options:
   --jit off   with the compiler off
   --watch     again whenever a script changes
 ]]
-
-local function fail(status, text)
-  io.stderr:write("pomelua: ", text, "\n")
-  return status
-end
-
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
 
 local function parse(args)
   local options = { rest = {}, files = {} }

@@ -4,6 +4,9 @@ local json = require "pomelua.base.json"
 local line_input = require "pomelua.cli.line"
 local options = require "pomelua.cli.options"
 local sockets = require "pomelua.cli.sockets"
+local texts = require "pomelua.cli.text"
+
+local fail = texts.fail
 
 local tools = {}
 
@@ -71,11 +74,6 @@ Options:
   --json       the answers as they came, one JSON object per line
   --help       this text
 ]]
-
-local function fail(status, text)
-  io.stderr:write("pomelua: ", text, "\n")
-  return status
-end
 
 local values = { ["-d"] = "dir", ["--directory"] = "dir", ["--pid"] = "pid" }
 local OWN = { -- flags of one command

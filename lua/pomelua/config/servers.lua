@@ -3,6 +3,7 @@
 local files = require "pomelua.base.files"
 local json_file = require "pomelua.base.json_file"
 local near = require "pomelua.base.near"
+local tables = require "pomelua.base.tables"
 
 local config = {}
 
@@ -17,18 +18,6 @@ local FIELDS = {
 
 local function is_array(value)
   return type(value) == "table" and (value[1] ~= nil or next(value) == nil)
-end
-
-local function sorted(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = tostring(key) end
-  table.sort(keys)
-  return keys
-end
-
-local function shown(value)
-  if type(value) == "string" then return ("%q"):format(value) end
-  return type(value) == "table" and "a table" or tostring(value)
 end
 
 local fail_mt = { __tostring = function(f) return f.text end }
@@ -51,7 +40,7 @@ local function choose_env(name, whole, env, has_env)
     fail(name, nil, "must be an object")
   end
   if not has_env(whole) then return whole, "" end
-  for _, key in ipairs(sorted(whole)) do
+  for _, key in ipairs(tables.sorted_keys(whole)) do
     if is_array(whole[key]) and next(whole[key]) ~= nil then
       fail(name, key, "must not be beside environments; write it into each of them")
     end
@@ -59,7 +48,7 @@ local function choose_env(name, whole, env, has_env)
   local part = whole[env]
   if part == nil then
     fail(name, nil, ("no environment %q (there are: %s%s)")
-      :format(env, table.concat(sorted(whole), ", "), near.hint(env, whole)))
+      :format(env, table.concat(tables.sorted_keys(whole), ", "), near.hint(env, whole)))
   end
   if type(part) ~= "table" then fail(name, env, "must be an object") end
   return part, env .. "."
@@ -68,7 +57,7 @@ end
 local function port_of(name, key, value)
   local port = type(value) == "string" and value:match("^%d+$") and tonumber(value) or value
   if type(port) ~= "number" or port % 1 ~= 0 or port < 0 or port > 65535 then
-    fail(name, key, "must be a port, 0 to 65535, got " .. shown(value))
+    fail(name, key, "must be a port, 0 to 65535, got " .. tables.shown(value))
   end
   return port
 end
@@ -76,12 +65,12 @@ end
 local function flag_of(name, key, value)
   if value == nil or value == false or value == "false" then return false end
   if value == true or value == "true" then return true end
-  fail(name, key, "must be true or false, got " .. shown(value))
+  fail(name, key, "must be true or false, got " .. tables.shown(value))
 end
 
 -- The key that an entry has in the place of a missing one, as the end of a sentence.
 local function instead(entry, field)
-  for _, key in ipairs(sorted(entry)) do
+  for _, key in ipairs(tables.sorted_keys(entry)) do
     if near.to(key, { field }) then return (" (there is %q)"):format(key) end
   end
   return ""
@@ -92,7 +81,7 @@ local function warn_fields(name, key, entry, warnings)
     warnings[#warnings + 1] = ("%s: %s.clientPort: it is not used: only a server with "
       .. "\"frontend\": true takes clients"):format(name, key)
   end
-  for _, field in ipairs(sorted(entry)) do
+  for _, field in ipairs(tables.sorted_keys(entry)) do
     local meant = near.to(field, FIELDS)
     for _, known in ipairs(FIELDS) do
       if field == known or field == "serverType" then meant = nil end
@@ -106,7 +95,7 @@ end
 
 local function check_entry(name, key, entry)
   if type(entry.id) ~= "string" or entry.id == "" or entry.id:find("[%c%s]") then
-    fail(name, key .. ".id", "must be a name without spaces, got " .. shown(entry.id)
+    fail(name, key .. ".id", "must be a name without spaces, got " .. tables.shown(entry.id)
       .. (entry.id == nil and instead(entry, "id") or ""))
   end
   if #entry.id > ID then
@@ -114,10 +103,10 @@ local function check_entry(name, key, entry)
   end
   if entry.id == "*" then fail(name, key .. ".id", "\"*\" means every server") end
   if entry.host ~= nil and type(entry.host) ~= "string" then
-    fail(name, key .. ".host", "must be a string, got " .. shown(entry.host))
+    fail(name, key .. ".host", "must be a string, got " .. tables.shown(entry.host))
   end
   if entry.clientHost ~= nil and type(entry.clientHost) ~= "string" then
-    fail(name, key .. ".clientHost", "must be a string, got " .. shown(entry.clientHost))
+    fail(name, key .. ".clientHost", "must be a string, got " .. tables.shown(entry.clientHost))
   end
   entry.frontend = flag_of(name, key .. ".frontend", entry.frontend)
   if entry.port ~= nil then entry.port = port_of(name, key .. ".port", entry.port) end
@@ -132,7 +121,7 @@ local function check_entry(name, key, entry)
     if type(most) == "string" then most = tonumber(most) end
     if type(most) ~= "number" or most % 1 ~= 0 or most < 1 then
       fail(name, key .. ".max-connections",
-        "must be a whole number from 1, got " .. shown(entry["max-connections"]))
+        "must be a whole number from 1, got " .. tables.shown(entry["max-connections"]))
     end
     entry["max-connections"] = most
   end
@@ -146,7 +135,7 @@ local function expand(name, key, stype, entry, counters)
   if type(count) == "string" then count = tonumber(count) end
   if type(count) ~= "number" or count % 1 ~= 0 or count < 1 or count > 1000 then
     fail(name, key .. ".clusterCount", "must be a whole number from 1 to 1000, got "
-      .. shown(entry.clusterCount))
+      .. tables.shown(entry.clusterCount))
   end
   local copies = {}
   for i = 1, count do
@@ -155,7 +144,8 @@ local function expand(name, key, stype, entry, counters)
       local first = type(value) == "string" and value:match("^(.*)%+%+$")
       if first then
         if not first:match("^%d+$") then
-          fail(name, key .. "." .. field, "a number must stand before ++, got " .. shown(value))
+          fail(name, key .. "." .. field,
+            "a number must stand before ++, got " .. tables.shown(value))
         end
         copy[field] = tonumber(first) + i - 1
       elseif field ~= "clusterCount" then
@@ -184,7 +174,7 @@ end
 local function check_servers(name, whole, env, warnings)
   local part, prefix = choose_env(name, whole, env, servers_have_env)
   local list, ids, listening, counters = {}, {}, {}, {}
-  for _, stype in ipairs(sorted(part)) do
+  for _, stype in ipairs(tables.sorted_keys(part)) do
     local entries = part[stype]
     if not stype:match("^[%w_%-]+$") then
       fail(name, prefix .. stype, "a server type is made of letters, digits, _ and -")
@@ -296,7 +286,7 @@ end
 
 local function check_web(base, name, whole, env)
   local part, prefix = choose_env(name, whole, env, web_has_env)
-  for _, key in ipairs(sorted(part)) do
+  for _, key in ipairs(tables.sorted_keys(part)) do
     if key ~= "port" and key ~= "host" and key ~= "root" then
       fail(name, prefix .. key, "no such key; there are port, host and root" .. near.hint(key, WEB))
     end
@@ -305,27 +295,27 @@ local function check_web(base, name, whole, env)
   local port = port_of(name, prefix .. "port", part.port)
   local host = part.host == nil and "0.0.0.0" or part.host
   if type(host) ~= "string" then
-    fail(name, prefix .. "host", "must be a string, got " .. shown(host))
+    fail(name, prefix .. "host", "must be a string, got " .. tables.shown(host))
   end
   local root = part.root == nil and "web" or part.root
   if type(root) ~= "string" then
-    fail(name, prefix .. "root", "must be a folder, got " .. shown(root))
+    fail(name, prefix .. "root", "must be a folder, got " .. tables.shown(root))
   end
   local path = files.absolute(root:sub(1, 1) == "/" and root or base .. "/" .. root)
   if not path or not files.is_folder(path) then
-    fail(name, prefix .. "root", "there is no folder " .. shown(root))
+    fail(name, prefix .. "root", "there is no folder " .. tables.shown(root))
   end
   -- The app's own folder, or one around it, would hand out its scripts and configuration.
   local own = files.absolute(base)
   if own and (own == path or own:sub(1, #path + 1) == path .. "/" or path == "/") then
     fail(name, prefix .. "root", ("%s holds the app itself: its scripts and its configuration "
-      .. "would be served; put the pages into a folder such as \"web\""):format(shown(root)))
+      .. "would be served; put the pages into a folder such as \"web\""):format(tables.shown(root)))
   end
   for _, private in ipairs { "app", "config", "spec", ".pomelua" } do
     if own and (path == own .. "/" .. private or path:sub(1, #own + #private + 2) == own .. "/"
       .. private .. "/") then
       fail(name, prefix .. "root", ("%s is a folder of the app's own scripts or configuration"
-        .. "; put the pages into a folder such as \"web\""):format(shown(root)))
+        .. "; put the pages into a folder such as \"web\""):format(tables.shown(root)))
     end
   end
   return { host = host, port = port, root = path }

@@ -45,8 +45,8 @@ local function call_alone(fn, ...)
   return true
 end
 
----Each unit that has `migrate` gets the state of the unit that it replaces. Either all of them do, or
----no state has changed.
+---Each unit that has `migrate` gets the state of the unit that it replaces. Either all of them
+---do, or no state has changed.
 ---@param old pomelua.Generation
 ---@param gen pomelua.Generation
 ---@return boolean|nil ok

@@ -1,0 +1,20 @@
+-- cli.text: what the commands say alike: an error, and a path as a shell reads it.
+local text = {}
+
+---Writes an error; gives the exit status back.
+---@param status number
+---@param message string
+---@return number status
+function text.fail(status, message)
+  io.stderr:write("pomelua: ", message, "\n")
+  return status
+end
+
+---A path as a shell reads it, in quotes where it needs them.
+---@param path string
+---@return string
+function text.quoted(path)
+  return path:find("^[%w_./%-]+$") and path or "'" .. path:gsub("'", "'\\''") .. "'"
+end
+
+return text
