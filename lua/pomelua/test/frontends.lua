@@ -3,7 +3,7 @@
 -- (session, frontend_remote) over a node that keeps its sessions in those tables.
 local core = require "pomelua.core"
 local json = require "pomelua.base.json"
-local session_half = require "pomelua.session.session"
+local real_session = require "pomelua.session.session"
 local frontend_remote = require "pomelua.session.frontend_remote"
 
 local UID_MAX = 4096 -- bytes of a uid, as in the core
@@ -15,7 +15,7 @@ local frontends = {}
 local node = {}
 node.__index = node
 
-local function text_of(uid) return uid ~= nil and session_half.text_of(uid) or nil end
+local function text_of(uid) return uid ~= nil and real_session.text_of(uid) or nil end
 
 function node:session(sid)
   local one = self.by_sid[sid]
@@ -140,14 +140,14 @@ end
 function methods:remote(record)
   local service, method = record.route:match("^([^.]+)%.(.+)$")
   if service ~= frontend_remote.SERVICE then return nil end
-  local half = self.server.half
-  local entry = half.by_id[record.to]
+  local inner = self.server.inner
+  local entry = inner.by_id[record.to]
   local front = self.by_id[record.to]
   if not front and entry and entry.frontend then front = make(self, record.to) end
   if not front then return nil, "no such service:" .. service end
   local fn = front.remote[method]
   if not fn then return nil, "no such method:" .. method end
-  front.checked = half.checked
+  front.checked = inner.checked
   return function(...) return fn(front.remote, ...) end
 end
 

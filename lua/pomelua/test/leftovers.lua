@@ -3,24 +3,24 @@ local leftovers = {}
 
 ---What a server has at this moment; after its start that is not the spec's.
 ---@return table
-function leftovers.count(half)
+function leftovers.count(inner)
   local timers, waits = 0, 0
-  for _ in pairs(half.script_timers.by_id) do timers = timers + 1 end
-  for _, record in pairs(half.timers) do
+  for _ in pairs(inner.script_timers.by_id) do timers = timers + 1 end
+  for _, record in pairs(inner.timers) do
     if not record.of_framework then waits = waits + 1 end
   end
   return { timers = timers, tasks = math.max(0, waits - timers) }
 end
 
 local function of_server(one, lines)
-  local half, now, before = one.half, leftovers.count(one.half), one.at_start
+  local inner, now, before = one.inner, leftovers.count(one.inner), one.at_start
   local timers, tasks = now.timers - before.timers, now.tasks - before.tasks
   if timers > 0 then
-    lines[#lines + 1] = ("  %s: %d timer%s (setTimeout, setInterval)"):format(half.id, timers,
+    lines[#lines + 1] = ("  %s: %d timer%s (setTimeout, setInterval)"):format(inner.id, timers,
       timers == 1 and "" or "s")
   end
   if tasks > 0 then
-    lines[#lines + 1] = ("  %s: %d task%s that wait%s (await, sleep, an answer)"):format(half.id,
+    lines[#lines + 1] = ("  %s: %d task%s that wait%s (await, sleep, an answer)"):format(inner.id,
       tasks, tasks == 1 and "" or "s", tasks == 1 and "s" or "")
   end
 end
@@ -30,7 +30,7 @@ end
 function leftovers.of(open)
   local lines = {}
   for _, one in ipairs(open) do
-    if one.half and one.node then of_server(one, lines) end
+    if one.inner and one.node then of_server(one, lines) end
   end
   return #lines > 0 and table.concat(lines, "\n") or nil
 end

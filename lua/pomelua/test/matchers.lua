@@ -18,7 +18,7 @@ local function log_of(who)
   local lines, log = {}, who:log()
   for i = math.max(1, #log - LOG_LINES + 1), #log do
     lines[#lines + 1] = short(("  %-5s %s %s"):format(log[i].level,
-      log[i].server or who.half.id, log[i].text))
+      log[i].server or who.inner.id, log[i].text))
   end
   return #lines > 0 and "\nLog:\n" .. table.concat(lines, "\n") or ""
 end

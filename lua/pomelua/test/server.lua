@@ -12,14 +12,13 @@ local leftovers = require "pomelua.test.leftovers"
 local lifecycle = require "pomelua.app.lifecycle"
 local loader = require "pomelua.live.loader"
 local near = require "pomelua.base.near"
-local server_half = require "pomelua.app.server"
+local records = require "pomelua.test.records"
+local app_server = require "pomelua.app.server"
 local sessions = require "pomelua.test.sessions"
-local frontend_remote = require "pomelua.session.frontend_remote"
 local task = require "pomelua.run.task"
 
 local REQUEST, NOTIFY = 0, 1
 local ANSWER_MS = 11000 -- how long a frontend waits for a forwarded request
-local CALL_MS = 5000
 local CALLER = "spec" -- the server that server:rpc plays
 
 ---@class pomelua.test.Server
@@ -50,7 +49,7 @@ local function why(one, node)
 end
 
 local function run_app(self, entries)
-  local one, failed = self.half, nil
+  local one, failed = self.inner, nil
   local owner = { name = "app.lua", failed = function(_, err) failed = errors.text(err) end }
   if kit.limit then kit.limit:enter() end
   task.run(one, owner, function()
@@ -93,10 +92,10 @@ function kit.new(options)
     node = node, base = base, last_call = 0, answers = {}, results = {}, kept = {},
     stubs = {}, pushes = {}, kicks = {},
   }, mt)
-  self.half = server_half.new(node, {
+  self.inner = app_server.new(node, {
     base = base, env = env, info = info, servers = entries, shared = true, virtual = true,
   })
-  self.app = self.half.app
+  self.app = self.inner.app
   self.sessions = sessions.new(self)
   for _, entry in ipairs(entries) do node:peer(entry.id, true) end
   node:peer(CALLER, true)
@@ -105,7 +104,7 @@ function kit.new(options)
     self:close()
     error("test.server: " .. failure, 3)
   end
-  self.at_start = leftovers.count(self.half)
+  self.at_start = leftovers.count(self.inner)
   return self
 end
 
@@ -114,169 +113,19 @@ function methods:close()
   if not self.node then return end
   self.node:close()
   self.node = nil
-  if current.server == self.half then current.server, current.task = nil, nil end
-end
-
--- What leaves the server ---------------------------------------------------------
-
-local function decode(bytes)
-  local value = json.decode(bytes or "")
-  return value
-end
-
-local function answered(self, record)
-  if record.to == self.half.id then -- it asked itself
-    record.from = record.to
-    self.node:deliver(record)
-  elseif self.answers[record.call] then
-    local message = record.body and core.read_message(record.body)
-    self.answers[record.call].value = message and decode(message.body) or { code = 500 }
-    self.answers[record.call].done = true
-  elseif self.results[record.call] then
-    local result = self.results[record.call]
-    result.done = true
-    if record.status == 0 then
-      result.values = decode(record.body) or {}
-      result.n = #result.values
-    else
-      result.values, result.n = { errors.new(record.body or "error") }, 1
-    end
-  end
-end
-
-local function without(uids, except)
-  if not except or #except == 0 then return uids end
-  local left_out, rest = {}, {}
-  for _, uid in ipairs(except) do left_out[tostring(uid)] = true end
-  for _, uid in ipairs(uids) do
-    if not left_out[tostring(uid)] then rest[#rest + 1] = uid end
-  end
-  return rest
-end
-
--- One push makes one record, however many frontends it went to: neighbours with the same bytes
--- for different frontends are one.
-local function pushed(self, bytes, to, frontend)
-  local last = self.pushes[#self.pushes]
-  if last and last.bytes == bytes and not last.frontends[frontend] then
-    last.frontends[frontend] = true
-    for _, uid in ipairs(to) do last.to[#last.to + 1] = uid end
-    return
-  end
-  self.pushes[#self.pushes + 1] = { bytes = bytes, to = to, frontends = { [frontend] = true } }
-end
-
-local function acknowledge(self, record)
-  if not record.call then return end
-  self.node:deliver { from = record.to, kind = "answer", call = record.call, status = 0, body = "" }
-end
-
-local function refuse(self, record, text)
-  if not record.call then return end
-  self.node:deliver {
-    from = record.to, kind = "answer", call = record.call, status = 1, body = text,
-  }
-end
-
--- own: the code of a frontend, whose error is its answer; that of a stub is the spec's.
-local function run_stub(self, record, stub, own)
-  local values = decode(record.body) or {}
-  local n = #values
-  for i = 1, n do
-    if values[i] == json.null then values[i] = nil end
-  end
-  local done = false
-  values[n + 1] = function(...)
-    if done or not record.call or not self.node then return end
-    done = true
-    local list = { ... }
-    for i = 1, select("#", ...) do
-      if list[i] == nil then list[i] = json.null end
-    end
-    self.node:deliver {
-      from = record.to, kind = "answer", call = record.call, status = 0,
-      body = assert(core.encode(json.array(list))),
-    }
-  end
-  if not own then return stub(unpack(values, 1, n + 1)) end
-  local ok, message = pcall(stub, unpack(values, 1, n + 1))
-  if not ok then refuse(self, record, errors.text(message)) end
-end
-
-local function called(self, record)
-  local stub = self.stubs[record.route]
-  if stub then return run_stub(self, record, stub) end
-  if record.to == self.half.id and frontend_remote.is(record.route) then
-    record.from, record.ms = record.to, CALL_MS
-    self.node:deliver(record)
-    return
-  end
-  local own, missing = self.sessions:remote(record)
-  if own then return run_stub(self, record, own, true) end
-  if missing then return refuse(self, record, missing) end
-  self.kept[#self.kept + 1] = { to = record.to, name = record.route, args = decode(record.body) }
-  refuse(self, record, ("no stub for the remote %s of server %s: use server:stub(name, fn)")
-    :format(record.route, record.to))
-end
-
-local kinds = {
-  answer = answered,
-  call = called,
-  push = function(self, record)
-    pushed(self, record.body, without(record.uids, record.except), record.to)
-    acknowledge(self, record)
-  end,
-  broadcast = function(self, record)
-    pushed(self, record.body, {}, record.to)
-    self.pushes[#self.pushes].everyone = true
-    acknowledge(self, record)
-  end,
-  forward = function(self, record)
-    self.kept[#self.kept + 1] = { to = record.to, route = record.route, msg = decode(record.body) }
-  end,
-}
-
-local function client_got(self, item)
-  local session = self.sessions:of_sid(item.sid)
-  if item.kind ~= "data" then
-    self.kicks[#self.kicks + 1] = {
-      uid = session and session.uid, sid = item.sid, reason = item.bytes,
-    }
-    return
-  end
-  local message = core.read_message(item.bytes)
-  if message.type ~= 2 then
-    return pushed(self, item.bytes, { session and session.uid or item.sid }, item.sid)
-  end
-  local waiting = self.sessions:answered(item.sid, message.id)
-  if waiting then
-    waiting.value = decode(message.body)
-    waiting.done = true
-  end
+  if current.server == self.inner then current.server, current.task = nil, nil end
 end
 
 ---Runs what is ready, until nothing is.
-function methods:settle()
-  repeat
-    self.node:settle()
-    local busy = false
-    for _, record in ipairs(self.node:outbox()) do
-      busy = true
-      kinds[record.kind](self, record)
-    end
-    for _, item in ipairs(self.node:sent()) do client_got(self, item) end
-  until not busy
-end
-
--- What the spec does -----------------------------------------------------------------
+function methods:settle() records.settle(self) end
 
 local function check_route(self, route)
   if type(route) ~= "string" or not route:find("^[^.]+%.[^.]+%.[^.]+$") then
     error("a route is type.handler.method, got " .. tostring(route), 3)
   end
   local stype = route:match("^[^.]+")
-  if not self.half.frontend and stype ~= self.half.type then
-    error(("this server is of type %s, the route is %s"):format(self.half.type, route), 3)
+  if not self.inner.frontend and stype ~= self.inner.type then
+    error(("this server is of type %s, the route is %s"):format(self.inner.type, route), 3)
   end
 end
 
@@ -306,7 +155,7 @@ end
 
 local function send(self, route, msg, session, msg_type)
   local waiting
-  if self.half.frontend then
+  if self.inner.frontend then
     waiting = self.sessions:client_sends(session, route, encode(msg), msg_type)
   else
     waiting = forward(self, route, msg, session, msg_type)
@@ -349,7 +198,7 @@ function methods:rpc(name, ...)
     if args[i] == nil then args[i] = json.null end
   end
   self.node:deliver {
-    from = CALLER, kind = "call", call = call, ms = CALL_MS, route = name,
+    from = CALLER, kind = "call", call = call, ms = records.CALL_MS, route = name,
     body = assert(core.encode(json.array(args))),
   }
   self:settle()
@@ -395,7 +244,8 @@ function methods:peek()
   for i, record in ipairs(self.pushes) do
     local message = core.read_message(record.bytes)
     list[i] = {
-      route = message.route, msg = decode(message.body), to = record.to, everyone = record.everyone,
+      route = message.route, msg = records.decode(message.body), to = record.to,
+      everyone = record.everyone,
     }
   end
   return list
@@ -433,8 +283,8 @@ function methods:reload(options)
   local given = {}
   for key, value in pairs(options or {}) do given[key] = value end
   given.cb = function(e, r) err, result = e, r end
-  data.look(self.half)
-  self.half:reload(given)
+  data.look(self.inner)
+  self.inner:reload(given)
   self:settle()
   return result, err
 end
@@ -472,12 +322,12 @@ end
 ---@return any
 function methods:require(name)
   local value, failed
-  local require_one = generation.require_of(self.half, { requires = {}, names = {} })
+  local require_one = generation.require_of(self.inner, { requires = {}, names = {} })
   local owner = {
-    name = "require " .. tostring(name), level = "debug", generation = self.half.generation,
+    name = "require " .. tostring(name), level = "debug", generation = self.inner.generation,
     failed = function(_, err) failed = errors.text(err) end,
   }
-  task.run(self.half, owner, function() value = require_one(name) end)
+  task.run(self.inner, owner, function() value = require_one(name) end)
   self:settle()
   if failed then error("server:require: " .. failed, 2) end
   return value

@@ -4,7 +4,7 @@
 local core = require "pomelua.core"
 local frontends = require "pomelua.test.frontends"
 local json = require "pomelua.base.json"
-local session_half = require "pomelua.session.session"
+local real_session = require "pomelua.session.session"
 
 local methods = {}
 local mt = { __index = methods }
@@ -28,9 +28,9 @@ local function check(session)
 end
 
 -- The first frontend of the app, for sessions that name none.
-local function some_frontend(half)
+local function some_frontend(inner)
   local first
-  for id, entry in pairs(half.by_id) do
+  for id, entry in pairs(inner.by_id) do
     if entry.frontend and (not first or id < first) then first = id end
   end
   return first or "frontend-1"
@@ -47,8 +47,8 @@ function methods:given(session)
     self.last_id = self.last_id + 1
     session.id = self.last_id
   end
-  session.frontendId = session.frontendId or some_frontend(self.server.half)
-  session.settings = session_half.with_text_keys(session.settings or {})
+  session.frontendId = session.frontendId or some_frontend(self.server.inner)
+  session.settings = real_session.with_text_keys(session.settings or {})
   self.frontends:node(session.frontendId):add(session)
   self.server.node:peer(session.frontendId, true)
   return session
@@ -79,7 +79,7 @@ local function open(self, session)
   local sid = assert(node:openSession())
   self.by_table[session] = sid
   self.by_sid[sid] = session
-  session.id, session.frontendId = sid, self.server.half.id
+  session.id, session.frontendId = sid, self.server.inner.id
   if session.uid ~= nil then assert(node:bind(sid, session.uid)) end
   if session.settings and next(session.settings) then
     node:setSettings(sid, assert(core.encode(session.settings)))
@@ -119,7 +119,7 @@ end
 ---A client goes.
 ---@param reason string|number|boolean|nil as a listener of "closed" gets it
 function methods:disconnect(session, reason)
-  if not self.server.half.frontend then
+  if not self.server.inner.frontend then
     if not session.id or self.gone[session] then
       error("this session is not connected", 3)
     end
