@@ -169,7 +169,7 @@ describe("docs/lua-api.md", function()
     ["lua/pomelua/run/event.lua"] = { new = true, drop = true },
     ["lua/pomelua/init.lua"] = {},
     ["lua/pomelua/session/session.lua"] =
-      { new = true, make = true, removed = true, import = true },
+      { init = true, new = true, make = true, removed = true, import = true },
     ["lua/pomelua/session/service.lua"] = { new = true },
     ["lua/pomelua/session/backend.lua"] = { new = true, from = true },
     ["lua/pomelua/session/backend_service.lua"] = { new = true },
