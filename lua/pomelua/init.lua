@@ -9,7 +9,7 @@ local errors = require "pomelua.base.errors"
 local generation = require "pomelua.live.generation"
 local json = require "pomelua.base.json"
 local log = require "pomelua.base.log"
-local missing = require "pomelua.app.unsupported"
+local unsupported = require "pomelua.app.unsupported"
 local pretty = require "pomelua.base.pretty"
 local settings = require "pomelua.app.settings"
 local task = require "pomelua.run.task"
@@ -164,6 +164,6 @@ end
 ---@return string
 function pomelua.pretty(value) return pretty(value) end
 
-missing.pomelua(pomelua)
+unsupported.pomelua(pomelua)
 
 return pomelua

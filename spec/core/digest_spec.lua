@@ -1,4 +1,4 @@
--- Sums and digests against the values of their standards.
+-- Sums and digests against the values of their standards. Tests base/digest.lua.
 local pomelua = require "pomelua"
 
 describe("the digests:", function()

@@ -40,7 +40,8 @@ local function anchors(text)
   return found
 end
 
-local documents = list("ls README.md CHANGELOG.md core/README.md docs/*.md examples/*/README.md")
+local documents = list("ls README.md CHANGELOG.md core/README.md lua/README.md"
+  .. " docs/*.md examples/*/README.md")
 local all = {}
 for _, path in ipairs(documents) do all[path] = read(path) end
 

@@ -1,4 +1,5 @@
--- Rules about lua/pomelua: which folder may require which, and no circles.
+-- Rules about lua/pomelua: which folder may require which, no circles, a spec for each file, and
+-- the map, lua/README.md.
 local may = {
   base = {},
   run = { "base" },
@@ -113,6 +114,75 @@ describe("the files of lua/pomelua", function()
           wrong[#wrong + 1] = ("%s:%d: %s"):format(file, one.n, one.line)
         end
       end
+    end
+    table.sort(wrong)
+    assert(#wrong == 0, "\n" .. table.concat(wrong, "\n"))
+  end)
+
+  -- A spec in spec/pomelua of its name, or one that says so: it names the file with its folder.
+  it("have a spec each", function()
+    local text, wrong = {}, {}
+    local pipe = io.popen("find spec -name '*_spec.lua' -not -path 'spec/house/*'"
+      .. " -not -path '*/node_modules/*'")
+    for path in pipe:lines() do text[#text + 1] = read(path) end
+    pipe:close()
+    text = table.concat(text, "\n")
+    for file in pairs(requires) do
+      local name = file:match("([%w_]+)%.lua$")
+      local named = text:find("%f[%w_/]" .. file:gsub("%p", "%%%0") .. "%f[^%w_]")
+      if not named and not exists("spec/pomelua/" .. name .. "_spec.lua") then
+        wrong[#wrong + 1] = ("%s: no spec/pomelua/%s_spec.lua, and no spec names it")
+          :format(file, name)
+      end
+    end
+    table.sort(wrong)
+    assert(#wrong == 0, "\n" .. table.concat(wrong, "\n"))
+  end)
+
+  it("say their name first", function()
+    local wrong = {}
+    for file in pairs(requires) do
+      local name = file:gsub("%.lua$", ""):gsub("/init$", "")
+      local short = name:match("[%w_]+$")
+      local first = read("lua/pomelua/" .. file):match("^%-%- ([%w_.]+):")
+      -- cli.test is not test.
+      if file ~= "init.lua" and first ~= short and first ~= name:gsub("/", ".") then
+        wrong[#wrong + 1] = file .. ": its first line begins with " .. tostring(first)
+      end
+    end
+    table.sort(wrong)
+    assert(#wrong == 0, "\n" .. table.concat(wrong, "\n"))
+  end)
+
+  it("stand in layers that the map shows as they are", function()
+    local shown = {}
+    for line in io.lines("lua/README.md") do
+      if line:find("^## ") then break end
+      local layer, list = line:match("^| `(%l+)` | (.*)|$")
+      if layer then
+        shown[layer] = {}
+        for other in list:gmatch("`(%l+)`") do table.insert(shown[layer], other) end
+      end
+    end
+    for layer, list in pairs(may) do
+      table.sort(list)
+      table.sort(shown[layer] or {})
+      assert.same(list, shown[layer], layer)
+    end
+  end)
+
+  it("are all in the map, and no others", function()
+    local folder, mapped, wrong = nil, {}, {}
+    for line in io.lines("lua/README.md") do
+      folder = line:match("^## (%l+):") or folder
+      local name = folder and line:match("^| `([%w_]+)` |")
+      if name then mapped[(folder == "top" and "" or folder .. "/") .. name .. ".lua"] = true end
+    end
+    for file in pairs(requires) do
+      if not mapped[file] then wrong[#wrong + 1] = "not in lua/README.md: " .. file end
+    end
+    for file in pairs(mapped) do
+      if not requires[file] then wrong[#wrong + 1] = "lua/README.md has " .. file end
     end
     table.sort(wrong)
     assert(#wrong == 0, "\n" .. table.concat(wrong, "\n"))

@@ -1,4 +1,5 @@
 -- test.cluster: the chat for real, inside of this process, and clients of both kinds.
+-- Tests test/cluster.lua.
 local client = require "pomelua.client"
 local test = require "pomelua.test"
 local tree = require "spec.support.tree"

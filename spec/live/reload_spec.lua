@@ -1,5 +1,6 @@
 -- Hot reload of the real program: files are edited while clients talk to it.
 -- POMELUA_RELOAD_SECONDS says how long the last spec goes on, 10 when unset.
+-- Tests live/watcher.lua.
 local apps = require "spec.support.app"
 local core = require "pomelua.core"
 local net = require "spec.support.net"

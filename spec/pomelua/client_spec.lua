@@ -1,4 +1,5 @@
 -- The scripted client against a real server of a small app.
+-- Tests client/init.lua.
 local client = require "pomelua.client"
 local core = require "pomelua.core"
 local test = require "pomelua.test"

@@ -1,3 +1,5 @@
+-- What config/ and the settings of app.lua may hold, and what is refused.
+-- Tests config/servers.lua, app/settings.lua and base/json_file.lua.
 local config = require "pomelua.config.servers"
 local json = require "pomelua.base.json"
 local settings = require "pomelua.app.settings"

@@ -1,5 +1,6 @@
 -- What people write who come from JavaScript, or forget a colon: the error is a sentence
 -- at the line of the game.
+-- Tests run/environment.lua and app/unsupported.lua.
 local world = require "spec.support.world"
 
 describe("a mistake in a script", function()

@@ -1,3 +1,5 @@
+-- JSON text to tables and back.
+-- Tests base/json.lua, which json.lua gives to games.
 local json = require "pomelua.base.json"
 
 describe("json.decode", function()
@@ -126,6 +128,10 @@ end)
 
 describe("pomelua.json", function()
   local pomelua = require "pomelua"
+
+  it("is what a spec or a tool requires by that name, too", function()
+    assert.equal(json, require "pomelua.json")
+  end)
 
   it("reads and writes as bodies are read and written", function()
     assert.equal('{"a":[]}', pomelua.json.encode { a = pomelua.array() })

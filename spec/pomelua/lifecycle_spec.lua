@@ -1,3 +1,5 @@
+-- How a server comes up: the handshake, the steps of lifecycle.lua, app.
+-- Tests message/handshake.lua, app/lifecycle.lua, app/app.lua and app/server.lua.
 local core = require "pomelua.core"
 local pomelua = require "pomelua"
 local server = require "pomelua.app.server"

@@ -1,3 +1,5 @@
+-- What files of an app become handlers and remotes, and what is refused.
+-- Tests live/loader.lua, live/file_kinds.lua and base/current.lua.
 local core = require "pomelua.core"
 local current = require "pomelua.base.current"
 local loader = require "pomelua.live.loader"

@@ -1,3 +1,5 @@
+-- What scripts and the framework write into the log, and values as texts.
+-- Tests base/log.lua and base/pretty.lua.
 local world = require "spec.support.world"
 
 describe("the log", function()

@@ -1,5 +1,7 @@
 -- Hot reload on a virtual server: generations, who stands on whom, states, and that a
 -- load that fails changes nothing.
+-- Tests live/reload.lua, live/generation.lua, live/check.lua, live/swap.lua and
+-- live/dropped.lua.
 local test = require "pomelua.test"
 local tree = require "spec.support.tree"
 

@@ -1,3 +1,5 @@
+-- Calls to remotes, and which server gets them.
+-- Tests message/rpc_call.lua, message/rpc_serve.lua and message/router.lua.
 local core = require "pomelua.core"
 local pomelua = require "pomelua"
 local world = require "spec.support.world"

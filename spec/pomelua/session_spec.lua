@@ -1,3 +1,5 @@
+-- Tests session/session.lua, session/service.lua, session/backend.lua,
+-- session/backend_service.lua and session/frontend_remote.lua.
 local pomelua = require "pomelua"
 local world = require "spec.support.world"
 

@@ -1,3 +1,5 @@
+-- Tasks that wait, timers of scripts, listeners of events.
+-- Tests run/task.lua, run/script_timers.lua, run/timers.lua and run/event.lua.
 local pomelua = require "pomelua"
 local world = require "spec.support.world"
 

@@ -1,5 +1,6 @@
 -- The sessions of the test kit are those of a running program: the same calls, made in servers
 -- that run and in the kit, give the same.
+-- Tests test/sessions.lua and test/frontends.lua.
 local pomelua_json = require "pomelua.base.json"
 local test = require "pomelua.test"
 local tree = require "spec.support.tree"

@@ -1,4 +1,6 @@
 -- The test kit: matchers, what an `it` leaves behind, speed.
+-- Tests test/init.lua, test/server.lua, test/records.lua, test/matchers.lua and
+-- test/leftovers.lua.
 local client = require "pomelua.client"
 local core = require "pomelua.core"
 local test = require "pomelua.test"

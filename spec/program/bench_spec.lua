@@ -1,4 +1,5 @@
 -- `pomelua bench`: the load generator against the least of servers (core/tools/floor.c).
+-- Tests cli/bench.lua.
 local tree = require "spec.support.tree"
 
 local build = os.getenv("POMELUA_BUILD") or "build"

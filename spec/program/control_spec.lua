@@ -1,4 +1,5 @@
 -- The commands that speak to a running program: list, stop, kill, restart, add, console.
+-- Tests ops/control.lua, ops/place.lua, cli/tools.lua, cli/sockets.lua and cli/line.lua.
 local app = require "spec.support.app"
 local cjson = require "cjson"
 local net = require "spec.support.net"

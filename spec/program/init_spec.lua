@@ -1,4 +1,6 @@
 -- From nothing to a game: `pomelua init` and `pomelua test`, and what they made.
+-- Tests cli/new.lua, cli/library.lua, cli/test.lua, cli/text.lua, test/run.lua and
+-- test/jit_off.lua.
 
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"

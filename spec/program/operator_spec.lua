@@ -1,4 +1,5 @@
 -- Operations on the servers of a running program: in turn, answered, true, and in the log.
+-- Tests ops/members.lua and ops/admin.lua.
 local app = require "spec.support.app"
 local cjson = require "cjson"
 local net = require "spec.support.net"

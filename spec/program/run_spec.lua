@@ -1,4 +1,5 @@
 -- `pomelua run`: a script outside of any server, which speaks to one.
+-- Tests cli/run.lua.
 local app = require "spec.support.app"
 local net = require "spec.support.net"
 local tree = require "spec.support.tree"

@@ -1,5 +1,6 @@
 -- What a script can do to its program: recurse through C, wait in C, never end while it is
 -- loaded, fill the memory, break the process.
+-- Tests run/guards.lua.
 
 local app = require "spec.support.app"
 local net = require "spec.support.net"

@@ -1,4 +1,5 @@
 -- `pomelua start` as a shell sees it: lines, exit status, signals, files.
+-- Tests cli/init.lua, boot.lua and init.lua.
 
 local cjson = require "cjson"
 local core = require "pomelua.core"

@@ -1,6 +1,7 @@
 -- A stop in order: what clients, calls and ended sessions began ends, on every server, and
 -- what had to be cut is named. Tests host/ladder.c, host/steps.c, host/servers.c, host/msg.c,
 -- host/member.c and node/quiet.c.
+-- Tests run/quiet.lua.
 local cjson = require "cjson"
 local core = require "pomelua.core"
 local net = require "spec.support.net"

@@ -2,7 +2,7 @@
 local errors = require "pomelua.base.errors"
 local json_file = require "pomelua.base.json_file"
 local lifecycle = require "pomelua.app.lifecycle"
-local missing = require "pomelua.app.unsupported"
+local unsupported = require "pomelua.app.unsupported"
 local near = require "pomelua.base.near"
 local settings = require "pomelua.app.settings"
 local script_timers = require "pomelua.run.script_timers"
@@ -316,7 +316,7 @@ function methods:rpcInvoke(serverId, msg, cb)
   self._server.rpc.invoke(serverId, msg, cb)
 end
 
-missing.app(methods)
+unsupported.app(methods)
 
 errors.guard(methods, "app")
 

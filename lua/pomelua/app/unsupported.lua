@@ -1,8 +1,8 @@
--- missing: parts of Pomelo's API that this version does not have. Calling one says so,
+-- unsupported: parts of Pomelo's API that this version does not have. Calling one says so,
 -- instead of "attempt to call a nil value"; a configuration file of one is a warning.
 local files = require "pomelua.base.files"
 
-local missing = {}
+local unsupported = {}
 
 local app_methods = {
   "filter", "before", "after", "globalFilter", "globalBefore", "globalAfter", "rpcFilter",
@@ -27,7 +27,7 @@ end
 
 ---Adds the methods of app that are not there.
 ---@param methods table
-function missing.app(methods)
+function unsupported.app(methods)
   for _, name in ipairs(app_methods) do
     if not methods[name] then methods[name] = refuse("app:" .. name) end
   end
@@ -35,7 +35,7 @@ end
 
 ---Adds the functions of pomelua that are not there.
 ---@param pomelua table
-function missing.pomelua(pomelua)
+function unsupported.pomelua(pomelua)
   for _, name in ipairs(functions) do
     if pomelua[name] == nil then pomelua[name] = refuse("pomelua." .. name) end
   end
@@ -44,7 +44,7 @@ end
 ---What of an app's configuration does nothing here.
 ---@param base string the app's folder
 ---@return string[] texts
-function missing.config(base)
+function unsupported.config(base)
   local list = {}
   for path, text in pairs(config_files) do
     if files.exists(base .. "/" .. path) then list[#list + 1] = path .. ": " .. text end
@@ -53,4 +53,4 @@ function missing.config(base)
   return list
 end
 
-return missing
+return unsupported

@@ -1,4 +1,4 @@
--- channel: channelService and the pushes. Members and fan-out live in C; here are
+-- service: channelService and the pushes. Members and fan-out live in C; here are
 -- Pomelo's overloads, its error texts and its callbacks (protocol 17).
 local core = require "pomelua.core"
 local current = require "pomelua.base.current"

@@ -10,13 +10,13 @@ local init = require "pomelua.cli.new"
 local json_file = require "pomelua.base.json_file"
 local library = require "pomelua.cli.library"
 local misplaced = require "pomelua.config.misplaced"
-local missing = require "pomelua.app.unsupported"
 local options = require "pomelua.cli.options"
 local run_script = require "pomelua.cli.run"
 local run_test = require "pomelua.cli.test"
 local sockets = require "pomelua.cli.sockets"
 local tools = require "pomelua.cli.tools"
 local texts = require "pomelua.cli.text"
+local unsupported = require "pomelua.app.unsupported"
 
 local fail = texts.fail
 
@@ -158,7 +158,7 @@ function cli.prepare(given)
   if told then return nil, told end
   local servers, message, warnings = config.servers(base, env)
   if not servers then return nil, message end
-  for _, look in ipairs { missing.config, misplaced.look } do
+  for _, look in ipairs { unsupported.config, misplaced.look } do
     for _, text in ipairs(look(base)) do warnings[#warnings + 1] = text end
   end
   local web

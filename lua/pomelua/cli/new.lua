@@ -1,4 +1,4 @@
--- cli.init: `pomelua init DIR` writes a small game that starts, passes its spec and
+-- cli.new: `pomelua init DIR` writes a small game that starts, passes its spec and
 -- its lint as it is. The game itself lies in lua/pomelua/template.
 local core = require "pomelua.core"
 local files = require "pomelua.base.files"

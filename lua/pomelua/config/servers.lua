@@ -1,4 +1,4 @@
--- config: reads an app's config folder (Pomelo's files) and checks it. Every
+-- servers: reads an app's config folder (Pomelo's files) and checks it. Every
 -- error is one line that names the file and the key.
 local files = require "pomelua.base.files"
 local json_file = require "pomelua.base.json_file"

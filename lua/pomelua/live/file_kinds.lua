@@ -1,4 +1,4 @@
--- kinds: what an app's folder is made of, kind by kind: which files there are, and
+-- file_kinds: what an app's folder is made of, kind by kind: which files there are, and
 -- what each of them adds to the set that a generation puts into force. Everything that
 -- reloads is in this list; a new kind of file is one more entry:
 --
@@ -10,7 +10,7 @@
 --   put(set, server, unit) -> true | nil, message   adds unit.value
 local near = require "pomelua.base.near"
 
-local kinds = {}
+local file_kinds = {}
 
 local steps = {
   beforeStartup = true, afterStartup = true, afterStartAll = true, beforeShutdown = true,
@@ -74,7 +74,7 @@ end
 ---nothing further up.
 ---@param module table
 ---@return table<string, function>
-function kinds.reachable(module)
+function file_kinds.reachable(module)
   local map = {}
   add(map, module, is_class(module))
   local meta = getmetatable(module)
@@ -106,7 +106,7 @@ local function callable(kind, put)
           .. "that name to what makes an object"):format(path, method)
       end
     end
-    local map = kinds.reachable(module)
+    local map = file_kinds.reachable(module)
     if next(map) == nil then
       set.warnings[#set.warnings + 1] = path .. ": it has no function that can be called"
     end
@@ -139,7 +139,7 @@ local function put_hooks(set, _, unit)
   return true
 end
 
-kinds.list = {
+file_kinds.list = {
   { -- its route functions, timers and listeners; it adds nothing to the set
     name = "app", app = true,
     files = single(function() return "app.lua" end),
@@ -162,4 +162,4 @@ kinds.list = {
   },
 }
 
-return kinds
+return file_kinds

@@ -3,12 +3,12 @@
 local dropped = require "pomelua.live.dropped"
 local files = require "pomelua.base.files"
 local generation = require "pomelua.live.generation"
-local kinds = require "pomelua.live.file_kinds"
+local file_kinds = require "pomelua.live.file_kinds"
 local units = require "pomelua.run.unit"
 
 local loader = {}
 
-loader.reachable = kinds.reachable
+loader.reachable = file_kinds.reachable
 
 -- What a file is used as: a table, or what its factory builds; false: nothing.
 local function build(gen, unit, app, warnings)
@@ -116,7 +116,7 @@ function loader.load(gen)
   }
   local texts, message = generation.texts(gen)
   if not texts then return nil, message end
-  for _, kind in ipairs(kinds.list) do
+  for _, kind in ipairs(file_kinds.list) do
     local loaded = {}
     -- app.lua has run before, in the first generation of a server.
     local skip = kind.app and gen.state == "active"

@@ -1,4 +1,4 @@
--- backend_session: a session as a script of another server sees it. The same
+-- backend: a session as a script of another server sees it. The same
 -- surface as on its frontend; what changes the session is a call to the frontend's
 -- sys remote (frontend_remote).
 local errors = require "pomelua.base.errors"

@@ -1,4 +1,4 @@
--- backend_session_service: sessions of any frontend, asked for by its id;
+-- backend_service: sessions of any frontend, asked for by its id;
 -- app:get("backendSessionService") (protocol 12.4).
 local errors = require "pomelua.base.errors"
 local backend_session = require "pomelua.session.backend"

@@ -1,4 +1,4 @@
--- session_service: all sessions of this frontend, app:get("sessionService")
+-- service: all sessions of this frontend, app:get("sessionService")
 -- (protocol 12.2).
 local errors = require "pomelua.base.errors"
 local session = require "pomelua.session.session"

@@ -1,3 +1,5 @@
+-- A client's message from its arrival to its answer.
+-- Tests message/receive.lua, message/request.lua and app/entries.lua.
 local core = require "pomelua.core"
 local pomelua = require "pomelua"
 local world = require "spec.support.world"
