@@ -1,5 +1,5 @@
--- boot: a server's thread calls it once, in a fresh state: the surroundings of
--- scripts are set up, app.lua runs. What goes wrong is one line for the program.
+-- boot: the thread of a server calls it once, in a new Lua state. It prepares the globals of
+-- scripts and runs app.lua. An error becomes one line, which the program prints.
 local errors = require "pomelua.base.errors"
 local finalizers = require "pomelua.run.finalizers"
 local guards = require "pomelua.run.guards"
@@ -19,7 +19,7 @@ local function exit_status(code)
   return tonumber(code) or 1
 end
 
--- math.random begins at the same place in every fresh state.
+-- Without a seed math.random gives the same numbers in every new state.
 local function seed()
   local file = io.open("/dev/urandom", "rb")
   local bytes = file and file:read(6) or tostring(os.time())
@@ -29,8 +29,8 @@ local function seed()
   math.randomseed(n)
 end
 
--- What scripts find in their state. The app's own modules are found by generation, not
--- by package.path.
+-- Prepares the functions of Lua that scripts use. Modules of the app are found by live/generation,
+-- not by package.path.
 local function surround(node)
   print = log.print -- luacheck: ignore
   seed()
@@ -64,7 +64,7 @@ return function(node, text)
   local one = server.new(node, {
     base = given.base, env = given.env, info = given.server, servers = given.servers,
   })
-  -- The program's last line says what failed; the traceback is for who asks for it.
+  -- The program's last line has the error; the traceback is logged at the level "debug".
   local owner = { name = "app.lua", level = "debug" }
   function owner.failed(_, err)
     local message = errors.text(err)

@@ -37,8 +37,8 @@ function app.new(server)
   }, mt)
 end
 
--- Whether two settings are the same for whoever reads them; functions are not compared, and
--- tables that hold themselves are once.
+-- Whether two settings have equal values. Functions are not compared; a table that holds itself is
+-- compared once.
 local function same(a, b, seen)
   if type(a) ~= type(b) then return false end
   if type(a) ~= "table" then return rawequal(a, b) or type(a) == "function" end
@@ -54,8 +54,8 @@ local function same(a, b, seen)
   return true
 end
 
--- What a reload sets counts when it is in force. app.lua does not set anything again: its
--- values would take the place of those that the game has meanwhile put there.
+-- Settings that a reload sets take effect when it is in force. When app.lua runs again it changes
+-- no setting: its values would replace the ones that the game has set meanwhile.
 local function set_prepared(self, key, value, attach)
   local server, gen = self._server, units.prepared()
   local unit = units.loading()

@@ -37,7 +37,7 @@ end
 local START_MS = 30000
 local POLL_MS = 5
 
--- Steps whose failure is the end of the program, which says so in its last line.
+-- When one of these steps fails the program ends, and its last line gives the reason.
 local fatal = { beforeStartup = true, afterStartup = true }
 
 local steps = {
@@ -99,7 +99,7 @@ local function fail(server, err)
 end
 lifecycle.fail = fail
 
--- A port that nobody has chosen is meant for this machine, as a rule.
+-- A frontend on a free port is mostly meant for clients on this machine.
 local function warn_open(server)
   local any = (server.info.clientPort or 0) == 0
   if server.frontend and any and not server.checked.distinct_host then
@@ -178,10 +178,10 @@ function lifecycle.started(server)
   end)
 end
 
--- What a stop waits for while it runs; see pomelua.quiet.
+-- A work that a stop waits for, however long it goes on; see run/quiet.
 local function work(name) return { name = name, stays = true } end
 
--- Calls done when nothing of a work goes on.
+-- Calls done when every task of a work has ended.
 local function when_over(server, one, done)
   if not quiet.goes_on(server, one) then return done() end
   timers.start(server, POLL_MS, { fire = function() when_over(server, one, done) end })
@@ -207,7 +207,7 @@ function stop_steps.telling(server, done)
   when_over(server, server.life.told_stop, done)
 end
 
--- Once, however often it is asked for: a stop of the program may come upon that of a server.
+-- beforeShutdown runs once, even when the program is stopped while this server is being stopped.
 function stop_steps.shutdown(server, done)
   local going = server.life.shutting_down
   if going and going.over then return done() end

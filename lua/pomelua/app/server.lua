@@ -1,5 +1,5 @@
--- server: one server's Lua half, put together on a node. The program makes one per
--- state (boot); the test kit makes several in one state.
+-- server: one server, put together on a node of C. The program makes one for each Lua state (boot);
+-- the test kit makes several in one state.
 local app = require "pomelua.app.app"
 local backend_session_service = require "pomelua.session.backend_service"
 local census = require "pomelua.live.census"
@@ -89,7 +89,7 @@ function methods:counters()
   return counts
 end
 
----Makes the Lua half of a server and lets C call it.
+---Makes a server and lets C call it.
 ---@param node table
 ---@param options table base, env: the app's folder and environment; info: the server's
 ---entry of servers.json with its serverType; servers: all entries (info alone when
@@ -192,7 +192,8 @@ function methods:check_syntax(path, text)
   return true
 end
 
--- A listener for the end of sessions: those that are there are watched from now on.
+-- Called for each new listener of app.event. C reports the end of a session only when it is
+-- watched: a listener of close_session makes C watch the sessions that are already open.
 function methods:listened(name)
   if name ~= "close_session" or not self.frontend then return end
   for _, sid in ipairs(self.node:sids()) do self.node:watchClosed(sid) end
@@ -205,7 +206,7 @@ function methods:run(name, fn, a, b)
   task.run(self, self:context(name), fn, a, b)
 end
 
--- Lines of the framework. `kind` is for those that a client can cause: see log.some.
+-- Log lines of the framework. `kind` is given for lines that a client can cause: see log.some.
 function methods:debug(text, kind) log.some(self, "debug", kind, text) end
 function methods:info_line(text, kind) log.some(self, "info", kind, text) end
 function methods:warn(text, kind) log.some(self, "warn", kind, text) end

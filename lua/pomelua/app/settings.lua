@@ -1,6 +1,6 @@
 -- settings: what app:set("connectorConfig", {...}) and its like may hold, checked
 -- once when the app starts, and handed to the C core. A wrong type or value is an
--- error that names key and value; what this version does not have is said aloud.
+-- error that names key and value; a setting that this version does not have is a warning.
 local errors = require "pomelua.base.errors"
 local near = require "pomelua.base.near"
 local tables = require "pomelua.base.tables"
@@ -97,7 +97,7 @@ local known = {
   },
 }
 
--- What Pomelo reads besides, and this version does not.
+-- Settings that Pomelo reads and this version does not.
 local absent = {
   errorHandler = "this version has no error handlers; an error of a handler answers "
     .. "{\"code\":500} and stands in the log",
@@ -164,7 +164,8 @@ settings.hybridconnector = setmetatable({ name = "hybridconnector" }, { __newind
   error("pomelua.connectors.hybridconnector cannot be changed", 2)
 end })
 
--- What a group itself holds: what its metatable would add has not been checked.
+-- The keys that a group itself holds, without those that its metatable would add: only these have
+-- been checked.
 local function raw(given)
   local own = {}
   for key, value in next, given or own do own[key] = value end
@@ -189,7 +190,7 @@ local PAIRS = {
   { "serverConfig", "stopGrace", 0, "stopTimeout", 10000, "which is the whole of a stop" },
 }
 
--- Values that are right alone and not together.
+-- Errors of values that are allowed alone and not together.
 local function warn_together(values, warnings)
   local function warn(text) warnings[#warnings + 1] = text end
   for _, row in ipairs(PAIRS) do

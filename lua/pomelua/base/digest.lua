@@ -45,7 +45,7 @@ function digest.hmac(name, key, text)
     or error(("pomelua.hmac: there is no digest %q, only %s"):format(name, NAMES), 2)
 end
 
----Bytes that nobody can guess.
+---Bytes that cannot be guessed.
 ---@param n number 0 to 65536
 ---@return string bytes
 function digest.randomBytes(n)

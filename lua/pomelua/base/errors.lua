@@ -1,5 +1,5 @@
 -- errors: what callbacks get as `err`: a table with a message, and a code when
--- a script may want to tell one failure from another. tostring gives the message.
+-- a script may have to distinguish failures. tostring gives the message.
 local where = require "pomelua.base.where"
 
 local errors = {}

@@ -1,5 +1,5 @@
--- files: what the framework asks of the file system. A file that somebody else has put
--- there may be a pipe, a device or endless: only regular files are read, up to a limit.
+-- files: what the framework asks of the file system. A file that another program has put into an
+-- app's folder may be a pipe, a device or endless: only regular files are read, up to a limit.
 local core = require "pomelua.core"
 local ffi = require "ffi"
 

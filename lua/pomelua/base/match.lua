@@ -1,5 +1,5 @@
--- match: whether a value is what somebody expects: a table holds at least the fields of the
--- expected one, all of it deeply; a function is asked; anything else is equal.
+-- match: whether a value is the expected one. A table must hold at least the fields of the expected
+-- table, at every depth; an expected function is called with the value; other values must be equal.
 local function match(value, expected)
   if expected == nil then return true end
   if type(expected) == "function" then return expected(value) and true or false end

@@ -22,7 +22,7 @@ local function distance(a, b)
   return last[#b]
 end
 
--- Upper and lower case, _ and - are what is mistaken most.
+-- People mostly mistake upper and lower case, and _ and -.
 local function plain(name) return (name:lower():gsub("[_%-%s]", "")) end
 
 ---The known name that is nearest to a wrong one, when one is near enough: a letter in

@@ -33,7 +33,7 @@ local function call_error(cb, err) cb(err) end
 local function call_fails(cb, fails) cb(nil, fails) end
 local function call_both(cb, err, fails) cb(err, fails) end
 
--- Ends a push that did not get as far as waiting for anything.
+-- Ends a push that was not sent.
 local function refuse(server, what, owner, cb, err)
   if cb then
     task.defer(server, owner, call_error, cb, err)
@@ -46,7 +46,7 @@ local function empty(msg)
   return not msg or rawequal(msg, 0) or rawequal(msg, "") or rawequal(msg, core.null)
 end
 
--- The end of every push: push, message and name are what the node's function gave.
+-- Ends every push function: push, message and name are the results of the node's function.
 local function sent(server, what, cb, push, message, name)
   local owner = cb and (task.owner() or server:context("callback of " .. what))
   if not push then
@@ -79,7 +79,8 @@ end
 
 local OPTIONS = { "except", "binded", "filterParam" }
 
--- An option that is nearly one of these: without `except` people get what is not for them.
+-- Warns of an option that is nearly one of these: a mistyped `except` would send the push to the
+-- users who must not get it.
 local function look_at_options(server, what, opts)
   for key in next, opts do
     local meant = key ~= "except" and key ~= "binded" and key ~= "filterParam"

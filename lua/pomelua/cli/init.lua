@@ -103,7 +103,7 @@ function cli.parse_start(args)
   return given
 end
 
--- An entry with what its thread is told.
+-- An entry, and the text that its thread gets.
 local function member_of(base, env, servers, only, entry)
   local boot, message = core.encode({
     base = base, env = env, server = entry, servers = servers, only = only,

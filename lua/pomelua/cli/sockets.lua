@@ -41,7 +41,8 @@ function sockets.live(dir, pid)
   return live
 end
 
----Removes the sockets of programs that were killed: nobody listens, and there is no process.
+---Removes the sockets of programs that were killed: there is no such process, and the socket
+---refuses connections.
 ---@param base string
 function sockets.sweep(base)
   each(base, function(path, pid)

@@ -119,7 +119,8 @@ local function find(given)
   return live[1].path
 end
 
--- Asks; each(reply) for every line. Whether the last said so, and the message.
+-- Asks a program, and calls each(reply) for every line of its answer. Gives whether the last line
+-- reports success, and its message.
 local function ask(given, question, each)
   local path, message = find(given)
   if not path then return nil, message end

@@ -62,6 +62,6 @@ function Channel:pushMessage(route, msg, opts, cb) end
 ---@alias pomelua.PushDone fun(err: pomelua.Error|nil, fails: (string|number)[])
 
 ---@class pomelua.PushOptions
----@field except (string|number)[]|nil uids who do not get it
+---@field except (string|number)[]|nil the uids of users who do not get it
 ---@field binded boolean|nil broadcast: only sessions with a uid
 ---@field filterParam any broadcast: what the frontends' broadcastFilter gets

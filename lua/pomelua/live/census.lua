@@ -1,8 +1,8 @@
 -- census: how much of the code of old generations still runs.
 local census = {}
 
----How many calls of old generations still run: whoever has not answered, waits, has a
----timer, or waits for the end of a call or a push on their behalf.
+---How many calls of old generations still run: requests and calls without an answer, and owners of
+---tasks that wait, of timers, and of calls and pushes that have not ended.
 ---@param server table
 ---@return table counts calls: all of them; by: {[generation number] = calls}
 function census.running(server)

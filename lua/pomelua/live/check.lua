@@ -31,7 +31,7 @@ local function lost(old, new)
   return list
 end
 
--- Routes and remotes that would be no more.
+-- The routes and remotes of the running code that the new code does not have.
 local function vanished(server, set)
   local before = server.registry.set
   local list = lost(before.handlers, set.handlers)

@@ -1,6 +1,6 @@
--- dropped: what a game has put into a module since it was loaded, which a reload of that
--- file throws away: its table, and the tables and numbers that its functions hold as
--- locals of the file. The cure is pomelua.state(), whose table outlives reloads.
+-- dropped: the data that a reload of a file throws away: values that the game has put, since the
+-- file was loaded, into the table of the module or into tables and numbers that are locals of the
+-- file. Data in pomelua.state() is kept.
 local dropped = {}
 
 -- What is remembered of a module: so many tables, none with more keys than that.
@@ -22,7 +22,7 @@ local function is_data(gen, unit, t)
   return t ~= server.globals.base and t ~= server.globals.values and t ~= package.loaded
 end
 
--- What is remembered keeps nothing alive that the game has let go.
+-- Remembered tables are weak: an object that the game has let go can be collected.
 local weak = { __mode = "kv" }
 
 -- found: list of {name, ref = {table}, copy, count}, and numbers {name, fn, index, value}. count:

@@ -3,10 +3,10 @@
 -- that arrives gets the server's present generation and stays with it to its end,
 -- also for what it requires later.
 --
--- Units that a reload need not touch are handed on to the next generation. What a
--- unit makes while it loads, timers, listeners and route functions, belongs to it and
--- ends with it. While a generation is only being prepared these are held back: they
--- come into force when it does, or never.
+-- Units that a reload does not have to load again pass to the next generation. Timers, listeners
+-- and route functions that a unit makes while it loads belong to it and end with it (run/unit).
+-- While its generation is being prepared they are held back: they come into force with it, or
+-- never.
 local current = require "pomelua.base.current"
 local dropped = require "pomelua.live.dropped"
 local environment = require "pomelua.run.environment"
@@ -122,7 +122,7 @@ local function circle(unit, from)
   error(("%s requires in a circle: %s"):format(from.name, table.concat(names, " -> ")), 0)
 end
 
--- Two tasks may want a module whose loading waits.
+-- Waits until another task has loaded the unit: a file may wait while it is loaded.
 local function wait_for(unit, from)
   local t = current.task
   if unit.task == t then circle(unit, from) end
@@ -143,7 +143,7 @@ end
 
 ---`require` for the scripts of a server.
 ---@param server table
----@param from pomelua.Unit who requires; its requires and names are filled
+---@param from pomelua.Unit the unit that requires; its requires and names are filled
 ---@return function
 function generation.require_of(server, from)
   return function(name)
@@ -183,7 +183,7 @@ function generation.within(gen, unit, fn, ...)
   return ok, a, b
 end
 
--- A message that names the file, and the line where Lua knows it.
+-- The message of an error with the file's name, and the line when Lua knows it.
 local function located(name, err)
   local text = errors.text(err)
   local src, message = text:match("^([^\n]-):%d+: (.*)$")

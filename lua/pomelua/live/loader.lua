@@ -1,5 +1,5 @@
--- loader: a generation's files become a set for the registry, or an error. It swaps
--- nothing.
+-- loader: makes a set for the registry out of a generation's files, or an error. It does not put
+-- the set into force.
 local dropped = require "pomelua.live.dropped"
 local files = require "pomelua.base.files"
 local generation = require "pomelua.live.generation"
@@ -81,7 +81,7 @@ function loader.load_app(server)
   if not unit then error(message, 0) end
 end
 
--- A folder that is there and has nothing in it is a mistake more often than not.
+-- Warns of a folder without a module, which is mostly a mistake.
 local function look_empty(server, kind, loaded, warnings)
   local folder = kind.folder and kind.folder(server)
   if not folder or not files.is_folder(server.base .. "/" .. folder) then return end

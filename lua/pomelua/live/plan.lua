@@ -69,8 +69,8 @@ local function moved(unit, probe)
   return false
 end
 
----The units that have to be loaded anew: those whose files have changed, those that require one of
----these, and so on.
+---The units that have to be loaded anew: every unit whose file has changed, every unit that
+---requires one of them, and so on.
 ---@return table<string, true> dirty by path
 function plan.dependents(server, old, texts, changed)
   local probe = generation.new(server, 0, texts)

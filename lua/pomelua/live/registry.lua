@@ -1,7 +1,7 @@
 -- registry: the handlers and remotes in force.
 --
 -- There is one current set. It is never edited, only replaced whole, so a message
--- sees either the old set or the new one. Nobody keeps an entry across messages.
+-- sees either the old set or the new one. No code keeps an entry longer than for one message.
 -- A set is {handlers = {[route] = entry}, remotes = {["service.method"] = entry},
 -- services = {[service] = true}, hooks = functions of lifecycle.lua}; an entry is
 -- {owner = module, fn = method}. Names from the network are looked up in these maps only, which

@@ -23,8 +23,8 @@ local task = require "pomelua.run.task"
 
 local reload = {}
 
--- Everything of the new generation is loaded: files of every kind, and the modules that
--- somebody has asked for before, so that a mistake in one of them is seen now.
+-- Loads the new generation: files of every kind, and the modules that the old generation has
+-- loaded, so that a mistake in one of them is found now.
 local function load_all(gen, dirty)
   local set, message = loader.load(gen)
   if not set then return nil, message end
@@ -62,7 +62,7 @@ local function prepare(server, old, texts, dirty)
   return gen
 end
 
--- Whether anything that is loaded would be another.
+-- Whether the new generation has other units than the old one.
 local function affects(old, gen)
   for path, unit in pairs(old.units) do
     if gen.units[path] ~= unit then return true end

@@ -1,5 +1,5 @@
--- sources: the texts of an app's Lua files at one moment. A generation keeps those it
--- was made of, so that what it loads later is of the same moment, too.
+-- sources: the texts of an app's Lua files at one moment. A generation keeps the texts that it was
+-- made of, so that a file which it loads later is of the same moment.
 local files = require "pomelua.base.files"
 
 local sources = {}

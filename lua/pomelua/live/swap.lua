@@ -5,8 +5,8 @@ local generation = require "pomelua.live.generation"
 
 local swap = {}
 
--- What the compiler has made of old code is not freed with it: once in so many
--- generations all of it is, and what is hot is compiled again.
+-- LuaJIT does not free the machine code of old functions. Once in so many generations all machine
+-- code is freed, and code that runs often is compiled again.
 local FLUSH = 8
 
 -- The contents of a table and of all that are in it, so that they can be put back.
@@ -36,7 +36,7 @@ local function restore(copies)
   end
 end
 
--- A coroutine of its own cannot wait: the old code must not run between.
+-- Calls fn in a coroutine of its own, where no call can wait: the old code must not run meanwhile.
 local function call_alone(fn, ...)
   local co = coroutine.create(fn)
   local ok, message = coroutine.resume(co, ...)

@@ -1,8 +1,8 @@
--- syntax: what people write who come from JavaScript, where Lua's own message says only that it
--- did not expect it. Looked at when a file does not compile, never else.
+-- syntax: explains a compiler's message when the line is JavaScript and not Lua. It is used only
+-- when a file does not compile.
 local syntax = {}
 
--- In order: the first pattern that the line has is what is told.
+-- The first pattern that matches the line gives the explanation.
 local HABITS = {
   { "!==?", "unequal is ~= in Lua" },
   { "===", "equal is == in Lua" },

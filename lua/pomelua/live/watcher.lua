@@ -1,8 +1,8 @@
--- watcher: in development, the folders of an app are watched and what is saved is
--- reloaded: 50 ms after the last event, at most 250 ms after the first. An event says
--- only that it is time to look; what has changed is seen by reading. Folders come and
--- go, and links change, without events that one could rely on: all are watched anew
--- after each look, and once in a while the files' stamps are compared.
+-- watcher: in development, watches the folders of an app and reloads files that are saved: 50 ms
+-- after the last event, at most 250 ms after the first. An event means only that it is time to
+-- look: the files are read to find what has changed. The system does not report every folder that
+-- comes or goes and every link that changes; so all folders are watched anew after each look, and
+-- the stamps of the files are compared every two seconds.
 local core = require "pomelua.core"
 local generation = require "pomelua.live.generation"
 local reload = require "pomelua.live.reload"
@@ -16,7 +16,7 @@ local POLL = 2000
 
 local soon
 
--- Whether files come, go or change in it: what editors leave behind does not count.
+-- Whether a changed name can be a file or folder of the app: temporary files of editors are not.
 local function matters(name)
   return not name or name:find("%.[lL][uU][aA]$") or not name:find("[.~]")
 end

@@ -16,9 +16,9 @@ local function refuse(server, sid, code)
   server.node:handshake(sid, code, '{"code":' .. code .. "}")
 end
 
--- What replaces the definitions that a client keeps of another server (a Pomelo that stood
--- at this address, say): they would make our pushes unreadable for it. Clients take each
--- group whole or not at all. Version 0 is what they say when they have none.
+-- Empty definitions for a client that has kept the definitions of another server, for example of a
+-- Pomelo at the same address: with these it could not read the pushes of this server. Clients take
+-- each group whole or not at all. A client without definitions sends version 0.
 local NO_DICT = '"dict":{},"routeToCode":{},"codeToRoute":{},"dictVersion":0'
 local NO_PROTOS = '"protos":{"server":{},"client":{},"version":0}'
 
@@ -30,7 +30,7 @@ local function text_for(beat, no_dict, no_protos)
   return '{"code":200,"sys":{' .. table.concat(fields, ",") .. "}"
 end
 
--- The order of keys is Pomelo's. What clients get is built once for each of the four cases.
+-- The order of keys is Pomelo's. The answer is built once for each of the four cases.
 local function text_of(checked, sys)
   local no_dict, no_protos = truthy(sys.dictVersion), truthy(sys.protoVersion)
   local case = (no_dict and 1 or 0) + (no_protos and 2 or 0)

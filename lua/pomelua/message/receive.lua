@@ -5,7 +5,8 @@ local json = require "pomelua.base.json"
 local request = require "pomelua.message.request"
 local task = require "pomelua.run.task"
 
--- What the handler returned: nothing, or one nil, leaves the answer to next.
+-- Answers with the values that the handler has returned. Without a value, or with one nil, the
+-- handler answers by next.
 local function finish(req, first, second)
   if first ~= nil then
     req:answer(nil, first)
@@ -19,12 +20,13 @@ local function run(req, entry, from, body)
   local server = req.generation.server
   local msg, ok = server.decode_body(body)
   if not ok then server.bad_bodies = server.bad_bodies + 1 end
-  -- A field of the client's of that name must not win; an array has no fields.
+  -- The route replaces a field of that name which the client has sent; an array has no fields.
   if type(msg) == "table" and not json.is_array(msg) then msg.__route__ = req.name end
   finish(req, entry.fn(entry.owner, msg, from, function(err, resp) req:answer(err, resp) end))
 end
 
--- A client that asks for `constructor` tries what it could do to Pomelo.
+-- A client that asks for `constructor` is attacking: in Pomelo that name called a function of
+-- JavaScript.
 local function unknown(server, id, route, from)
   local req = request.new(server, id, route)
   if route:sub(-12) == ".constructor" then

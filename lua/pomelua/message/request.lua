@@ -28,7 +28,7 @@ end
 
 local nothing = {} -- {} on the wire; C only reads it
 
--- What counts as given: Pomelo's answers follow JavaScript's truth.
+-- Whether a value counts as true: Pomelo's answers follow JavaScript, where 0 and "" are false.
 local function truthy(value)
   return value and not (rawequal(value, 0) or rawequal(value, "") or rawequal(value, null))
 end

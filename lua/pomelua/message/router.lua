@@ -63,7 +63,7 @@ function methods:alive(stype)
   return ids
 end
 
--- What is hashed of the value that routes a call: the uid of a session.
+-- The text that is hashed to route a call: the uid, when the first argument is a session.
 local function key_of(param)
   local uid = type(param) == "table" and errors.field(param, "uid") or nil
   if uid == nil or rawequal(uid, core.null) then return "" end
@@ -79,7 +79,7 @@ function methods:default(stype, param)
 end
 
 ---Runs a route function; done(err, id) comes once. ms is how long it may take to
----call back, nil when somebody else watches that.
+---call back, nil when the caller has a deadline of its own.
 local function ask(self, fn, stype, param, msg, ms, done)
   local server, ended, watch = self._server, false, nil
   local function choose(err, id)

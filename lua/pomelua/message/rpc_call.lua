@@ -20,7 +20,7 @@ local function deliver_error(record, err)
   record.cb(err)
 end
 
--- A call that cannot even be sent ends like one that failed: later.
+-- Ends a call that cannot be sent. Its callback is called later, as that of any other call.
 local function refuse(server, owner, name, cb, err)
   if cb then
     task.defer(server, owner, deliver_error, { cb = cb }, err)
@@ -67,13 +67,13 @@ function rpc_call.answered(server, call, status, text)
   task.run_for(record.work, server, record.owner, deliver_error, record, err)
 end
 
--- Of what a call was given behind the value that routes it: the callback, when it is the
--- last and a function, and how many arguments that leaves. A trailing nil is the callback
--- left out, when there are more than `least` values.
+-- Splits a call's arguments: gives the trailing callback, if there is one, and the number of
+-- arguments before it. A trailing nil is a callback that was left out, when there are more than
+-- `least` values.
 --
--- Nothing here puts `...` into a table unless it must: where a table is called, as rpc's
--- proxies are, LuaJIT compiles `{ ... }` into a chain of a hundred traces, each of which makes
--- the table anew and gives up.
+-- The functions below put `...` into a table only where they must. In a function that runs because
+-- a table was called, as the proxies of app.rpc are, LuaJIT compiles `{ ... }` into a chain of a
+-- hundred traces, and each of them makes the table anew and gives up.
 local function callback_of(least, ...)
   local n = select("#", ...)
   if n == 0 then return nil, 0 end
@@ -98,7 +98,7 @@ local function all_of(server, stype, name, cb, n, ...)
   for i = 1, #ids do rpc_call.send(server, ids[i], name, one, n, ...) end
 end
 
--- A route function decides, and may take its time.
+-- Sends a call to the server that a route function chooses. The route function may wait.
 local function ask_route(server, method, param, cb, n, ...)
   local name, args = method._name, {}
   for i = 1, n do args[i] = (select(i, ...)) end
@@ -122,8 +122,8 @@ local function check_count(what, n)
   end
 end
 
--- Without a route function only a session says where a call goes: another value is an
--- argument, and the session was forgotten.
+-- Without a route function the first argument must be a session, or nil. Another value is an
+-- argument for the remote: the script has forgotten the session.
 local function check_param(server, method, param)
   local kind = type(param)
   if kind == "table" or param == nil or param == null or server.router:find(method._type) then
@@ -200,7 +200,7 @@ end
 
 local function same(...) return ... end
 
--- What app.call adds to a method of app.rpc: it waits for the answer.
+-- Makes a call of app.rpc and waits for its answer, as app.call does.
 local function wait_for(sent, server, name, ...)
   local n = select("#", ...)
   if n > 0 and type((select(n, ...))) == "function" then
@@ -214,7 +214,7 @@ local function wait_for(sent, server, name, ...)
   sent(unpack(args, 1, n + 1))
 end
 
--- The first argument of toServer: without it the callback would be taken for the server.
+-- Checks the first argument of toServer: when it is left out, the callback stands in its place.
 local function check_to(name, ...)
   local to = ...
   if type(to) ~= "string" then
@@ -227,7 +227,7 @@ local function call_method(server, rpcs, service, stype, service_name, method)
   local sent = rpcs[stype][service_name][method]
   local name = stype .. "." .. service_name .. "." .. method
   local made = {}
-  -- No tail calls: errors name the line of who called.
+  -- No tail calls, because errors name the line of the caller.
   function made.toServer(...)
     if rawequal((...), made) then
       check_to(name, select(2, ...))
@@ -275,8 +275,8 @@ local function invoke(server, to, msg, cb)
 end
 
 ---Sets server.rpc: proxy (app.rpc), call (app.call), invoke (app:rpcInvoke), system (a
----frontend's own remote), refuse (ends a call that is not made) and calls, those that wait for
----their answer by the number that C gave them.
+---frontend's own remote), refuse (ends a call that is not made) and calls (the calls that wait for
+---their answer, by the number that C has given to each).
 function rpc_call.install(server)
   local rpcs = proxy(server)
   local calls = {}

@@ -11,8 +11,8 @@ called.__index = called
 called.kind = "call"
 called.client = true
 
--- An error as the other server's callback gets it. One with a code goes as a value,
--- so that the code arrives; the text of any other is enough.
+-- Answers with an error. An error with a code is sent as a value, so that the code arrives; of any
+-- other error the text is sent.
 local function reply_error(server, id, err)
   local code = type(err) == "table" and rawget(err, "code")
   local message = type(err) == "table" and rawget(err, "message")
@@ -50,8 +50,8 @@ local function reply(self, ...)
   end
 end
 
--- What a remote returned: a, b is cb(nil, a, b); nil, err is cb(err); nothing or one
--- nil leaves the answer to cb.
+-- Answers with the values that the remote has returned: a, b is cb(nil, a, b), and nil, err is
+-- cb(err). Without a value, or with one nil, the remote answers by cb.
 local function finish(self, ...)
   local n = select("#", ...)
   if n == 0 then return end

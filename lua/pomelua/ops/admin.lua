@@ -26,7 +26,7 @@ function commands.status(server, request, reply)
   }
 end
 
--- Who is there now; who came and who went since the last time.
+-- The servers that are there now, and those that have come and gone since the last time.
 function commands.servers(server, request, reply)
   server:index(request.servers)
   if #request.removed > 0 then server.event:emit("remove_servers", request.removed) end

@@ -170,7 +170,7 @@ end
 
 function commands.version(_, talk) talk:done(true, core.version) end
 
--- Who asks, for the log.
+-- The user that asks, for the log.
 local function who(self, client)
   local uid, pid = self.program:peer(client)
   return uid and ("user %d, process %d"):format(uid, pid) or "a user whose process has ended"
@@ -203,7 +203,7 @@ local function told(self, ok, refused, text, ...)
   self.program:log(ok and "info" or refused and "warn" or "error", text:format(...))
 end
 
--- Does something with each of the ids; whoever is not there is told before anything is done.
+-- Calls a function for each of the ids. An unknown id is an error before any of the calls.
 local function each(self, talk, kind, ids)
   local open, failed = #ids, 0
   for _, id in ipairs(ids) do

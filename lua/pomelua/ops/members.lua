@@ -73,7 +73,8 @@ local function running(self)
   return list
 end
 
--- Every server that is up hears who came, or who went. One that has just come hears of all.
+-- Tells every server that is up which server has come or gone. A server that has just come is told
+-- of all the others.
 local function announce(self, came, went)
   local question = {
     command = "servers", servers = entries(self), added = { came and came.entry },

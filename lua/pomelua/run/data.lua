@@ -1,5 +1,6 @@
 -- data: JSON files of a game that its scripts read: pomelua.data. A table is filled anew when
--- its file changes, so whoever keeps it sees what is new; what cannot be read leaves it as it is.
+-- its file changes, so a script that keeps the table sees the new values. A file that cannot be
+-- read leaves the table as it is.
 local core = require "pomelua.core"
 local json_file = require "pomelua.base.json_file"
 local timers = require "pomelua.run.timers"
@@ -29,7 +30,7 @@ end
 
 local function stamp(server, path) return core.stamp(server.base .. "/" .. path) or "gone" end
 
--- Whoever has the table has the new contents.
+-- Fills the same table, so that every script that keeps it has the new contents.
 local function fill(t, value)
   for key in pairs(t) do t[key] = nil end
   for key, one in pairs(value) do t[key] = one end

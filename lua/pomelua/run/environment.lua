@@ -14,7 +14,7 @@ local STANDARD = {
   "bit", "coroutine", "debug", "io", "jit", "math", "os", "package", "string", "table",
 }
 
--- What people write who come from JavaScript, or from a Lua of their own, and what is meant.
+-- Names from JavaScript and from other versions of Lua, and what to write instead of each.
 local HABITS = {
   null = "it is nil in Lua; pomelua.null where JSON must have a null",
   undefined = "it is nil in Lua",

@@ -16,7 +16,7 @@ function event.new(server)
   return setmetatable({ _server = server, _listeners = {}, _units = {} }, mt)
 end
 
--- A list is replaced, never changed, so that an emit under way goes on undisturbed.
+-- A list is replaced, never changed, so that an emit that is running is not disturbed.
 local function put(self, listener)
   local old, list = self._listeners[listener.name] or {}, {}
   for i = 1, #old do list[i] = old[i] end

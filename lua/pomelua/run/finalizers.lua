@@ -7,7 +7,7 @@ local log = require "pomelua.base.log"
 
 local finalizers = {}
 
--- What is no Lua function, a C function of the ffi for one, raises nothing.
+-- Only a Lua function can raise an error: a C function of the ffi, for example, cannot.
 local function protected(fn)
   if type(fn) ~= "function" then return fn end
   return function(object)

@@ -1,7 +1,8 @@
 -- guards: how deep scripts may call themselves through C. Lua counts the slots of a coroutine's
--- own stack; a coroutine that resumes another, and string.gsub that calls a function, take of the
--- thread's stack, which nobody counts: when it is full the process ends. So coroutines may be
--- nested as deep as Lua 5.4 lets them, and functions that need much ask whether there is room.
+-- own stack. A coroutine that resumes another, and a string.gsub that calls a function, use the
+-- stack of the thread, which Lua does not count: when it is full the process ends. So coroutines
+-- may be nested as deeply as in Lua 5.4, and functions that need much of the stack first ask
+-- whether there is room.
 local core = require "pomelua.core"
 local current = require "pomelua.base.current"
 
@@ -38,7 +39,7 @@ local function guarded_resume(co, ...)
   return resume(co, ...)
 end
 
--- The caller of the wrapped function is told, as LuaJIT does it.
+-- The error is raised at the caller of the wrapped function, as LuaJIT does it.
 local function pass(ok, ...)
   if ok then return ... end
   local err = ...

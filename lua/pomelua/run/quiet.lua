@@ -1,11 +1,16 @@
--- quiet: what a stop in order waits for on this server, beside the requests and calls that C
--- knows to be open. That is a work: a client's message and a call of another server until they
--- are answered, what the end of a session began, callbacks of timers that run, listeners of
--- stop_server, beforeShutdown; with all that these start and wait for. What files, lifecycle
--- steps and pomelua's own tasks began is none; neither is a handler that goes on after its
--- answer, nor what wants no answer and has gone on for longer than a request may: a room's loop.
+-- quiet: the works that a stop in order waits for on this server, beside the requests and calls
+-- that C knows to be open. A work is one of these, with all that it starts and waits for:
 --
--- A work is a table with `name`; `answered`: it is done; `stays`: its age does not matter.
+--   a client's message, and a call of another server, until it is answered
+--   the listeners of the end of a session
+--   a callback of a timer that has begun to run
+--   the listeners of stop_server, and beforeShutdown
+--
+-- A stop does not wait for tasks that files, lifecycle steps or pomelua itself have started, for a
+-- handler that goes on after its answer, or for a work without an answer that has gone on for
+-- longer than a request may: the loop of a room, for example.
+--
+-- A work is a table with `name`; `answered`: it has ended; `stays`: its age does not matter.
 local task = require "pomelua.run.task"
 
 local quiet = {}
@@ -34,7 +39,7 @@ local function label(work)
   return (work.kind == "call" and "remote " or "") .. work.name
 end
 
--- Calls fn(work) for all that goes on.
+-- Calls fn(work, is_call) for each work that goes on.
 local function each(server, fn)
   local now = server.node:now()
   local limit = server.checked.numbers.handlerTimeout or HANDLER_MS

@@ -1,5 +1,6 @@
--- script_timers: what scripts start: app:setTimeout, app:setInterval and pomelua.every, on top of
--- timers. Each has an id of the server's, which clear takes, and belongs to what started it.
+-- script_timers: the timers that scripts start with app:setTimeout, app:setInterval and
+-- pomelua.every. Each has an id, which clear takes, and belongs to the request or the file that has
+-- started it.
 local current = require "pomelua.base.current"
 local quiet = require "pomelua.run.quiet"
 local task = require "pomelua.run.task"
@@ -18,8 +19,8 @@ end
 
 local function call(run) run() end
 
--- Whose call it is when a timer fires: that of the request that started it. What a file
--- started while it was loaded begins a call of its own, of the generation in force.
+-- The owner of a timer's call: the request that has started the timer. A timer that a file has
+-- started while it was loaded gets an owner of its own, of the generation in force.
 local function owner_of(server, record)
   return record.owner or { name = record.what .. " of " .. record.unit.name,
     generation = server.generation }
@@ -37,8 +38,8 @@ end
 
 local function fire_interval(server, record)
   local now = server.node:now()
-  -- The next time is counted from when this one was due, so that intervals do not
-  -- drift; what a busy server missed is left out.
+  -- The next call is due one interval after this one was due, so that intervals do not drift;
+  -- calls that a busy server has missed are left out.
   record.due = record.due + record.ms
   if record.due <= now then record.due = now + record.ms end
   if not timers.start(server, record.due - now, record) then
@@ -122,7 +123,7 @@ function script_timers.every(server, ms, run)
   check("pomelua.every", ms, run)
   local last -- the task of the last call, until it has returned
   return add(server, "pomelua.every", math.max(ms, 1), function()
-    -- One that raised has ended, too.
+    -- A call that raised an error has ended, too.
     if last and coroutine.status(last.co) ~= "dead" then return end
     last = current.task
     run()

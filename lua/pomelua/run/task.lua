@@ -3,17 +3,20 @@
 -- lifecycle step, the timer, ...) on whose behalf it runs: an error raised in any
 -- of an owner's tasks is the owner's error.
 --
--- An owner is a table with `name`, for the log, and optionally failed(owner, err), and
--- `level`, that of the log for its errors' tracebacks when it is not "error";
--- `client` is true when what it does was asked for by somebody, who may ask again.
+-- An owner is a table with `name`, for the log, and optionally:
+--   failed(owner, err)  is called with an error of one of its tasks
+--   level               the log level of the traceback of such an error, when it is not "error"
+--   client              true when a client or another server can cause its errors as often as it
+--                       likes: the same error is then logged in full only once
+--   kind                "request" or "call": the owner is a work itself
 --
--- A task also knows the work that it belongs to, which a stop in order waits for (see
--- pomelua.quiet): a client's message or a call, which are their own owners, or what stands in
--- current.work when C calls; what a task starts belongs to the same.
+-- A task also belongs to a work, which a stop in order waits for (see run/quiet). The work is the
+-- client's message or the call that owns the task, or else current.work of the moment at which C
+-- called; a task that another task starts belongs to the same work.
 --
--- A callback that ends a wait does not resume the waiter from inside the caller:
--- it puts it into the server's ready queue, which is emptied when the running
--- task has returned to us. So chains of callbacks do not nest coroutines.
+-- A callback that ends a wait does not resume the waiting task from inside of the task that calls
+-- it: it puts the wait into the server's ready queue, which is emptied when the running task has
+-- returned to the server. So chains of callbacks do not nest coroutines.
 local core = require "pomelua.core"
 local current = require "pomelua.base.current"
 local errors = require "pomelua.base.errors"
@@ -39,7 +42,7 @@ local function work(run, a, b, c, d)
   end
 end
 
--- Whoever waits for the owner hears of it before the log does.
+-- The owner is told first, because failed() may answer the client; the log can wait.
 local function report(server, owner, co, err)
   local text
   if type(err) == "string" then
@@ -83,14 +86,14 @@ local function step(server, t, run, a, b, c, d)
     local pool = server.tasks.pool
     if #pool < POOL_MAX then pool[#pool + 1] = t end
   elseif not ok then
-    -- When it was stopped, what follows has a budget of its own. A nested task used up
-    -- that of the outer one, which is stopped as well.
+    -- The task may have used up the budget of this call from C: the report gets a new one. A
+    -- nested task has used up the budget of the outer task, which is stopped as well.
     if not outer_task then server.node:renew() end
     report(server, owner, t.co, signal)
-    -- What the error says of itself was a script, too.
+    -- The report may have run a script, too: the __tostring of the error.
     if not outer_task then server.node:renew() end
   elseif signal == EXIT then
-    -- Nobody is to wait for the answer of what ends the program.
+    -- The client or the server that asked must not wait for an answer that never comes.
     if owner.kind then owner:failed("os.exit") end
   else
     report(server, owner, t.co, "coroutine.yield outside of a coroutine of its own;"
@@ -98,7 +101,8 @@ local function step(server, t, run, a, b, c, d)
   end
 end
 
--- A function that the server calls makes it call another, and so on.
+-- Refuses to nest one more task: each task that starts another inside of itself takes from the
+-- stack of the thread.
 local function refuse(server, owner)
   local text = "calls are nested too deeply"
   if owner.failed then owner:failed(text) end
@@ -147,8 +151,8 @@ local function run_ready(server)
   end
 end
 
--- Resumes and starts what became ready. Only the outermost of our frames does it. Whatever
--- one of them raises, the others have their turn.
+-- Empties the ready queue. Only the outermost call does so; an error of one item does not keep
+-- the others from running.
 local function drain(server)
   local tasks = server.tasks
   if tasks.draining then return end
@@ -207,7 +211,7 @@ function task.run(server, owner, run, a, b, c, d)
   if outermost and server.tasks.ready.last > 0 then drain(server) end
 end
 
----The same for what belongs to a work, when C calls.
+---The same, when C calls and the task belongs to a known work.
 ---@param one table|nil the work
 function task.run_for(one, server, owner, run, a, b, c)
   local outer = current.work
@@ -221,7 +225,10 @@ function task.defer(server, owner, run, a, b)
   put(server, { run = run, owner = owner, a = a, b = b, work = work_now() })
 end
 
----Keeps tasks that become ready from running while fn runs (C is in the middle of something).
+---Calls fn(...) outside of any task, and lets no task resume before it has returned. C calls
+---scripts in this way while it walks its own tables or writes a message.
+---@return boolean ok
+---@return any result what fn returned, or its error
 function task.hold(server, fn, ...)
   local outer_task, outer_server = current.task, current.server
   local draining = server.tasks.draining
@@ -235,7 +242,7 @@ end
 local NESTED = 16
 local inside = 0 -- calls of toJSON that are under way
 
--- The writer calls a script's toJSON in the middle of a message: nothing may wait there.
+-- The JSON writer of C calls a script's toJSON in the middle of a message, where no task may wait.
 core.to_json_caller(function(fn, value, key)
   local server = current.server
   if inside >= NESTED then error("toJSON inside of toJSON, " .. NESTED .. " deep", 0) end
@@ -251,15 +258,15 @@ core.to_json_caller(function(fn, value, key)
   return result
 end)
 
----Whether a call without a callback waits here: in a function that the server called,
----and not where somebody counts on its coming back at once.
+---Whether a call without a callback may wait here: in a function that the server called, unless the
+---caller of that function needs its result at once (task.at_once).
 ---@return boolean
 function task.can_wait()
   local t = current.task
   return t ~= nil and running() == t.co and not t.at_once
 end
 
----Calls fn(...) so that calls without a callback do not wait in it.
+---Calls fn(...); calls without a callback do not wait in it.
 ---@return any ... what fn returned; its errors pass through
 function task.at_once(fn, ...)
   local t = current.task
@@ -272,18 +279,18 @@ function task.at_once(fn, ...)
   return a, b, c
 end
 
----What runs now works on a message of that session.
+---The running task works on a message of that session, and counts for it while it waits.
 ---@param session pomelua.Session|pomelua.BackendSession
 function task.works_for(session) current.task.session = session end
 
----The owner of what runs now.
+---The owner of the running task.
 ---@return table|nil
 function task.owner()
   local t = current.task
   return t and t.owner
 end
 
--- The task that runs, for a function that wants to wait.
+-- The running task, for a function that is about to wait. Raises at the line of the game.
 local function waiter(what)
   local t = current.task
   if not t or running() ~= t.co then
@@ -363,7 +370,7 @@ local function wake(server, wait)
   put(server, wait)
 end
 
----Waits ms milliseconds. Raises outside of a task, and for what is no time.
+---Waits ms milliseconds. Raises outside of a task, and when ms is no such number.
 ---@param ms number
 function task.sleep(ms)
   local t = waiter("sleep")
@@ -378,7 +385,7 @@ function task.sleep(ms)
 end
 
 ---Waits until wake_all is called for the list. Raises outside of a task.
----@param list table filled with those that wait
+---@param list table gets the wait of the running task
 function task.wait_in(list)
   local wait = { task = waiter("await") }
   list[#list + 1] = wait
@@ -387,7 +394,7 @@ function task.wait_in(list)
   yield(WAIT)
 end
 
----All that wait in a list go on.
+---Every task that waits in the list goes on.
 ---@param list table is empty afterwards
 function task.wake_all(server, list)
   for i = 1, #list do

@@ -1,7 +1,7 @@
 -- waiting: how many messages of each session have handlers that wait on this server. The
 -- frontend counts requests until they are answered (core/node/frontend.c); how long a handler
 -- goes on for a notify, or after its answer, is known only here. Each holds a coroutine, so a
--- client may have no more of them than serverConfig.maxInFlight.
+-- client may have at most serverConfig.maxInFlight of them.
 local waiting = {}
 
 function waiting.init(server)

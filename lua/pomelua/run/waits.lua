@@ -1,6 +1,6 @@
--- waits: what tasks wait for. The waits of awaits all have the same deadline, so they stand in one
--- line, in which the next to expire is the first, and need one timer, that of the first. Other
--- waits stand in a list that somebody wakes. What wakes a wait is the server's tasks.wake.
+-- waits: the waits of tasks. Every pomelua.await has the same deadline, so its waits stand in one
+-- line with the next to expire in front, and the line needs one timer. Waits without a deadline
+-- stand in a list until task.wake_all is called for it. A wait that ends goes to tasks.wake.
 local timers = require "pomelua.run.timers"
 
 ---@class pomelua.Wait

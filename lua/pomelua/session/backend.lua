@@ -1,6 +1,5 @@
--- backend: a session as a script of another server sees it. The same
--- surface as on its frontend; what changes the session is a call to the frontend's
--- sys remote (frontend_remote).
+-- backend: a session as a script of another server sees it. It has the methods of a session on its
+-- frontend; a method that changes the session calls the frontend (frontend_remote).
 local errors = require "pomelua.base.errors"
 local session = require "pomelua.session.session"
 
@@ -42,8 +41,8 @@ function backend_session.from(server, exported)
   }, mt)
 end
 
--- Its frontend has been restarted, or is gone: the session ended with it, whoever is connected
--- there now.
+-- The frontend has been restarted, or is gone. The session has ended with it, even if the frontend
+-- has given the same id to another client since.
 local function ended(self)
   local incarnation = self.incarnation
   if incarnation == nil then return nil end
@@ -60,8 +59,7 @@ local function in_settings(err, argument, name)
   return rest and errors.new(name .. rest, "ENCODE") or err
 end
 
--- Calls the frontend's sys remote; after(err) comes before the callback and may give another
--- error.
+-- Calls the frontend's own remote; after(err) comes before the callback and may give another error.
 local function ask(self, method, cb, after, n, a, b, c)
   local server, what = self._server, "session:" .. method
   return session.ask(server, what, cb, function(done)

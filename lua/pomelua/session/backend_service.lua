@@ -16,7 +16,7 @@ end
 
 local KINDS = { sid = { number = true }, uid = { string = true, number = true } }
 
--- What names a session: raises where the game calls.
+-- Checks a session's id, or a uid. Raises at the line of the game.
 local function check_names(what, frontend_id, name, whom)
   local text
   if type(frontend_id) ~= "string" then
@@ -30,8 +30,8 @@ local function check_names(what, frontend_id, name, whom)
   end
 end
 
--- Asks a frontend; found(value) makes what the callback gets of its answer, nil when there
--- is no such session: an error for who waits, nil as second value for a callback.
+-- Asks a frontend. found(value) makes the result out of its answer, nil when there is no such
+-- session: a caller that waits then gets an error, a callback gets nil as its second value.
 local function find(self, what, frontend_id, method, whom, cb, found)
   local server = self._server
   return session.ask(server, "backendSessionService:" .. what, cb, function(done)

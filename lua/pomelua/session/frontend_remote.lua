@@ -1,6 +1,5 @@
--- frontend_remote: what other servers may ask of a frontend about its sessions. Its
--- methods are called like those of a remote; its name starts with "_", which no
--- remote of a game does.
+-- frontend_remote: the remote of a frontend by which other servers change its sessions and ask for
+-- them. Its name begins with "_", as no remote of a game may.
 local core = require "pomelua.core"
 local session = require "pomelua.session.session"
 

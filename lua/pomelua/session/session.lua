@@ -12,7 +12,7 @@ local session = {}
 ---@class pomelua.Session
 ---@field id number unique on its frontend
 ---@field frontendId string the id of the frontend it is connected to
----@field uid string|number|nil who it is, once bound
+---@field uid string|number|nil the id of the user, once the session is bound
 ---@field settings table the copy that get and set work on
 local methods = {}
 session.methods = methods
@@ -91,13 +91,13 @@ function session.make(server, sid, uid, settings)
   }, mt)
 end
 
--- A call without a callback whose error nobody is told.
+-- Logs the error of a call that has no callback and does not wait.
 local function log_error(server, what, err)
   if err then server:warn(what .. ": " .. errors.text(err), what .. " without a callback") end
 end
 
--- Ends a call that had nothing to wait for: tells the callback; without one, it returns
--- what a call that waited would return, or tells the log where nothing can wait.
+-- Ends a call that is already done: calls the callback. Without a callback it returns the values
+-- that a call which waits would return, or logs an error where no task can wait.
 local function finish(server, what, cb, err)
   if cb then
     cb(err)
@@ -111,9 +111,9 @@ local function finish(server, what, cb, err)
 end
 session.finish = finish
 
--- A call to another server: start(done) begins it, and it ends with done(err, ...). With a
--- callback that is told; without one this waits and returns what done was given, or tells
--- the log where nothing can wait.
+-- Makes a call to another server: start(done) begins it, and done(err, ...) ends it. The callback,
+-- if there is one, is done. Without a callback this waits and returns the values of done, or logs
+-- an error where no task can wait.
 function session.ask(server, what, cb, start)
   if cb then
     start(cb)
@@ -132,7 +132,8 @@ function session.check_callback(what, cb)
   return type(cb) == "function" and cb or nil
 end
 
--- What the frontend does, shared with its sys remote. Each returns nil or an error.
+-- The operations of the frontend, which its own remote (frontend_remote) uses as well. Each returns
+-- nil or an error.
 
 local function valid_uid(uid)
   local kind = type(uid)
@@ -207,10 +208,10 @@ function session.kick(server, sid, reason)
   server.node:kick(sid, reason)
 end
 
--- The methods that do not care where the session lives.
+-- The methods that are the same for a session of another server.
 
--- What texts of settings say, for reading only: most handlers ask for a setting or two,
--- and the text of one message is that of the next. An entry lasts until the next collection.
+-- Decoded settings by their text, to be read only: most handlers read one or two settings, and the
+-- text of one message is the text of the next. An entry lasts until the next garbage collection.
 local known = setmetatable({}, { __mode = "v" })
 
 ---@param key string
@@ -229,7 +230,7 @@ function methods:get(key)
   return self.settings[key] -- the caller's own, who may change it
 end
 
--- The key as text; what is none raises, at the line of the game's.
+-- The key as text. A value that is no key raises an error at the line of the game.
 local function check_key(what, key)
   if type(key) == "string" then return key end
   if type(key) == "number" then return text_of(key) end
@@ -281,9 +282,9 @@ function session.kick_arguments(reason, cb)
   return reason, type(cb) == "function" and cb or nil
 end
 
--- The methods of a frontend's own.
+-- The methods for a session of this frontend.
 
----Says who this is. Several sessions may have one uid, unless
+---Binds the session to a user. Several sessions may have one uid, unless
 ---sessionConfig.singleSession is "refuse" (or true) or "kick-old".
 ---@param uid string|number
 ---@param cb fun(err: pomelua.Error|nil)|nil left out: waits
@@ -330,7 +331,7 @@ function methods:pushAll(cb)
     session.import(self._server, self.id, self.settings, session.removed(self)))
 end
 
--- The only event there is. Level 3: the line of the game's.
+-- "closed" is the only event. Level 3 is the line of the game.
 local function check_event(what, name, fn)
   if name ~= "closed" then
     error(what .. ": there is no event " .. tostring(name) .. ", only \"closed\"", 3)

@@ -49,7 +49,7 @@ function node:unbind(sid)
   return true
 end
 
--- The spec's own table of settings stays: whoever keeps it sees what is new.
+-- Fills the spec's own table of settings, so that a spec which keeps it sees the new values.
 function node:setSettings(sid, text)
   local one = self.by_sid[sid]
   local settings = text and json.decode(text) or {}
@@ -58,7 +58,7 @@ function node:setSettings(sid, text)
   return true
 end
 
--- Gone at once, as on a frontend: nobody finds it any more.
+-- The session is gone at once, as on a frontend.
 function node:kick(sid, reason)
   local one = self.by_sid[sid]
   if not one then return false end
@@ -92,7 +92,7 @@ function node:add(one)
   note(self, one)
 end
 
----It has gone; why is for who uses the table again.
+---The client has gone; why is for an error when the spec uses the table again.
 function node:forget(one, why)
   self.by_sid[one.id] = nil
   self.gone[one] = why
@@ -104,7 +104,7 @@ local methods = {}
 local mt = { __index = methods }
 
 ---@param server pomelua.test.Server
----@param gone table why a table of the spec is nobody any more
+---@param gone table [table of the spec] = why its client has gone
 function frontends.new(server, gone)
   return setmetatable({ server = server, by_id = {}, gone = gone }, mt)
 end

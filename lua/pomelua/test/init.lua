@@ -49,7 +49,7 @@ guards.protect()
 -- A script that never ends is stopped, as in a server.
 kit_server.limit = core.limit(1000, debug.getinfo(guards.protect, "S").source:match("^(.*/)run/"))
 
--- busted tells when an `it` begins and ends; outside of busted nobody does.
+-- busted reports when an `it` begins and ends; outside of busted nothing does.
 local found, busted = pcall(require, "busted")
 if not found or type(busted) ~= "table" then busted = nil end
 if busted and busted.subscribe then

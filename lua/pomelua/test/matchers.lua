@@ -12,7 +12,7 @@ local function short(text)
   return #text > WIDTH and text:sub(1, WIDTH) .. " …" or text
 end
 
--- The last lines of a server's log; who is closed, or is a client, has none here.
+-- The last lines of a server's log; a closed server and a client have none.
 local function log_of(who)
   if not (type(who) == "table" and who.log and who.node) then return "" end
   local lines, log = {}, who:log()
@@ -42,7 +42,7 @@ local function fits(push, route, expected)
   return not expected.to or names(push.to) == names(expected.to)
 end
 
--- Those of the route first: among the others one looks for a mistyped one.
+-- The pushes of the route come first; among the others there may be a mistyped route.
 local function all_shown(list, route)
   local lines, others = {}, {}
   for _, push in ipairs(list) do

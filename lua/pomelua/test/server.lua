@@ -229,7 +229,7 @@ function methods:calls()
   return list
 end
 
----Who got what since the last time, in order.
+---The pushes since the last time, in order.
 ---@return table[] {route=, msg=, to={uid, ...}}; everyone=true for a broadcast
 function methods:pushed()
   local list = self:peek()
