@@ -1,4 +1,5 @@
 -- The words after a command: which of them is the folder of the app.
+-- Tests cli/options.lua.
 local tools = require "pomelua.cli.tools"
 local tree = require "spec.support.tree"
 local uv = require "luv"

@@ -1,5 +1,5 @@
 -- `pomelua run`: a script outside of any server, which speaks to one.
--- Tests cli/run.lua.
+-- Tests cli/run.lua and cli/script.lua.
 local app = require "spec.support.app"
 local net = require "spec.support.net"
 local tree = require "spec.support.tree"

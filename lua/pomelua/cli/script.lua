@@ -3,7 +3,10 @@
 local client = require "pomelua.client"
 local core = require "pomelua.core"
 local current = require "pomelua.base.current"
+local data = require "pomelua.run.data"
 local guards = require "pomelua.run.guards"
+local quiet = require "pomelua.run.quiet"
+local script_timers = require "pomelua.run.script_timers"
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
 local where = require "pomelua.base.where"
@@ -60,11 +63,10 @@ function host_mt:notice(text) self.node:log("warn", text) end
 
 local function new()
   local host = setmetatable({
-    node = setmetatable({ last = 0, due = {} }, node), timers = {}, user_timers = {},
-    last_timer = 0, data = {}, base = ".", waiters = {},
+    node = setmetatable({ last = 0, due = {} }, node), base = ".", waiters = {},
   }, host_mt)
-  task.init(host)
-  host.await_ms = AWAIT
+  for _, part in ipairs { task, timers, script_timers, quiet, data } do part.init(host) end
+  host.tasks.await_ms = AWAIT
   host.owner = { name = NAME, failed = function() host.failed = true end }
   return host
 end
