@@ -301,18 +301,18 @@ end
 ---for an answer fail, and listeners of "remove_servers" and "add_servers" hear of it.
 ---@param id string of config/servers.json
 function methods:restart(id)
-  local half = self.half
-  local entry = half.by_id[id]
-  if not entry or id == half.id then
+  local inner = self.inner
+  local entry = inner.by_id[id]
+  if not entry or id == inner.id then
     error(("server:restart: there is no other server %s%s"):format(tostring(id),
-      near.hint(id, half.by_id)), 2)
+      near.hint(id, inner.by_id)), 2)
   end
   self.sessions:restarted(id)
   self.node:peer(id, false)
-  half.event:emit("remove_servers", { id })
+  inner.event:emit("remove_servers", { id })
   self:settle()
   self.node:peer(id, true)
-  half.event:emit("add_servers", { entry })
+  inner.event:emit("add_servers", { entry })
   self:settle()
 end
 
