@@ -57,8 +57,8 @@ static int get(lua_State *L, pml_lua *lua, pml_slice name, int create) {
   pml_channel *c = create ? pml_channels_create(all, name) : pml_channels_find(all, name);
   if (!c && create)
     return luaL_error(L, "no room for another channel, or its name is above 65535 bytes");
-  if (!c) return 0;
-  pml_lua_push_channel(L, lua, c);
+  if (!c) lua_pushnil(L);
+  else pml_lua_push_channel(L, lua, c);
   return 1;
 }
 
