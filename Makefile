@@ -7,6 +7,7 @@ PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 SAN    ?=
 DIST   ?= build/dist
+COMPDB ?= compile_commands.json
 JOBS   ?= $(shell nproc)
 VERSION = $(shell sed -n 's/^.define PML_VERSION "\(.*\)"/\1/p' core/base/version.h)
 
@@ -18,6 +19,7 @@ WARN   := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes
 INCS    = -Icore $(shell pkg-config --cflags $(PKGS))
 LIBS    = $(shell pkg-config --libs $(PKGS)) -lm
 SOLIBS  = $(shell pkg-config --libs $(filter-out luajit,$(PKGS))) -lm
+TESTFLAGS = -Wno-missing-prototypes -DPML_TEST -DPML_SLOT_BITS=4 -I$(BUILD)/test
 FLAGS   = $(CFLAGS) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(INCS) $(SAN)
 
 # A path as one word of the shell's, whatever is in it.
@@ -112,13 +114,13 @@ format:
 
 # compile_commands.json, for clangd and other editors: how each C file is compiled.
 compdb:
-	@{ for f in $(SRC) core/main.c $(wildcard core/tools/*.c); do \
+	@{ for f in $(SRC) core/main.c $(wildcard core/tools/*.c core/tools/*/*.c); do \
 	  echo "{\"directory\": \"$(CURDIR)\", \"file\": \"$$f\","; \
 	  echo " \"command\": \"$(CC) $(FLAGS) -c $$f\"},"; done; \
-	  for f in $(TESTS); do \
+	  for f in $(TESTS) $(wildcard core/fuzz/*.c); do \
 	  echo "{\"directory\": \"$(CURDIR)\", \"file\": \"$$f\","; \
-	  echo " \"command\": \"$(CC) $(FLAGS) -DPML_TEST -DPML_SLOT_BITS=4 -I$(BUILD)/test -c $$f\"},"; \
-	  done; } | sed -e '1s/^/[/' -e '$$s/,$$/]/' > compile_commands.json
+	  echo " \"command\": \"$(CC) $(FLAGS) $(TESTFLAGS) -c $$f\"},"; \
+	  done; } | sed -e '1s/^/[/' -e '$$s/,$$/]/' > $(COMPDB)
 
 # In DIST, build/dist: the sources of HEAD as an archive, and the rockspec of this version for it.
 dist:
@@ -186,10 +188,9 @@ $(BUILD)/test/tests.inc: $(TESTS) core/test
 	@cat core/test/test_*.c | sed -n 's/^TEST\(([a-z0-9_]*)\).*/T\1/p' > $@
 
 $(BUILD)/t/test/runner.o: $(BUILD)/test/tests.inc
-$(BUILD)/t/test/%.o: WARN += -Wno-missing-prototypes
 $(BUILD)/t/%.o: core/%.c
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -DPML_TEST -DPML_SLOT_BITS=4 -I$(BUILD)/test -MMD -MP -c -o $@ $<
+	$(CC) $(FLAGS) $(TESTFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/pic/%.o: core/%.c
 	@mkdir -p $(@D)

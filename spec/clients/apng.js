@@ -35,7 +35,7 @@ function* chunks(png) {
   }
 }
 
-function paeth(a, b, c) {
+function predicted(a, b, c) {
   const p = a + b - c;
   const [pa, pb, pc] = [Math.abs(p - a), Math.abs(p - b), Math.abs(p - c)];
   return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
@@ -63,7 +63,7 @@ function decoded(png) {
     for (let i = 0; i < row; i++) {
       const left = i < depth ? 0 : line[i - depth];
       const corner = i < depth ? 0 : above[i - depth];
-      line[i] += [0, left, above[i], (left + above[i]) >> 1, paeth(left, above[i], corner)][filter];
+      line[i] += [0, left, above[i], (left + above[i]) >> 1, predicted(left, above[i], corner)][filter];
     }
     for (let x = 0; x < width; x++) {
       const at = x * depth;

@@ -40,8 +40,8 @@ local function anchors(text)
   return found
 end
 
-local documents = list("ls README.md CHANGELOG.md core/README.md lua/README.md"
-  .. " docs/*.md examples/*/README.md")
+local documents = list("ls *.md core/README.md lua/README.md docs/*.md"
+  .. " examples/README.md examples/*/README.md")
 local all = {}
 for _, path in ipairs(documents) do all[path] = read(path) end
 
@@ -52,7 +52,9 @@ end
 
 describe("the documents", function()
   it("are there", function()
-    for _, path in ipairs { "README.md", "CHANGELOG.md", "core/README.md",
+    for _, path in ipairs { "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+      "core/README.md", "docs/README.md", "docs/compatibility.md", "docs/decisions.md",
+      "examples/README.md",
       "docs/getting-started.md", "docs/lua-api.md", "docs/configuration.md",
       "docs/from-pomelo.md", "docs/tls-proxy.md" } do
       assert(all[path], path)
