@@ -125,7 +125,7 @@ static int l_nearest_name(lua_State *L) {
 
 void pml_open_channel_service(lua_State *L) {
   if (pml_lua_class(L, TNAME, service_methods, NULL)) {
-    pml_lua_index_by_name(L, "channelService", pml_lua_index);
+    pml_lua_index_by_name(L, "channelService", NULL);
     lua_pushcfunction(L, l_tostring);
     lua_setfield(L, -2, "__tostring");
   }

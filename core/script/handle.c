@@ -55,9 +55,17 @@ void pml_lua_index_by_name(lua_State *L, const char *object, lua_CFunction index
   lua_getfield(L, -1, "__index");
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__methods");
+  if (!index) lua_createtable(L, 0, 1);
+  lua_pushvalue(L, index ? -1 : -2);
   lua_pushstring(L, object);
-  lua_pushcclosure(L, index, 2);
-  lua_setfield(L, -2, "__index");
+  lua_pushcclosure(L, index ? index : pml_lua_index, 2);
+  if (index) {
+    lua_setfield(L, -3, "__index");
+  } else {
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+  }
+  lua_pop(L, 1);
 }
 
 void *pml_lua_object(lua_State *L, int idx, size_t size, const void *kind, const char *tname) {

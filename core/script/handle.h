@@ -59,10 +59,10 @@ typedef struct pml_lua {
  * name) are its __index, gc is its __gc unless it is NULL, scripts cannot read or replace it.
  * Returns 1 when this call has made it. */
 int pml_lua_class(lua_State *L, const char *tname, const luaL_Reg *methods, lua_CFunction gc);
-/* For a metatable at the top that pml_lua_class has just made: `index` becomes its __index, a
- * closure over the methods and over `object`, which is what messages call it. The methods are in
- * its field
- * __methods, too. */
+/* For a metatable at the top that pml_lua_class has just made: the methods are in its field
+ * __methods, too, and misspelled names raise. index: becomes __index, a closure over the methods
+ * and `object`, which is what messages call it; NULL: pml_lua_index, asked only when there is no
+ * such method. */
 void pml_lua_index_by_name(lua_State *L, const char *object, lua_CFunction index);
 /* Such an index: the method of the name at index 2. A name that is nearly one of a method raises,
  * and says which: the function in registry field PML_LUA_NEAREST, (name, methods) -> name | nil,
