@@ -39,7 +39,7 @@ struct pml_control {
 
 /* --- a path of any length ------------------------------------------------------- */
 
-/* A Unix socket's path has 107 bytes at most: longer ones go by way of their open folder.
+/* The path of a Unix socket has at most 107 bytes. A longer one is reached by its open folder.
  * Returns that folder's descriptor, or negative. */
 static int short_path(const char *path, struct sockaddr_un *a) {
   const char *slash = strrchr(path, '/');
@@ -82,7 +82,7 @@ static int bind_path(const char *path, char *err, size_t nerr) {
   unlink(path);
   int dir = short_path(path, &a);
   int fd = dir < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  /* The mode is set before anybody can connect: nobody listens yet. */
+  /* The mode is set before a client can connect, because the socket does not listen yet. */
   if (fd >= 0 && (bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || chmod(path, 0600) != 0)) {
     close(fd);
     fd = -1;
@@ -183,7 +183,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf) {
   client *k = s->data;
   pml_control *c = k->of;
   (void)buf;
-  if (n < 0) { /* also when a line is longer than there is room for: UV_ENOBUFS */
+  if (n < 0) { /* UV_ENOBUFS: the line is too long */
     client_close(k);
     return;
   }
@@ -201,7 +201,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf) {
   k->have -= at;
 }
 
-/* One tool too many hears so; what it has asked stays unread. */
+/* A tool above the limit is told so, and its question is not read. */
 static void refuse(client *k) {
   static const char busy[] =
     "{\"ok\":false,\"message\":\"too many tools speak with this program at once\","

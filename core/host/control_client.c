@@ -60,7 +60,7 @@ int pml_control_ask(const char *path, pml_slice line, uint32_t ms, pml_control_l
   int rc = send_all(fd, line.p, line.n);
   if (rc == 0) rc = send_all(fd, (const uint8_t *)"\n", 1);
   if (rc == 0) rc = listen_to(fd, ms, on_line, ud);
-  else listen_to(fd, ms, on_line, ud); /* who closes without reading says why */
+  else listen_to(fd, ms, on_line, ud); /* a program that closes without reading says why */
   close(fd);
   return rc;
 }

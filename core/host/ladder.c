@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-#define NAMES 64     /* different things that are named when they are cut */
-#define LEAST_MS 200 /* for a look */
+#define NAMES 64     /* at most so many different things are named when they are cut */
+#define LEAST_MS 200 /* least time for one look */
 
 enum { ALL, OTHERS };
 
@@ -16,7 +16,7 @@ typedef struct {
 } stage;
 
 static const stage stages[] = {
-  {PML__PHASE_LEAVING, OTHERS}, /* only when one server goes */
+  {PML__PHASE_LEAVING, OTHERS}, /* only when one server stops */
   {PML__PHASE_FLUSH, OTHERS},   {PML__PHASE_CLOSING, ALL}, {PML__PHASE_GRACE, ALL},
   {PML__PHASE_EXPIRE, ALL},     {PML__PHASE_TELLING, ALL}, {PML__PHASE_FLUSH, ALL},
   {PML__PHASE_PARTING, ALL},    {PML__PHASE_COUNT, ALL},   {PML__PHASE_SHUTDOWN, ALL},
@@ -94,7 +94,7 @@ static void finish(pml__ladder *l) {
 
 /* --- asking ------------------------------------------------------------------------- */
 
-/* Whether a server is asked for a phase. One server that goes needs the others only for the
+/* Whether a server is asked for a phase. When one server stops, the others are asked only to
  * count. */
 static int is_asked(const pml__ladder *l, const pml__server *m, pml__phase phase) {
   if (!m->running) return 0;
@@ -135,7 +135,7 @@ static void ask(pml__ladder *l, pml__phase phase) {
   for (size_t i = 0; i < l->o.servers->count; i++) {
     pml__step *s = &m[i]->step;
     s->asked = is_asked(l, m[i], phase);
-    s->done = s->named; /* who was silent before is not waited for until it says something */
+    s->done = s->named; /* a server that was silent before is not waited for until it reports */
     if (!s->asked) continue;
     pml__msg_post(m[i]->member.box, &msg,
                   l->only && m[i] != l->only ? l->only->member.spec.id : "");
@@ -209,7 +209,7 @@ static void look_again(pml_timer *t) {
 
 /* --- on to the next ---------------------------------------------------------------------- */
 
-/* What servers said about the phase that has ended. */
+/* Keeps what the servers reported about the phase that has ended. */
 static void take_notes(pml__ladder *l) {
   pml__server **m = l->o.servers->list;
   for (size_t i = 0; i < l->o.servers->count; i++)
@@ -217,7 +217,7 @@ static void take_notes(pml__ladder *l) {
       cut_lines(l, m[i], m[i]->step.text);
 }
 
-/* Goes on when nobody is waited for. */
+/* Goes on when no server is waited for. */
 static void go_on(pml__ladder *l) {
   while (l->waiting && l->stage < STAGES && all_done(l)) {
     l->waiting = 0;
@@ -226,7 +226,7 @@ static void go_on(pml__ladder *l) {
       continue;
     }
     take_notes(l);
-    /* Whoever took its time has used up that of what it began. */
+    /* A beforeShutdown without a deadline has used the time of the work that it began. */
     uint64_t least = pml_loop_now(l->o.loop) + l->timeout / 4;
     if (stages[l->stage].phase == PML__PHASE_SHUTDOWN && !pml_timer_running(&l->deadline) &&
         l->end < least)
@@ -243,8 +243,8 @@ static void enter(pml__ladder *l) {
   ask(l, stages[l->stage].phase);
 }
 
-/* A server that has not said anything. The time of listeners of stop_server, and the way of
- * records, are not its own. */
+/* Names a server that has not reported. It is not to blame for slow listeners of stop_server,
+ * and for records that are on their way. */
 static void name_silent(pml__ladder *l, pml__server *m) {
   pml__phase phase = stages[l->stage].phase;
   static const char shutdown[] = "beforeShutdown", silent[] = "it does not answer";
@@ -259,7 +259,7 @@ static void name_silent(pml__ladder *l, pml__server *m) {
   }
 }
 
-/* The last look: what is open still is cut. */
+/* The last look: work that is still open is cut. */
 static void cut_open(pml__ladder *l, pml__server *m) {
   static const char calls[] = "calls of others", mail[] = "calls that were on their way";
   if (!m->step.done) name_silent(l, m);
@@ -272,7 +272,7 @@ static void cut_open(pml__ladder *l, pml__server *m) {
 static void late(pml_timer *t) {
   pml__ladder *l = PML_CONTAINER(t, pml__ladder, deadline);
   int last = l->stage == STAGES - 1;
-  /* A look comes many times; nobody is silent who has answered all but the newest. */
+  /* A look comes many times: a server that has answered all but the newest is not silent. */
   int just_asked =
     stages[l->stage].phase == PML__PHASE_COUNT && pml_loop_now(l->o.loop) < l->asked + LEAST_MS;
   pml__server **m = l->o.servers->list;

@@ -1,16 +1,17 @@
-/* ladder: a stop in order, step by step, as main drives it: of all servers, or of one.
+/* ladder: a stop in order, step by step, of all servers or of one. The main thread drives it.
  *
  *   no new clients, no new messages of clients → open requests are answered, within the grace
  *   → the event stop_server → connections end → what clients, calls and ended sessions began
  *   ends, on every server → beforeShutdown → what that began ends
  *
- * Each step is one word to each server, has its deadline, and ends when all have answered. A
- * server that does not answer is named, and the stop goes on without waiting for it. What had
- * to be cut is named as well; then the stop was no good one.
+ * Each step is one message to each server, has its deadline, and ends when all have answered. A
+ * server that does not answer is named, and the stop goes on without it. Work that had to be cut
+ * is named as well, and then the exit status is not 0.
  *
  * All is quiet when nothing is open on any server, every record that was on its way has
  * arrived (each server has had an answer from each other), and then nothing is open still and
- * nothing has begun meanwhile. A server that looks idle may have mail. */
+ * nothing has begun meanwhile. One look is not enough, because a record
+ * may be on its way to a server that looks idle. */
 #ifndef PML_HOST_LADDER_H
 #define PML_HOST_LADDER_H
 

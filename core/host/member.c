@@ -46,7 +46,7 @@ void pml_member_set_stage(pml_member *m, const pml_stage *s) { m->stage = *s; }
 
 /* --- a stop, step by step --------------------------------------------------------- */
 
-/* A report that comes late, on a phase that is over, is none. */
+/* Drops a report that comes late, on a phase that is over. */
 static void done_with(pml_member *m, pml_id number, uint64_t open, uint64_t begun,
                       const char *text) {
   if (!number || m->phase != number) return;
@@ -83,8 +83,8 @@ static void add_line(const char *text, void *ud) {
   pml_writer_put(w, "\n", 1);
 }
 
-/* What clients, calls and ended sessions began and what has not ended. Of the others a stop of
- * one server wants to know only whether they wait for that. */
+/* Counts the work of clients, calls and ended sessions that has not ended. When one server stops,
+ * the others count only their calls that wait for it. */
 static void count(pml_member *m, pml_id number, const char *leaving) {
   pml_node *n = m->node;
   pml_writer w = {0};
@@ -100,8 +100,8 @@ static void count(pml_member *m, pml_id number, const char *leaving) {
   pml_writer_drop(&w);
 }
 
-/* What other servers do for clients of this one is ended where they do it, when they stop as well;
- * otherwise it is given up here, and they go on with it. */
+/* Requests that other servers work on are ended by these servers when they stop as well. When this
+ * server stops alone, it gives such requests up, and the other servers finish them. */
 static void expire(pml_member *m, pml_id number, int alone) {
   pml_writer w = {0};
   pml_requests_expire(m->node, add_line, &w);
@@ -155,7 +155,7 @@ static void on_line(pml_level level, const char *text, void *ud) {
   o->on_log(m->spec.id, level, text, o->ud);
 }
 
-/* After this turn's mail, so that the servers that joined before are known. */
+/* Runs after the mail of this turn, so that servers that joined earlier are known. */
 static void start_now(pml_task *t) {
   pml_member *m = PML_CONTAINER(t, pml_member, start);
   if (!m->ending && m->stage.start) m->stage.start(m->stage.ud);
@@ -166,7 +166,7 @@ static void member_shut(void *ud) { pml_loop_stop(((pml_member *)ud)->loop); }
 static void on_mail(pml_mail *mail, void *ud) {
   pml_member *m = ud;
   pml__msg *msg = PML_CONTAINER(mail, pml__msg, mail);
-  switch (m->ending ? PML__MSG_TO_MAIN : msg->kind) { /* what comes after the end is too late */
+  switch (m->ending ? PML__MSG_TO_MAIN : msg->kind) { /* after END no message counts */
   case PML__MSG_JOIN:
     if (pml_node_join(m->node, m->host->hub) == 0) report(m, PML__MSG_JOINED, 0, "");
     else pml_member_failed(m, "cannot join the bus: the server id is taken");
@@ -189,7 +189,7 @@ static void on_mail(pml_mail *mail, void *ud) {
   pml_free(msg);
 }
 
-/* What `top -H` and debuggers show of a server. */
+/* The name that `top -H` and debuggers show. */
 static void name_thread(const char *id) {
   char name[16]; /* all that the kernel keeps */
   snprintf(name, sizeof name, "%.15s", id);

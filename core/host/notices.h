@@ -1,4 +1,4 @@
-/* notices: what servers have to say once while they start. Equal texts of several servers
+/* notices: the warnings of servers while they start, each once. Equal texts of several servers
  * become one line that names them. Owned by one thread. */
 #ifndef PML_HOST_NOTICES_H
 #define PML_HOST_NOTICES_H
@@ -9,7 +9,7 @@ typedef struct {
   pml_list texts; /* private */
 } pml__notices;
 
-/* One line: server is the one that said it, "" when there are several, whom text names then. */
+/* One line. server: the server that gave it; "": several did, and text names them. */
 typedef void (*pml__notices_say_fn)(const char *server, const char *text, void *ud);
 
 void pml__notices_init(pml__notices *n);

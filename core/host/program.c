@@ -74,7 +74,7 @@ static void open_control(pml_program *p) {
   char err[512];
   if (!p->o->control_path) return;
   const char *slash = strrchr(p->o->control_path, '/');
-  if (slash) { /* the folder is ours: the app's own may be read by others */
+  if (slash) { /* a folder that only this user may open, unlike the app's */
     char *dir = pml_strndup(p->o->control_path, (size_t)(slash - p->o->control_path));
     mkdir(dir, 0700);
     pml_free(dir);

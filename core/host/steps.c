@@ -49,7 +49,7 @@ static pml__ladder *ladder(pml_program *p, pml__server *only,
                            void (*ended)(pml__ladder *l, const char *text, void *ud)) {
   pml__ladder_options o = {p->loop, &p->log, &p->servers, &p->phases, ended, p};
   uint32_t timeout = 0, grace = 0;
-  for (size_t i = 0; i < p->servers.count; i++) { /* of those that go, the most that one asks for */
+  for (size_t i = 0; i < p->servers.count; i++) { /* the longest of the servers that stop */
     pml__server *m = p->servers.list[i];
     if (!m->running || (only && m != only)) continue;
     if (m->stop_ms > timeout) timeout = m->stop_ms;
@@ -65,7 +65,7 @@ void pml__steps_stop(pml_program *p) {
   if (p->alone) p->alone->ladder = NULL;
   p->alone = NULL;
   if (!pml__servers_running(&p->servers))
-    pml_loop_stop(p->loop); /* one that failed had been waited for */
+    pml_loop_stop(p->loop); /* the program waited for a server that failed */
   else p->ladder = ladder(p, NULL, all_stopped);
 }
 
@@ -80,7 +80,7 @@ void pml__steps_notice(const char *server, const char *text, void *ud) {
   pml_log_write(&log, PML_WARN, "%s", text);
 }
 
-/* Those that start together are heard when all have loaded; later ones at once. */
+/* Warnings of servers that start together are written when all have loaded, later ones at once. */
 static void noticed(pml_program *p, pml__server *m, const char *lines) {
   pml__notices_add(&p->notices, pml__server_id(m), lines);
   if (p->up || m->alone) pml__notices_say(&p->notices, pml__steps_notice, p);
@@ -133,7 +133,7 @@ static int begin_service(pml_program *p) {
   return 0;
 }
 
-/* A server is up, or has ended. Whether the program goes on without any. */
+/* Reports that a server is up, or has ended. Whether the program goes on without servers. */
 static int server_changed(pml_program *p, pml__server *m, int up, const char *text) {
   if (!p->o->control.on_server) return 0;
   return p->o->control.on_server(p, pml__server_id(m), up, text, p->o->ud);
@@ -150,7 +150,7 @@ static void one_stopped(pml__ladder *l, const char *text, void *ud) {
   pml__server_post(m, PML__MSG_END);
 }
 
-/* One after the other, so that each server is asked for one thing at a time. */
+/* Servers stop one after the other, so that each server is asked for one thing at a time. */
 void pml__steps_stop_servers(pml_program *p) {
   for (size_t i = 0; i < p->servers.count && !p->alone && !p->stopping; i++) {
     pml__server *m = p->servers.list[i];

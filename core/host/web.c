@@ -48,7 +48,7 @@ static int open_below(const pml_web *w, const char *path, char real[PATH_MAX]) {
   if (!path_is_plain(path)) return -1;
   if ((size_t)snprintf(full, sizeof full, "%s%s", w->root, path) >= sizeof full) return -1;
   if (!realpath(full, real)) return -1;
-  /* Links were followed: where they lead must be inside as well, and not hidden. */
+  /* Symbolic links were followed: their target must be inside as well, and not hidden. */
   if (strncmp(real, w->root, n) != 0 || (real[n] && !path_is_plain(real + n))) return -1;
   return open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
@@ -90,8 +90,7 @@ static enum MHD_Result answer_moved(struct MHD_Connection *c, const char *path) 
   return pml__web_finish(c, 301, r);
 }
 
-/* The file beside path whose name has an ending more, opened, when it is not older than the file.
- */
+/* Opens the file whose name is path and one more ending, unless it is older than the file. */
 static int open_variant(pml_web *w, const char *path, const char *ending, const struct stat *file,
                         struct stat *st) {
   char name[PATH_MAX], real[PATH_MAX];
@@ -105,7 +104,7 @@ static int open_variant(pml_web *w, const char *path, const char *ending, const 
   return -1;
 }
 
-/* The file, or what of "FILE.br" and "FILE.gz" beside it the client likes best. Takes fd. */
+/* The file, or its packed copy "FILE.br" or "FILE.gz" when the client prefers that. Takes fd. */
 static enum MHD_Result answer_file(pml_web *w, struct MHD_Connection *c, int fd,
                                    const struct stat *st, const char *path) {
   static const char *const codings[][2] = {{".br", "br"}, {".gz", "gzip"}};
@@ -169,7 +168,7 @@ static enum MHD_Result on_request(void *ud, struct MHD_Connection *c, const char
   return answer_path(ud, c, path);
 }
 
-/* What is unescaped must not end the string early: "/a%00.html" is not "/a". */
+/* An unescaped byte must not end the string early: "/a%00.html" is not "/a". */
 static size_t unescape(void *ud, struct MHD_Connection *c, char *s) {
   (void)ud;
   (void)c;

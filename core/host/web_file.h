@@ -10,7 +10,7 @@
 typedef struct {
   int fd; /* a regular file, open */
   struct stat st;
-  const char *path;   /* whose ending says the type; borrowed */
+  const char *path;   /* its ending says the type; borrowed */
   const char *coding; /* content coding of the file's bytes, or NULL; borrowed */
   int varies;         /* whether another client may get other bytes under this path */
 } pml__web_file;
