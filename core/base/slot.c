@@ -129,3 +129,12 @@ void *pml_slots_next(const pml_slots *t, uint32_t *at, pml_id *id) {
   }
   return NULL;
 }
+
+void pml_slots_drain(pml_slots *t, void (*fn)(void *obj, void *ud), void *ud) {
+  uint32_t at = 0;
+  pml_id id;
+  for (void *obj; (obj = pml_slots_next(t, &at, &id));) {
+    pml_slots_take(t, id);
+    fn(obj, ud);
+  }
+}

@@ -38,5 +38,7 @@ void *pml_slots_take(pml_slots *t, pml_id id);
 size_t pml_slots_count(const pml_slots *t);
 /* Walks the objects: *at starts as 0; NULL at the end. Putting and taking meanwhile is allowed. */
 void *pml_slots_next(const pml_slots *t, uint32_t *at, pml_id *id);
+/* Takes every object out and hands it to fn, one after the other. */
+void pml_slots_drain(pml_slots *t, void (*fn)(void *obj, void *ud), void *ud);
 
 #endif

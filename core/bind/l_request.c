@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "node/calls_in.h"
-#include "node/frontend.h"
+#include "node/route.h"
 #include "node/requests.h"
 #include "script/ctext.h"
 #include "script/handle.h"
@@ -41,7 +41,7 @@ static int l_answer(lua_State *L) {
 static int l_forward(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   const char *to = lua_isnoneornil(L, 3) ? NULL : pml_lua_name(L, 3);
-  int rc = pml_frontend_forward(lua->node, pml_lua_id(L, 2), to);
+  int rc = pml_route_choose(lua->node, pml_lua_id(L, 2), to);
   if (rc == PML_ECLOSED)
     return pml_lua_fail(L, rc, "this message has been forwarded, or its client is gone");
   if (rc && to) {
@@ -68,7 +68,7 @@ static int l_default_route(lua_State *L) {
 static int l_set_routed(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   const char *type = pml_lua_ctext(L, 2, "type");
-  pml_frontend_set_routed(lua->node, type, lua_toboolean(L, 3));
+  pml_route_set(lua->node, type, lua_toboolean(L, 3));
   return 0;
 }
 
@@ -105,7 +105,7 @@ static int l_older(lua_State *L) {
   lua_newtable(L);
   pml_requests_older(lua->node, add_older, L);
   lua_newtable(L);
-  pml_backend_older(lua->node, add_older, L);
+  pml_calls_in_older(lua->node, add_older, L);
   return 2;
 }
 

@@ -3,6 +3,7 @@
 #include "base/container.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/list.h"
 #include "base/pool.h"
 #include "loop/loop.h"
@@ -264,6 +265,21 @@ int pml_rpc_answer(pml_rpc *r, const char *to, uint64_t incarnation, uint64_t id
     return PML_ENOENT;
   }
   return envelope_send(r, p, &env, body, NULL);
+}
+
+int pml_rpc_answer_record(pml_rpc *r, const pml_envelope *env, int status, pml_buf *body) {
+  char from[PML_SERVER_ID_MAX + 1];
+  if (env->from.n > PML_SERVER_ID_MAX) return PML_ENOENT;
+  memcpy(from, env->from.p, env->from.n);
+  from[env->from.n] = '\0';
+  return pml_rpc_answer(r, from, env->from_incarnation, env->call, status, body);
+}
+
+void pml_rpc_refuse(pml_rpc *r, const pml_envelope *env, const char *text) {
+  if (!env->call) return;
+  pml_buf *b = pml_buf_from(text, strlen(text));
+  pml_rpc_answer_record(r, env, 1, b);
+  pml_buf_unref(b);
 }
 
 uint64_t pml_rpc_incarnation(const pml_rpc *r, const char *id) {

@@ -60,6 +60,10 @@ int pml_rpc_cast(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, p
  * PML_ENOENT: that one is gone, whoever may have its id now. */
 int pml_rpc_answer(pml_rpc *r, const char *to, uint64_t incarnation, uint64_t call, int status,
                    pml_buf *body);
+/* The same, for the call of a record that on_request brought. */
+int pml_rpc_answer_record(pml_rpc *r, const pml_envelope *env, int status, pml_buf *body);
+/* Answers the call of a record with an error text; harmless when it wants no answer. */
+void pml_rpc_refuse(pml_rpc *r, const pml_envelope *env, const char *text);
 
 /* Whether a server of that id is there now; oneself is while there is a transport. */
 int pml_rpc_alive(const pml_rpc *r, const char *id);

@@ -4,7 +4,7 @@
  * of each message, what the scripts do with it. Nothing may crash, and a shut must end. */
 #include "base/err.h"
 #include "fuzz/chunks.h"
-#include "node/frontend.h"
+#include "node/route.h"
 #include "node/node.h"
 #include "node/push.h"
 #include "node/requests.h"
@@ -253,7 +253,7 @@ static void on_route(void *ud, pml_id pending, pml_slice type, const pml_session
   world *x = ud;
   unsigned k = m->body.n ? ((const uint8_t *)m->body.p)[0] : 0;
   (void)type, (void)s;
-  if (k & 1) pml_frontend_forward(x->node, pending, k & 2 ? "B" : k & 4 ? "gone" : NULL);
+  if (k & 1) pml_route_choose(x->node, pending, k & 2 ? "B" : k & 4 ? "gone" : NULL);
   else hold_call(x, pending);
 }
 
@@ -271,7 +271,7 @@ static void on_timer(void *ud, pml_id timer) {
     pml_buf *out = pml_buf_from("[]", 2);
     pml_node_reply(x->node, id, 0, out);
     pml_buf_unref(out);
-    pml_frontend_forward(x->node, id, "B");
+    pml_route_choose(x->node, id, "B");
   }
   if (x->nheld) {
     pml_id id = x->held[--x->nheld];
@@ -498,7 +498,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   make(&back, "B", "b", 0, hub);
   pml_hub_unref(hub);
   pml_node_config(front.node)->io_uring = mode & 1;
-  if (mode & 2) pml_frontend_set_routed(front.node, "b", 1);
+  if (mode & 2) pml_route_set(front.node, "b", 1);
   MUST(pml_node_listen(front.node, "127.0.0.1", 0, &port, err, sizeof err) == 0);
   for (int i = 0; i < CLIENTS; i++) clients[i] = (client){-1, 0};
   turn(2);

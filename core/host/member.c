@@ -6,7 +6,7 @@
 #include "bus/rpc.h"
 #include "host/msg.h"
 #include "node/calls_in.h"
-#include "node/frontend.h"
+#include "node/forward.h"
 #include "node/requests.h"
 
 #include <stdio.h>
@@ -92,7 +92,7 @@ static void count(pml_member *m, pml_id number, const char *leaving) {
     done_with(m, number, pml_node_calls_to(n, leaving), 0, "");
     return;
   }
-  uint64_t open = pml_node_open_requests(n) + pml_backend_open(n);
+  uint64_t open = pml_node_open_requests(n) + pml_calls_in_open(n);
   if (m->stage.pending) open += m->stage.pending(m->stage.ud, &w);
   if (!w.len) pml_requests_each(n, add_line, &w); /* their tasks have names */
   pml_writer_put(&w, "", 1);
@@ -105,7 +105,7 @@ static void count(pml_member *m, pml_id number, const char *leaving) {
 static void expire(pml_member *m, pml_id number, int alone) {
   pml_writer w = {0};
   pml_requests_expire(m->node, add_line, &w);
-  if (alone) pml_forwards_expire(m->node, add_line, &w);
+  if (alone) pml_forward_expire(m->node, add_line, &w);
   pml_writer_put(&w, "", 1);
   done_with(m, number, 0, 0, (const char *)pml_writer_at(&w, 0));
   pml_writer_drop(&w);

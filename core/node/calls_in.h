@@ -1,18 +1,31 @@
-/* calls_in: records from other servers become script calls; answers go back. */
+/* calls_in: calls of other servers: a handler of this server answers each by pml_node_reply
+ * (node/node.h). */
 #ifndef PML_NODE_CALLS_IN_H
 #define PML_NODE_CALLS_IN_H
 
-#include "node/requests.h"
+#include "node/counter.h"
+#include "node/node.h"
 
-/* A record that is not an answer. All borrowed. */
-void pml_backend_record(pml_node *n, const pml_envelope *env, pml_buf *body, pml_buf *extra);
-/* Remote calls of earlier generations, as pml_requests_older. */
-void pml_backend_older(pml_node *n, pml_requests_on_older_fn fn, void *ud);
-/* Forgets the remote calls of a server: it is gone. */
-void pml_backend_gone(pml_node *n, const char *server);
-/* Forgets remote calls that wait for their answer, at the end. */
-/* Remote calls that a stop waits for. */
-size_t pml_backend_open(pml_node *n);
-void pml_backend_clear(pml_node *n);
+/* Private to calls_in.c. */
+typedef struct {
+  pml_slots *open; /* calls that wait for their answer */
+  uint64_t calls;
+} pml_calls_in;
+
+/* Calls fn with each call that scripts of another generation than the present one got. */
+typedef void (*pml_calls_in_on_older_fn)(pml_id id, uint32_t generation, void *ud);
+void pml_calls_in_older(pml_node *n, pml_calls_in_on_older_fn fn, void *ud);
+/* Calls that a stop waits for. */
+size_t pml_calls_in_open(const pml_node *n);
+
+/* For the files of this folder. */
+extern const pml_counter pml__calls_in_counters[];
+void pml__calls_in_init(pml_node *n);
+/* Forgets all calls, and frees what they used. */
+void pml__calls_in_clear(pml_node *n);
+/* A call record. All borrowed. */
+void pml__calls_in_take(pml_node *n, const pml_envelope *env, pml_slice args);
+/* Forgets the calls of a server: it is gone. */
+void pml__calls_in_gone(pml_node *n, const char *server);
 
 #endif

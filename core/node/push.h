@@ -1,12 +1,16 @@
-/* push: fan-out. A push is encoded once into one frame; its receivers are grouped
- * by frontend; each frontend gets one record, which holds references to the
- * frame and to the group's list of uids; there the frame is queued to each
- * session by reference (protocol 17.3). No script runs per receiver,
- * except a broadcastFilter. */
+/* push: the sending end of a push. A push is encoded once into one frame. Its receivers are grouped
+ * by frontend, and each frontend gets one record, which holds references to the frame and to the
+ * group's list of uids (protocol 17.3). node/deliver is the receiving end. */
 #ifndef PML_NODE_PUSH_H
 #define PML_NODE_PUSH_H
 
+#include "node/counter.h"
 #include "node/node.h"
+
+/* Private to push.c. All zero to begin with. */
+typedef struct {
+  uint64_t pushes, records;
+} pml_push;
 
 /* Pushes a frame (shared) to a channel, without the uids in `except` (base/uid list).
  * ms 0: no acknowledgement, *push 0. Otherwise on_pushed comes later, once, with
@@ -34,9 +38,7 @@ typedef struct {
 int pml_push_broadcast(pml_node *n, const pml_push_broadcast_to *to, pml_buf *frame, uint32_t ms,
                        pml_id *push);
 
-/* The receiving side: a PUSH or BROADCAST record from another server. */
-void pml_push_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_buf *uids);
-/* Forgets unacknowledged pushes, at the end. */
-void pml_push_clear(pml_node *n);
+/* For the files of this folder. */
+extern const pml_counter pml__push_counters[];
 
 #endif

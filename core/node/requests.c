@@ -8,14 +8,21 @@
 #include "wire/message.h"
 #include "wire/package.h"
 
-#define KEPT 1024  /* ended ones, for new ones */
-#define POOLED 160 /* bytes of a request that is kept; a longer route is an exception */
+#define KEPT 1024  /* requests that have ended and whose memory is used again */
+#define POOLED 160 /* bytes of one of them; a request with a longer route is freed */
+
+const pml_counter pml__requests_counters[] = {
+  PML_NODE_COUNTER("answers", requests.answers),
+  PML_NODE_COUNTER("lateAnswers", requests.late_answers),
+  PML_NODE_COUNTER("handlerTimeouts", requests.timeouts),
+  {NULL, 0},
+};
 
 typedef struct {
   pml_timer timer;
   pml_node *node;
   pml_id id, session;         /* session 0: forwarded by another server */
-  uint64_t call, incarnation; /* of the server `from`, and its own */
+  uint64_t call, incarnation; /* the call of server `from`, and the incarnation of that server */
   uint32_t msg_id, generation;
   uint16_t nfrom;
   uint8_t pooled;
@@ -24,14 +31,15 @@ typedef struct {
 
 static const char *route_of(const request *r) { return r->text + r->nfrom + 1; }
 
-static void forget(void *obj, pml_node *n) {
+static void forget(void *obj, void *ud) {
   request *r = obj;
+  pml_node *n = ud;
   pml_timer_stop(n->loop, &r->timer);
-  if (r->pooled) pml_pool_give(&n->request_pool, r);
+  if (r->pooled) pml_pool_give(&n->requests.pool, r);
   else pml_free(r);
 }
 
-pml_buf *pml_requests_error_frame(uint32_t msg_id) {
+static pml_buf *error_frame(uint32_t msg_id) {
   static const char body[] = "{\"code\":500}";
   pml_message_view m = {.type = PML_MSG_RESPONSE, .id = msg_id};
   pml_writer w = {0};
@@ -41,8 +49,15 @@ pml_buf *pml_requests_error_frame(uint32_t msg_id) {
   return pml_frame_end(&w, PML_PKG_DATA);
 }
 
+void pml__requests_refuse(pml_session *s, uint32_t msg_id) {
+  if (!msg_id || !s->sink) return;
+  pml_buf *frame = error_frame(msg_id);
+  pml_sink_send(s->sink, frame);
+  pml_buf_unref(frame);
+}
+
 static void give_500(pml_node *n, const request *r) {
-  pml_buf *frame = pml_requests_error_frame(r->msg_id);
+  pml_buf *frame = error_frame(r->msg_id);
   pml_requests_answer(n, r->id, frame);
   pml_buf_unref(frame);
 }
@@ -50,7 +65,7 @@ static void give_500(pml_node *n, const request *r) {
 static void late(pml_timer *t) {
   request *r = PML_CONTAINER(t, request, timer);
   pml_node *n = r->node;
-  n->counts.handler_timeouts++;
+  n->requests.timeouts++;
   pml_log_some(&n->log, PML_ERROR, "handlers that did not answer in time",
                "%s: no answer within %u ms, the client gets code 500", route_of(r),
                n->config.handler_ms);
@@ -60,16 +75,16 @@ static void late(pml_timer *t) {
 static pml_id put(pml_node *n, pml_slice from, pml_slice route, request **out) {
   size_t size = sizeof(request) + from.n + route.n + 2;
   int pooled = size <= POOLED;
-  request *r = pooled ? pml_pool_take(&n->request_pool) : pml_alloc(size);
+  request *r = pooled ? pml_pool_take(&n->requests.pool) : pml_alloc(size);
   *r = (request){.node = n, .generation = n->generation};
-  r->nfrom = (uint16_t)from.n; /* ids of servers have 63 bytes at most */
+  r->nfrom = (uint16_t)from.n; /* PML_SERVER_ID_MAX at most */
   r->pooled = (uint8_t)pooled;
   if (from.n) memcpy(r->text, from.p, from.n);
   r->text[from.n] = '\0';
   if (route.n) memcpy(r->text + from.n + 1, route.p, route.n);
   r->text[from.n + 1 + route.n] = '\0';
   pml_timer_init(&r->timer, late);
-  r->id = pml_slots_put(n->requests, r);
+  r->id = pml_slots_put(n->requests.open, r);
   if (!r->id) {
     forget(r, n);
     return 0;
@@ -79,7 +94,7 @@ static pml_id put(pml_node *n, pml_slice from, pml_slice route, request **out) {
   return r->id;
 }
 
-pml_id pml_requests_local(pml_node *n, pml_session *s, uint32_t msg_id, pml_slice route) {
+pml_id pml__requests_local(pml_node *n, pml_session *s, uint32_t msg_id, pml_slice route) {
   request *r;
   pml_id id = put(n, (pml_slice){0}, route, &r);
   if (!id) return 0;
@@ -89,7 +104,7 @@ pml_id pml_requests_local(pml_node *n, pml_session *s, uint32_t msg_id, pml_slic
   return id;
 }
 
-pml_id pml_requests_remote(pml_node *n, const pml_envelope *env) {
+pml_id pml__requests_remote(pml_node *n, const pml_envelope *env) {
   request *r;
   pml_id id = put(n, env->from, env->route, &r);
   if (!id) return 0;
@@ -100,17 +115,17 @@ pml_id pml_requests_remote(pml_node *n, const pml_envelope *env) {
 }
 
 uint32_t pml_requests_msg_id(const pml_node *n, pml_id id) {
-  request *r = pml_slots_get(n->requests, id);
+  request *r = pml_slots_get(n->requests.open, id);
   return r ? r->msg_id : 0;
 }
 
 int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
-  request *r = pml_slots_take(n->requests, id);
+  request *r = pml_slots_take(n->requests.open, id);
   if (!r) {
-    n->counts.late_answers++;
+    n->requests.late_answers++;
     return PML_ECLOSED;
   }
-  n->counts.answers++;
+  n->requests.answers++;
   if (r->session) {
     pml_session *s = pml_sessions_get(n->sessions, r->session);
     if (s) {
@@ -127,16 +142,16 @@ int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
 void pml_requests_older(pml_node *n, pml_requests_on_older_fn fn, void *ud) {
   uint32_t at = 0;
   pml_id id;
-  for (request *r; (r = pml_slots_next(n->requests, &at, &id));)
+  for (request *r; (r = pml_slots_next(n->requests.open, &at, &id));)
     if (r->generation != n->generation) fn(id, r->generation, ud);
 }
 
-void pml_requests_gone(pml_node *n, const char *server) {
+void pml__requests_gone(pml_node *n, const char *server) {
   uint32_t at = 0;
   pml_id id;
-  for (request *r; (r = pml_slots_next(n->requests, &at, &id));) {
+  for (request *r; (r = pml_slots_next(n->requests.open, &at, &id));) {
     if (r->session || strcmp(r->text, server) != 0) continue;
-    pml_slots_take(n->requests, id);
+    pml_slots_take(n->requests.open, id);
     forget(r, n);
   }
 }
@@ -144,24 +159,27 @@ void pml_requests_gone(pml_node *n, const char *server) {
 void pml_requests_each(pml_node *n, void (*fn)(const char *route, void *ud), void *ud) {
   uint32_t at = 0;
   pml_id id;
-  for (request *r; (r = pml_slots_next(n->requests, &at, &id));) fn(route_of(r), ud);
+  for (request *r; (r = pml_slots_next(n->requests.open, &at, &id));) fn(route_of(r), ud);
 }
 
 void pml_requests_expire(pml_node *n, void (*fn)(const char *route, void *ud), void *ud) {
   uint32_t at = 0;
   pml_id id;
-  for (request *r; (r = pml_slots_next(n->requests, &at, &id));) {
+  for (request *r; (r = pml_slots_next(n->requests.open, &at, &id));) {
     fn(route_of(r), ud);
     give_500(n, r);
   }
 }
 
-void pml_requests_init(pml_node *n) {
-  n->requests = pml_slots_new(n->floor);
-  pml_pool_init(&n->request_pool, POOLED, KEPT);
+size_t pml__requests_count(const pml_node *n) { return pml_slots_count(n->requests.open); }
+
+void pml__requests_init(pml_node *n) {
+  n->requests.open = pml_slots_new(n->floor);
+  pml_pool_init(&n->requests.pool, POOLED, KEPT);
 }
 
-void pml_requests_clear(pml_node *n) {
-  pml__node_empty(n->requests, forget, n);
-  pml_pool_clear(&n->request_pool);
+void pml__requests_clear(pml_node *n) {
+  pml_slots_drain(n->requests.open, forget, n);
+  pml_slots_free(n->requests.open);
+  pml_pool_clear(&n->requests.pool);
 }

@@ -31,7 +31,7 @@ typedef struct pml_script {
   /* The end of an acknowledged push. message NULL: good; fails: uids without a session. */
   void (*on_pushed)(void *ud, pml_id push, const char *message, pml_slice fails);
   void (*on_handshake)(void *ud, pml_id session, pml_slice body);
-  /* Which server gets this message? Answered by pml_frontend_forward. */
+  /* Which server gets this message? Answered by pml_route_choose. */
   void (*on_route)(void *ud, pml_id pending, pml_slice type, const pml_session *s,
                    const pml_message_view *m);
   /* A session that scripts watch ended; it is out of the tables, readable until return. */

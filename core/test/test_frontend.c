@@ -1,52 +1,18 @@
 #include "node/frontend.h"
 
+#include "test/front.h"
 #include "test/net.h"
-#include "test/virtual.h"
-
-static pml_slice message(uint8_t *buf, int type, uint32_t id, const char *route, const char *body) {
-  pml_message_view m = {.type = (uint8_t)type, .id = id, .route = pml_slice_str(route)};
-  pml_writer w = {0};
-  CHECK_EQ(pml_message_write_head(&w, &m), 0);
-  pml_writer_put(&w, body, strlen(body));
-  size_t n = w.len;
-  memcpy(buf, pml_writer_at(&w, 0), n);
-  pml_writer_drop(&w);
-  return pml_slice_of(buf, n);
-}
-
-static int say(virtual_node *v, pml_session *s, int type, uint32_t id, const char *route,
-               const char *body) {
-  uint8_t buf[512];
-  return pml_frontend_data(v->node, s, message(buf, type, id, route, body));
-}
-
-static void expect_error(fake_sink *f, uint32_t id) {
-  pml_message_view m;
-  CHECK_EQ(f->frames, 1);
-  CHECK_EQ(pml_message_read(fake_sink_body(f, 0), &m), 0);
-  CHECK_EQ(m.type, PML_MSG_RESPONSE);
-  CHECK_EQ(m.id, id);
-  CHECK_BYTES(m.body.p, m.body.n, "{\"code\":500}");
-  fake_sink_clear(f);
-}
-
-static void open_front(virtual_node *v) {
-  virtual_open(v, "f1", "connector", 1);
-  pml_directory_add(pml_node_directory(v->node), "f1", "connector", 1);
-  pml_directory_add(pml_node_directory(v->node), "chat-1", "chat", 0);
-  virtual_peer(v, "chat-1", 1);
-}
 
 TEST(frontend_hands_its_own_messages_to_the_scripts) {
   virtual_node v;
   fake_sink f;
-  open_front(&v);
+  front_open(&v);
   pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
   CHECK_EQ(pml_sessions_bind(pml_node_sessions(v.node), s, virtual_uid("ann")), 0);
-  CHECK_EQ(say(&v, s, PML_MSG_REQUEST, 7, "connector.a.b", "{}"), 0);
-  CHECK_EQ(say(&v, s, PML_MSG_NOTIFY, 0, "connector.a.b", ""), 0);
-  CHECK_EQ(say(&v, s, PML_MSG_PUSH, 0, "connector.a.b", "x"), 0);
-  CHECK_EQ(say(&v, s, PML_MSG_RESPONSE, 1, "", "x"), 0);
+  CHECK_EQ(front_say(&v, s, PML_MSG_REQUEST, 7, "connector.a.b", "{}"), 0);
+  CHECK_EQ(front_say(&v, s, PML_MSG_NOTIFY, 0, "connector.a.b", ""), 0);
+  CHECK_EQ(front_say(&v, s, PML_MSG_PUSH, 0, "connector.a.b", "x"), 0);
+  CHECK_EQ(front_say(&v, s, PML_MSG_RESPONSE, 1, "", "x"), 0);
   fake_script_expect(&v.script, "message request uid=ann type=0 id=7 route=connector.a.b body={}\n"
                                 "message notify uid=ann type=1 id=0 route=connector.a.b body=\n"
                                 "message notify uid=ann type=1 id=0 route=connector.a.b body=x\n");
@@ -57,13 +23,13 @@ TEST(frontend_hands_its_own_messages_to_the_scripts) {
 TEST(frontend_refuses_what_no_server_takes) {
   virtual_node v;
   fake_sink f;
-  open_front(&v);
+  front_open(&v);
   pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
   const char *const routes[] = {"", "a", "a.b", "a.b.c.d", "lobby.a.b", "connector", "chat..x"};
   for (uint32_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-    CHECK_EQ(say(&v, s, PML_MSG_REQUEST, i + 1, routes[i], "{}"), 0);
-    expect_error(&f, i + 1);
-    CHECK_EQ(say(&v, s, PML_MSG_NOTIFY, 0, routes[i], "{}"), 0);
+    CHECK_EQ(front_say(&v, s, PML_MSG_REQUEST, i + 1, routes[i], "{}"), 0);
+    front_expect_500(&f, i + 1);
+    CHECK_EQ(front_say(&v, s, PML_MSG_NOTIFY, 0, routes[i], "{}"), 0);
   }
   CHECK_EQ(f.frames, 0);
   CHECK_EQ(pml_frontend_data(v.node, s, pml_slice_of("\0\1\5a", 4)), PML_EPROTO);
@@ -72,28 +38,12 @@ TEST(frontend_refuses_what_no_server_takes) {
   virtual_close(&v);
 }
 
-TEST(frontend_writes_so_many_lines_about_its_clients_only) {
-  virtual_node v;
-  fake_sink f;
-  open_front(&v);
-  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  for (int i = 0; i < 1000; i++) say(&v, s, PML_MSG_NOTIFY, 0, "lobby.a.b", "");
-  CHECK_EQ(v.lines, PML_LOG_LINES);
-  pml_loop_advance(v.loop, 1000); /* without another message: what was left out is told in time */
-  CHECK_EQ(v.lines, PML_LOG_LINES + 1);
-  CHECK(strcmp(v.log, "3 990 more: undeliverable messages") == 0);
-  say(&v, s, PML_MSG_NOTIFY, 0, "lobby.a.b", "");
-  CHECK_EQ(v.lines, PML_LOG_LINES + 2);
-  CHECK(strstr(v.log, "lobby.a.b: can not find server info for type:lobby"));
-  virtual_close(&v);
-}
-
 TEST(frontend_kicks_who_asks_for_a_constructor) {
   virtual_node v;
   fake_sink f;
-  open_front(&v);
+  front_open(&v);
   pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  CHECK_EQ(say(&v, s, PML_MSG_REQUEST, 1, "chat.a.constructor", "{}"), 0);
+  CHECK_EQ(front_say(&v, s, PML_MSG_REQUEST, 1, "chat.a.constructor", "{}"), 0);
   CHECK_EQ(f.closes, 1);
   CHECK_EQ(f.frames, 0);
   CHECK(strcmp(f.reason, "attack") == 0);
@@ -103,80 +53,10 @@ TEST(frontend_kicks_who_asks_for_a_constructor) {
   virtual_close(&v);
 }
 
-TEST(frontend_shares_the_answer_it_passes_on) {
-  virtual_node v;
-  virtual_record r;
-  fake_sink f;
-  open_front(&v);
-  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  CHECK_EQ(say(&v, s, PML_MSG_REQUEST, 3, "chat.a.b", "\xff\xfe"), 0);
-  CHECK_EQ(s->in_flight, 1);
-  CHECK(virtual_take(&v, &r));
-  CHECK_EQ(r.env.kind, PML_ENV_FORWARD);
-  CHECK_EQ(r.env.ms, 11000);
-  CHECK_EQ(r.env.session, s->id);
-  CHECK_BYTES(r.env.param.p, r.env.param.n, "\xff\xfe");
-  CHECK(!r.body && !r.extra);
-  pml_envelope env = {.kind = PML_ENV_ANSWER, .call = r.env.call};
-  virtual_sign(&v, "chat-1", &env);
-  pml_buf *head = pml_envelope_write(&env), *frame = pml_frame_of(PML_PKG_DATA, "\4\3{}", 4);
-  pml_transport_record_deliver(pml_node_transport(v.node), "chat-1", head, frame, NULL);
-  CHECK_EQ(f.frames, 1);
-  CHECK(f.frame[0] == frame);
-  CHECK_EQ(s->in_flight, 0);
-  /* A second one finds nothing. */
-  pml_transport_record_deliver(pml_node_transport(v.node), "chat-1", head, frame, NULL);
-  CHECK_EQ(f.frames, 1);
-  pml_buf_unref(head);
-  pml_buf_unref(frame);
-  virtual_drop(&r);
-  fake_sink_clear(&f);
-  virtual_close(&v);
-}
-
-TEST(frontend_gives_500_for_an_answer_that_is_no_frame) {
-  virtual_node v;
-  virtual_record r;
-  fake_sink f;
-  open_front(&v);
-  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  const char *const bodies[] = {"", "short", "0123456789abc"};
-  for (uint32_t i = 0; i < 3; i++) {
-    say(&v, s, PML_MSG_REQUEST, i + 1, "chat.a.b", "{}");
-    CHECK(virtual_take(&v, &r));
-    virtual_answer(&v, "chat-1", r.env.call, 0, bodies[i]);
-    expect_error(&f, i + 1);
-    virtual_drop(&r);
-  }
-  say(&v, s, PML_MSG_REQUEST, 9, "chat.a.b", "{}");
-  CHECK(virtual_take(&v, &r));
-  virtual_answer(&v, "chat-1", r.env.call, 1, "not now");
-  expect_error(&f, 9);
-  CHECK(strstr(v.log, "chat.a.b: no answer from server chat-1: not now"));
-  virtual_drop(&r);
-  virtual_close(&v);
-}
-
-TEST(frontend_forgets_forwards_of_a_session_that_went) {
-  virtual_node v;
-  fake_sink f, g;
-  open_front(&v);
-  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  say(&v, s, PML_MSG_REQUEST, 1, "chat.a.b", "{}");
-  pml_close_reason why = {.kind = PML_CLOSE_NIL};
-  pml_frontend_closed(v.node, s, &why);
-  pml_session *next = fake_sink_open(&g, pml_node_sessions(v.node));
-  virtual_peer(&v, "chat-1", 0);
-  CHECK_EQ(g.frames, 0);
-  CHECK_EQ(next->in_flight, 0);
-  fake_script_expect(&v.script, ""); /* nobody watched it */
-  virtual_close(&v);
-}
-
 TEST(frontend_tells_watchers_with_what_the_session_was) {
   virtual_node v;
   fake_sink f[4];
-  open_front(&v);
+  front_open(&v);
   pml_sessions *t = pml_node_sessions(v.node);
   const pml_close_reason why[4] = {{.kind = PML_CLOSE_TEXT, .text = pml_slice_str("slow")},
                                    {.kind = PML_CLOSE_CODE, .code = 1006},
@@ -199,58 +79,10 @@ TEST(frontend_tells_watchers_with_what_the_session_was) {
   virtual_close(&v);
 }
 
-TEST(frontend_asks_the_scripts_for_routed_types) {
-  virtual_node v;
-  virtual_record r;
-  fake_sink f;
-  open_front(&v);
-  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  pml_frontend_set_routed(v.node, "chat", 1);
-  say(&v, s, PML_MSG_REQUEST, 2, "chat.a.b", "x");
-  fake_script_expect(&v.script, "route type=chat id=2 route=chat.a.b body=x\n");
-  CHECK(!virtual_take(&v, &r));
-  CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, "chat-1"), 0);
-  CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, "chat-1"), PML_ECLOSED);
-  CHECK(virtual_take(&v, &r));
-  CHECK_BYTES(r.env.param.p, r.env.param.n, "x");
-  virtual_drop(&r);
-  say(&v, s, PML_MSG_REQUEST, 3, "chat.a.b", "x");
-  CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, "f1"), PML_ENOENT);
-  expect_error(&f, 3);
-  say(&v, s, PML_MSG_REQUEST, 4, "chat.a.b", "x");
-  CHECK_EQ(pml_frontend_forward(v.node, v.script.pending, NULL), PML_ENOENT);
-  expect_error(&f, 4);
-  CHECK_EQ(s->in_flight, 1); /* the forward */
-  say(&v, s, PML_MSG_REQUEST, 5, "chat.a.b", "x");
-  say(&v, s, PML_MSG_NOTIFY, 0, "chat.a.b", "x");
-  virtual_close(&v); /* with messages waiting */
-  fake_sink_clear(&f);
-}
-
-TEST(frontend_runs_out_of_places_for_waiting_messages) {
-  virtual_node v;
-  fake_sink f;
-  open_front(&v);
-  pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  pml_frontend_set_routed(v.node, "default", 1);
-  uint32_t places = (1 << PML_SLOT_BITS) - 1;
-  for (uint32_t i = 1; i <= places; i++) say(&v, s, PML_MSG_REQUEST, i, "chat.a.b", "x");
-  CHECK_EQ(f.frames, 0);
-  CHECK_EQ(s->in_flight, places);
-  say(&v, s, PML_MSG_REQUEST, 99, "chat.a.b", "x");
-  expect_error(&f, 99);
-  CHECK_EQ(s->in_flight, places);
-  pml_loop_advance(v.loop, 11000);
-  CHECK_EQ(f.frames, places);
-  CHECK_EQ(s->in_flight, 0);
-  fake_sink_clear(&f);
-  virtual_close(&v);
-}
-
 TEST(frontend_has_no_handshake_without_a_socket) {
   virtual_node v;
   fake_sink f;
-  open_front(&v);
+  front_open(&v);
   pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
   CHECK_EQ(pml_frontend_handshake(v.node, s->id, 200, pml_slice_str("{}")), PML_ENOENT);
   CHECK_EQ(pml_frontend_handshake(v.node, 12345, 200, pml_slice_str("{}")), PML_ENOENT);
@@ -304,7 +136,7 @@ TEST(frontend_serves_a_client_from_handshake_to_kick) {
   real_open(&r);
   net_client *c = net_connect(r.loop, r.port, 1);
   greet(&r, c);
-  pml_slice m = message(buf, PML_MSG_REQUEST, 1, "connector.a.b", "{}");
+  pml_slice m = front_message(buf, PML_MSG_REQUEST, 1, "connector.a.b", "{}");
   uint8_t head[4];
   pml_package_write_head(head, PML_PKG_DATA, m.n);
   net_send(c, head, 4);

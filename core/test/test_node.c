@@ -1,23 +1,10 @@
 #include "node/node.h"
 
-#include "node/frontend.h"
 #include "test/net.h"
+#include "test/node_count.h"
 #include "test/virtual.h"
 
 static void done(void *ud) { ++*(int *)ud; }
-
-static double counted;
-static const char *counter;
-static void on_count(const char *name, double value, void *ud) {
-  (void)ud;
-  if (strcmp(name, counter) == 0) counted = value;
-}
-static double count(pml_node *n, const char *name) {
-  counted = -1;
-  counter = name;
-  pml_node_counts(n, on_count, NULL);
-  return counted;
-}
 
 TEST(node_is_what_it_was_told) {
   virtual_node v;
@@ -44,81 +31,9 @@ TEST(node_without_a_bus_reaches_nobody) {
   CHECK(!pml_node_alive(n, "b"));
   CHECK_EQ(pml_node_call(n, "b", pml_slice_str("r.a"), args, 10, &call), PML_ENOENT);
   CHECK_EQ(call, 0);
-  CHECK_EQ(count(n, "rpcCalls"), -1);
+  CHECK_EQ(node_count(n, "rpcCalls"), -1);
   pml_buf_unref(args);
   pml_node_free(n);
-  pml_loop_free(l);
-}
-
-TEST(node_timers_fire_once_or_are_cancelled) {
-  virtual_node v;
-  virtual_open(&v, "a", "t", 0);
-  pml_id a = pml_node_timer(v.node, 10), b = pml_node_timer(v.node, 5);
-  pml_id c = pml_node_timer(v.node, 0);
-  CHECK(a && b && c);
-  CHECK_EQ(pml_node_timer_cancel(v.node, b), 1);
-  CHECK_EQ(pml_node_timer_cancel(v.node, b), 0);
-  CHECK_EQ(pml_node_timer_cancel(v.node, 0), 0);
-  pml_loop_advance(v.loop, 100);
-  fake_script_expect(&v.script, "timer\ntimer\n");
-  CHECK(v.script.timer == a);
-  CHECK_EQ(pml_node_timer_cancel(v.node, a), 0);
-  int n = 0;
-  while (pml_node_timer(v.node, 10)) n++;
-  CHECK_EQ(n, (1 << PML_SLOT_BITS) - 1);
-  virtual_close(&v); /* with all of them running */
-}
-
-TEST(node_calls_end_once) {
-  virtual_node v;
-  virtual_record r;
-  pml_id call;
-  virtual_open(&v, "a", "t", 0);
-  virtual_peer(&v, "b", 1);
-  pml_buf *args = pml_buf_from("[1]", 3);
-  CHECK_EQ(pml_node_call(v.node, "b", pml_slice_str("r.a"), args, 100, &call), 0);
-  CHECK(call != 0);
-  CHECK(virtual_take(&v, &r));
-  CHECK(r.body == args);
-  CHECK_EQ(r.env.ms, 100);
-  CHECK_BYTES(r.env.route.p, r.env.route.n, "r.a");
-  virtual_answer(&v, "c", r.env.call, 0, "[9]"); /* not the one that was asked */
-  virtual_answer(&v, "b", r.env.call, 0, "[2]");
-  virtual_answer(&v, "b", r.env.call, 0, "[3]");
-  fake_script_expect(&v.script, "answered 0 [2]\n");
-  CHECK(v.script.call == call);
-  virtual_drop(&r);
-  pml_node_call(v.node, "b", pml_slice_str("r.a"), args, 100, &call);
-  pml_loop_advance(v.loop, 100);
-  pml_node_call(v.node, "b", pml_slice_str("r.a"), args, 100, &call);
-  virtual_peer(&v, "b", 0);
-  fake_script_expect(&v.script, "answered -8 \nanswered -5 \n");
-  CHECK_EQ(pml_node_call(v.node, "b", pml_slice_str("r.a"), args, 0, &call), PML_ENOENT);
-  virtual_peer(&v, "b", 1);
-  CHECK_EQ(pml_node_call(v.node, "b", pml_slice_str("r.a"), args, 0, &call), 0);
-  CHECK_EQ(call, 0);
-  pml_buf_unref(args);
-  virtual_close(&v);
-}
-
-TEST(node_has_a_limit_of_calls) {
-  pml_loop *l = pml_loop_new_virtual();
-  pml_node_options o = {.id = "a", .type = "t"};
-  pml_id call;
-  pml_log_init(&o.log, "a", PML_SILENT, 0);
-  pml_node *n = pml_node_new(l, &o);
-  pml_node_config(n)->max_calls = 2;
-  pml_node_use_recorder(n);
-  pml_buf *args = pml_buf_from("[]", 2);
-  for (int i = 0; i < 2; i++)
-    CHECK_EQ(pml_node_call(n, "a", pml_slice_str("r.a"), args, 10, &call), 0);
-  CHECK_EQ(pml_node_call(n, "a", pml_slice_str("r.a"), args, 10, &call), PML_EFULL);
-  CHECK_EQ(count(n, "rpcWaiting"), 2);
-  CHECK_EQ(count(n, "rpcRefused"), 1);
-  pml_loop_advance(l, 10);
-  CHECK_EQ(pml_node_call(n, "a", pml_slice_str("r.a"), args, 10, &call), 0);
-  pml_buf_unref(args);
-  pml_node_free(n); /* its script was never set */
   pml_loop_free(l);
 }
 
@@ -152,64 +67,6 @@ TEST(node_is_freed_with_everything_open) {
   fake_script_expect(&v.script, ""); /* nobody is told any more */
 }
 
-TEST(node_drains_until_the_last_session_has_ended) {
-  virtual_node v;
-  fake_sink f[2];
-  int drained = 0;
-  virtual_open(&v, "f1", "connector", 1);
-  pml_sessions *t = pml_node_sessions(v.node);
-  pml_session *s[2];
-  for (int i = 0; i < 2; i++) s[i] = fake_sink_open(&f[i], t);
-  pml_node_drain(v.node, "shutdown", 1000, done, &drained);
-  for (int i = 0; i < 2; i++)
-    CHECK(f[i].closes == 1 && f[i].left && strcmp(f[i].reason, "shutdown") == 0);
-  pml_close_reason why = {.kind = PML_CLOSE_NIL};
-  s[1]->wants_closed = 1;
-  pml_frontend_closed(v.node, s[0], &why);
-  pml_loop_settle(v.loop);
-  CHECK_EQ(drained, 0);
-  pml_frontend_closed(v.node, s[1], &why);
-  CHECK_EQ(drained, 0); /* not from inside */
-  pml_loop_settle(v.loop);
-  CHECK_EQ(drained, 1);
-  pml_loop_advance(v.loop, 5000);
-  CHECK_EQ(drained, 1);
-  virtual_close(&v);
-}
-
-TEST(node_drains_at_its_deadline_and_when_nobody_is_there) {
-  virtual_node v;
-  fake_sink f;
-  int drained = 0;
-  virtual_open(&v, "f1", "connector", 1);
-  pml_node_drain(v.node, "shutdown", 1000, done, &drained);
-  CHECK_EQ(drained, 0);
-  pml_loop_settle(v.loop);
-  CHECK_EQ(drained, 1);
-  fake_sink_open(&f, pml_node_sessions(v.node));
-  pml_node_drain(v.node, "shutdown", 1000, done, &drained);
-  pml_loop_advance(v.loop, 999);
-  CHECK_EQ(drained, 1);
-  pml_loop_advance(v.loop, 1);
-  CHECK_EQ(drained, 2);
-  virtual_close(&v);
-}
-
-TEST(node_counts_what_it_did) {
-  virtual_node v;
-  fake_sink f;
-  virtual_open(&v, "f1", "connector", 1);
-  fake_sink_open(&f, pml_node_sessions(v.node));
-  CHECK_EQ(count(v.node, "sessions"), 1);
-  CHECK_EQ(count(v.node, "bound"), 0);
-  CHECK_EQ(count(v.node, "channels"), 0);
-  CHECK_EQ(count(v.node, "requests"), 0);
-  CHECK_EQ(count(v.node, "rpcCalls"), 0);
-  CHECK_EQ(count(v.node, "accepted"), -1); /* it does not listen */
-  CHECK_EQ(count(v.node, "nothing"), -1);
-  virtual_close(&v);
-}
-
 TEST(node_listens_once_and_says_why_not) {
   pml_loop *l = pml_loop_new();
   pml_node_options o = {.id = "f1", .type = "connector", .frontend = 1};
@@ -219,7 +76,7 @@ TEST(node_listens_once_and_says_why_not) {
   pml_node *n = pml_node_new(l, &o), *m = pml_node_new(l, &o);
   CHECK_EQ(pml_node_listen(n, "127.0.0.1", 0, &port, err, sizeof err), 0);
   CHECK(port > 0);
-  CHECK_EQ(count(n, "accepted"), 0);
+  CHECK_EQ(node_count(n, "accepted"), 0);
   CHECK_EQ(pml_node_listen(n, "127.0.0.1", 0, &other, err, sizeof err), PML_EIO);
   CHECK(strstr(err, "listening already"));
   CHECK_EQ(pml_node_listen(m, "127.0.0.1", port, &other, err, sizeof err), PML_EIO);

@@ -31,7 +31,7 @@ TEST(requests_are_answered_once) {
   fake_sink f;
   virtual_open(&v, "f1", "connector", 1);
   pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  pml_id id = pml_requests_local(v.node, s, 300, pml_slice_str("connector.a.b"));
+  pml_id id = pml__requests_local(v.node, s, 300, pml_slice_str("connector.a.b"));
   CHECK(id != 0);
   CHECK_EQ(s->in_flight, 1);
   CHECK_EQ(pml_requests_msg_id(v.node, id), 300);
@@ -53,7 +53,7 @@ TEST(requests_get_500_at_their_deadline) {
   virtual_open(&v, "f1", "connector", 1);
   pml_node_config(v.node)->handler_ms = 50;
   pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  pml_id id = pml_requests_local(v.node, s, 9, pml_slice_str("connector.a.b"));
+  pml_id id = pml__requests_local(v.node, s, 9, pml_slice_str("connector.a.b"));
   pml_loop_advance(v.loop, 49);
   CHECK_EQ(f.frames, 0);
   pml_loop_advance(v.loop, 1);
@@ -71,7 +71,7 @@ TEST(requests_outlive_their_session) {
   fake_sink f, g;
   virtual_open(&v, "f1", "connector", 1);
   pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
-  pml_id id = pml_requests_local(v.node, s, 1, pml_slice_str("a.b.c"));
+  pml_id id = pml__requests_local(v.node, s, 1, pml_slice_str("a.b.c"));
   pml_sessions_close(pml_node_sessions(v.node), s);
   pml_session *next = fake_sink_open(&g, pml_node_sessions(v.node)); /* in its place */
   CHECK_EQ(answer(&v, id, "1"), 0);
@@ -86,7 +86,7 @@ TEST(requests_run_out_of_places) {
   virtual_open(&v, "f1", "connector", 1);
   pml_session *s = fake_sink_open(&f, pml_node_sessions(v.node));
   int n = 0;
-  while (pml_requests_local(v.node, s, 1, pml_slice_str("a.b.c"))) n++;
+  while (pml__requests_local(v.node, s, 1, pml_slice_str("a.b.c"))) n++;
   CHECK_EQ(n, (1 << PML_SLOT_BITS) - 1);
   CHECK_EQ(s->in_flight, n);
   virtual_close(&v); /* with all of them open */
@@ -101,7 +101,7 @@ TEST(requests_of_other_servers_are_answered_there) {
     .kind = PML_ENV_FORWARD, .call = 77, .msg_id = 5, .from = pml_slice_str("f1")};
   env.route = pml_slice_str("chat.a.b");
   virtual_sign(&v, "f1", &env);
-  pml_id id = pml_requests_remote(v.node, &env);
+  pml_id id = pml__requests_remote(v.node, &env);
   CHECK_EQ(answer(&v, id, "{}"), 0);
   CHECK(virtual_take(&v, &r));
   CHECK(strcmp(r.to, "f1") == 0);
@@ -111,11 +111,11 @@ TEST(requests_of_other_servers_are_answered_there) {
   pml_slice body = pml_frame_body(r.body);
   CHECK(test_hex_eq(body.p, body.n, "04057b7d"));
   virtual_drop(&r);
-  id = pml_requests_remote(v.node, &env);
+  id = pml__requests_remote(v.node, &env);
   virtual_peer(&v, "f1", 0); /* nobody is to be answered any more */
   CHECK_EQ(answer(&v, id, "{}"), PML_ECLOSED);
   virtual_peer(&v, "f1", 1);
-  id = pml_requests_remote(v.node, &env); /* as if of the life before */
+  id = pml__requests_remote(v.node, &env); /* as if of the life before */
   CHECK_EQ(answer(&v, id, "{}"), 0);
   CHECK(!virtual_take(&v, &r)); /* its successor gets nothing of it */
   virtual_close(&v);

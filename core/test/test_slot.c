@@ -96,3 +96,18 @@ TEST(slot_floor_moves_to_other_places_when_generations_are_worn) {
   pml_slots_free(t);
   pml_slots_free(beside);
 }
+
+static void count_drained(void *obj, void *ud) { *(int *)ud += *(int *)obj; }
+
+TEST(slot_hands_out_every_object_when_it_is_drained) {
+  int v[] = {1, 10, 100}, sum = 0;
+  pml_slots *t = pml_slots_new(NULL);
+  pml_id id[3];
+  for (int i = 0; i < 3; i++) id[i] = pml_slots_put(t, &v[i]);
+  pml_slots_take(t, id[1]);
+  pml_slots_drain(t, count_drained, &sum);
+  CHECK_EQ(sum, 101);
+  CHECK_EQ(pml_slots_count(t), 0);
+  CHECK(!pml_slots_get(t, id[0]));
+  pml_slots_free(t);
+}

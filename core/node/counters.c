@@ -1,0 +1,82 @@
+/* What a server counts, by name: the tables of its parts, then those of its bus and its listener.
+ * Tested by core/test/test_node.c. */
+#include "base/throttle.h"
+#include "node/requests.h"
+#include "node/script_timers.h"
+#include "node/state.h"
+
+#define RPC(name, field) \
+  { name, offsetof(pml_rpc_counts, field) }
+#define NET(name, field) \
+  { name, offsetof(pml_net_counts, field) }
+
+static const pml_counter rpc_counters[] = {
+  RPC("rpcCalls", calls),     RPC("rpcTimeouts", timeouts),
+  RPC("rpcLost", lost),       RPC("rpcLate", late),
+  RPC("rpcRefused", refused), RPC("rpcBad", bad),
+  RPC("rpcStrayed", strayed), {NULL, 0},
+};
+
+static const pml_counter net_counters[] = {
+  NET("accepted", accepted),
+  NET("refused", refused),
+  NET("closedProtocol", protocol),
+  NET("closedTooBig", toobig),
+  NET("closedSlow", slow),
+  NET("closedHandshake", handshake),
+  NET("closedHeartbeat", heartbeat),
+  NET("closedVanished", vanished),
+  NET("bytesIn", bytes_in),
+  NET("bytesOut", bytes_out),
+  NET("writes", writes),
+  NET("pings", pings),
+  NET("heartbeatsUnanswered", heartbeats_unanswered),
+  {NULL, 0},
+};
+
+static const pml_counter own_counters[] = {
+  PML_NODE_COUNTER("blocked", blocked),
+  {NULL, 0},
+};
+
+static const pml_counter *const parts[] = {
+  own_counters,           pml__admission_counters, pml__frontend_counters, pml__forward_counters,
+  pml__requests_counters, pml__calls_in_counters,  pml__push_counters,     pml__deliver_counters,
+};
+
+typedef struct {
+  void (*fn)(const char *name, double value, void *ud);
+  void *ud;
+} receiver;
+
+static void walk(const receiver *to, const pml_counter *table, const void *object) {
+  for (const pml_counter *c = table; c->name; c++)
+    to->fn(c->name, (double)*(const uint64_t *)(const void *)((const char *)object + c->at),
+           to->ud);
+}
+
+/* What there is at this moment. */
+static void walk_present(const receiver *to, const pml_node *n) {
+  to->fn("sessions", (double)pml_sessions_count(n->sessions), to->ud);
+  to->fn("bound", (double)pml_sessions_bound(n->sessions), to->ud);
+  to->fn("channels", (double)pml_channels_count(n->channels), to->ud);
+  to->fn("requestsOpen", (double)pml__requests_count(n), to->ud);
+  to->fn("timers", (double)pml__script_timers_count(n), to->ud);
+}
+
+void pml_node_counts(pml_node *n, void (*fn)(const char *name, double value, void *ud), void *ud) {
+  const receiver to = {fn, ud};
+  walk_present(&to, n);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) walk(&to, parts[i], n);
+  fn("linesLeftOut", (double)pml_throttle_count(n->log.throttle), ud);
+  fn("linesLost", n->log.output ? (double)pml_output_lost(n->log.output) : 0, ud);
+  if (n->rpc) {
+    fn("rpcWaiting", (double)pml_rpc_waiting(n->rpc), ud);
+    walk(&to, rpc_counters, pml_rpc_counters(n->rpc));
+  }
+  if (n->conns) {
+    const pml_net_counts *net = pml_conns_counts(n->conns);
+    fn("connections", (double)net->open, ud);
+    walk(&to, net_counters, net);
+  }
+}

@@ -1,0 +1,32 @@
+/* deliver: the receiving end of a push: its frame is queued to sessions of this server. Each
+ * session gets a reference to the frame; no script runs for a session but a broadcastFilter. For
+ * the files of this folder. */
+#ifndef PML_NODE_DELIVER_H
+#define PML_NODE_DELIVER_H
+
+#include "node/counter.h"
+#include "node/node.h"
+
+/* Private to deliver.c. */
+typedef struct {
+  struct pml_resolver *resolver;
+  uint32_t mark; /* number of the last push that left users out */
+  uint64_t deliveries, fails;
+} pml_deliver;
+
+extern const pml_counter pml__deliver_counters[];
+void pml__deliver_init(pml_node *n);
+void pml__deliver_clear(pml_node *n);
+
+/* Queues the frame to every session of the uids (base/uid list) that is not in `except`; writes
+ * the uids without a session to fails (may be NULL). */
+void pml__deliver_uids(pml_node *n, pml_buf *uids, pml_slice except, pml_buf *frame,
+                       pml_writer *fails);
+/* Queues the frame to all sessions. flags: PML_ENV_BINDED, PML_ENV_FILTER with param. */
+void pml__deliver_all(pml_node *n, int flags, pml_slice param, pml_slice except, pml_buf *frame);
+/* A PUSH or BROADCAST record of another server; acknowledges it. All borrowed. */
+void pml__deliver_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_buf *uids);
+/* Counts a push that reached nobody there. */
+void pml__deliver_failed(pml_node *n);
+
+#endif
