@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "node/calls_in.h"
+#include "node/frontend.h"
 #include "node/route.h"
 #include "node/requests.h"
 #include "script/ctext.h"

@@ -10,6 +10,7 @@
 #include "bind/l_json.h"
 #include "bind/l_limit.h"
 #include "bind/l_program.h"
+#include "bind/l_settings.h"
 #include "bind/l_socket.h"
 #include "bind/l_system.h"
 #include "bind/l_virtual.h"
@@ -50,6 +51,7 @@ int luaopen_pomelua_core(lua_State *L) {
   pml_open_program(L, luaopen_pomelua_core);
   pml_open_control(L);
   pml_open_cluster(L, luaopen_pomelua_core);
+  pml_open_settings(L);
   pml_open_socket(L);
   pml_open_system(L);
   return 1;

@@ -4,6 +4,7 @@
  * of each message, what the scripts do with it. Nothing may crash, and a shut must end. */
 #include "base/err.h"
 #include "fuzz/chunks.h"
+#include "node/frontend.h"
 #include "node/route.h"
 #include "node/node.h"
 #include "node/push.h"

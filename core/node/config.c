@@ -5,73 +5,61 @@
 
 #include <string.h>
 
-void pml_config_defaults(pml_config *c) {
-  *c = (pml_config){
-    .keep_alive_s = 60,
-    .package_before = 4096,
-    .package_after = 65536,
-    .handshake_ms = 10000,
-    .queue_soft = 1u << 20,
-    .queue_ms = 5000,
-    .queue_hard = 8u << 20,
-    .io_uring = 1,
-    .max_in_flight = 128,
-    .handler_ms = 10000,
-    .forward_ms = 11000,
-    .max_calls = 65536,
-    .stop_ms = 10000,
-    .stop_grace_ms = 2000,
-    .budget_ms = 1000,
-    .memory_soft_mib = 1024,
-    .memory_hard_mib = 3072,
-  };
-}
+#define LINGER_MS 2000 /* for a connection that is closed: to flush, and to hear from its client \
+                        */
+#define DAY_S 86400.0
+#define DAY_MS 86400000.0
+#define MIB 1048576.0
 
-#define U32(f) offsetof(pml_config, f), 0
-#define SIZE(f) offsetof(pml_config, f), 1
+#define U32(field) offsetof(pml_config, field), 0
+#define SIZE(field) offsetof(pml_config, field), 1
 
-static const struct {
-  const char *name;
-  size_t at;
-  int is_size;
-  double lo, hi;
-} settings[] = {
-  {"heartbeat", U32(heartbeat_s), 0, 86400},
-  {"timeout", U32(timeout_s), 0, 86400},
-  {"keepAlive", U32(keep_alive_s), 0, 32767},
-  {"packageBefore", U32(package_before), 64, 0xFFFFFF},
-  {"packageAfter", U32(package_after), 64, 0xFFFFFF},
-  {"handshakeTimeout", U32(handshake_ms), 1, 86400000},
-  {"maxConnections", SIZE(max_conns), 1, 16000000},
-  {"queueSoft", SIZE(queue_soft), 1024, 1u << 30},
-  {"queueTime", U32(queue_ms), 1, 86400000},
-  {"queueHard", SIZE(queue_hard), 1024, 1u << 30},
-  {"ioUring", U32(io_uring), 0, 1},
-  {"maxInFlight", U32(max_in_flight), 1, 1000000},
-  {"handlerTimeout", U32(handler_ms), 1, 86400000},
-  {"forwardTimeout", U32(forward_ms), 1, 86400000},
-  {"maxCalls", U32(max_calls), 1, 16000000},
-  {"stopTimeout", U32(stop_ms), 100, 86400000},
-  {"stopGrace", U32(stop_grace_ms), 0, 86400000},
-  {"budget", U32(budget_ms), 0, 86400000},
-  {"memorySoft", U32(memory_soft_mib), 1, 4000},
-  {"memoryHard", U32(memory_hard_mib), 1, 4000},
+const pml_setting pml_settings[] = {
+  {"heartbeat", 0, DAY_S, 0, U32(heartbeat_s)},
+  {"timeout", 0, DAY_S, 0, U32(timeout_s)},
+  {"keepAlive", 0, 32767, 60, U32(keep_alive_s)},
+  {"packageBefore", 64, 0xFFFFFF, 4096, U32(package_before)},
+  {"packageAfter", 64, 0xFFFFFF, 65536, U32(package_after)},
+  {"handshakeTimeout", 1, DAY_MS, 10000, U32(handshake_ms)},
+  {"maxConnections", 1, 16000000, 0, SIZE(max_conns)},
+  {"queueSoft", 1024, 1024 * MIB, 1 * MIB, SIZE(queue_soft)},
+  {"queueTime", 1, DAY_MS, 5000, U32(queue_ms)},
+  {"queueHard", 1024, 1024 * MIB, 8 * MIB, SIZE(queue_hard)},
+  {"ioUring", 0, 1, 1, U32(io_uring)},
+  {"maxInFlight", 1, 1000000, 128, U32(max_in_flight)},
+  {"handlerTimeout", 1, DAY_MS, 10000, U32(handler_ms)},
+  {"forwardTimeout", 1, DAY_MS, 11000, U32(forward_ms)},
+  {"maxCalls", 1, 16000000, 65536, U32(max_calls)},
+  {"stopTimeout", 100, DAY_MS, 10000, U32(stop_ms)},
+  {"stopGrace", 0, DAY_MS, 2000, U32(stop_grace_ms)},
+  {"budget", 0, DAY_MS, 1000, U32(budget_ms)},
+  {"memorySoft", 1, 4000, 1024, U32(memory_soft_mib)},
+  {"memoryHard", 1, 4000, 3072, U32(memory_hard_mib)},
+  {NULL, 0, 0, 0, 0, 0},
 };
 
+static void put(pml_config *c, const pml_setting *s, double value) {
+  void *at = (char *)c + s->at;
+  if (s->is_size) *(size_t *)at = (size_t)value;
+  else *(uint32_t *)at = (uint32_t)value;
+}
+
+void pml_config_defaults(pml_config *c) {
+  *c = (pml_config){0};
+  for (const pml_setting *s = pml_settings; s->name; s++) put(c, s, s->standard);
+}
+
 int pml_config_set(pml_config *c, const char *name, double value, double *lo, double *hi) {
-  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-    if (strcmp(settings[i].name, name) != 0) continue;
-    if (!(value >= settings[i].lo && value <= settings[i].hi)) {
-      *lo = settings[i].lo;
-      *hi = settings[i].hi;
-      return PML_EINVAL;
-    }
-    void *at = (char *)c + settings[i].at;
-    if (settings[i].is_size) *(size_t *)at = (size_t)value;
-    else *(uint32_t *)at = (uint32_t)value;
-    return 0;
+  const pml_setting *s = pml_settings;
+  while (s->name && strcmp(s->name, name) != 0) s++;
+  if (!s->name) return PML_ENOENT;
+  if (!(value >= s->least && value <= s->most)) {
+    *lo = s->least;
+    *hi = s->most;
+    return PML_EINVAL;
   }
-  return PML_ENOENT;
+  put(c, s, value);
+  return 0;
 }
 
 void pml_config_conn_limits(const pml_config *c, pml_conn_limits *out) {
@@ -79,7 +67,7 @@ void pml_config_conn_limits(const pml_config *c, pml_conn_limits *out) {
     .queue_soft = c->queue_soft,
     .queue_ms = c->queue_ms,
     .queue_hard = c->queue_hard,
-    .linger_ms = 2000,
+    .linger_ms = LINGER_MS,
     .upgrade_ms = c->handshake_ms,
     .keep_alive_s = c->keep_alive_s ? c->keep_alive_s : PML_CONN_NEVER,
     .ws_frame_max = PML_PKG_HEAD + PML_PKG_MAX,

@@ -4,6 +4,7 @@
 #include "test/test.h"
 
 #include <math.h>
+#include <string.h>
 
 TEST(config_has_a_limit_for_everything) {
   pml_config c;
@@ -19,6 +20,19 @@ TEST(config_has_a_limit_for_everything) {
   CHECK_EQ(c.handler_ms, 10000);
   CHECK_EQ(c.forward_ms, 11000);
   CHECK_EQ(c.max_calls, 65536);
+}
+
+TEST(config_has_no_default_outside_of_its_range) {
+  pml_config c, defaults;
+  double lo, hi;
+  pml_config_defaults(&defaults);
+  c = defaults;
+  for (const pml_setting *s = pml_settings; s->name; s++) {
+    CHECK(s->least <= s->most);
+    if (strcmp(s->name, "maxConnections") == 0) continue; /* 0: what the system gives */
+    CHECK_EQ(pml_config_set(&c, s->name, s->standard, &lo, &hi), 0);
+  }
+  CHECK(memcmp(&c, &defaults, sizeof c) == 0);
 }
 
 TEST(config_sets_by_name_and_keeps_ranges) {

@@ -1,24 +1,36 @@
 -- settings: what app:set("connectorConfig", {...}) and its like may hold, checked
 -- once when the app starts, and handed to the C core. A wrong type or value is an
 -- error that names key and value; a setting that this version does not have is a warning.
+local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local near = require "pomelua.base.near"
 local tables = require "pomelua.base.tables"
 
 local settings = {}
 
-local MAX = 86400000 -- a day, for what is in milliseconds
-local BYTES = 2 ^ 30
+local DAY_MS = 86400000
 local LONG = 9 -- letters of a name that is not nearly another by chance
 
--- kind "number": {config key, node key, least, most}
-local function number(node_key, least, most)
-  return { kind = "number", node_key = node_key, least = least, most = most or MAX }
+-- Name, range and default of what a node can be told.
+local of_node = core.settings()
+
+-- A whole number that a node is told under this name.
+local function number(name)
+  local setting = of_node[name]
+  return { kind = "number", node_key = name, least = setting.least, most = setting.most,
+    default = setting.default }
 end
 
--- Seconds: a fraction is cut off.
-local function seconds(node_key, most)
-  return { kind = "number", node_key = node_key, least = 0, most = most or 86400, cut = true }
+-- The same in seconds: a fraction is cut off.
+local function seconds(name)
+  local rule = number(name)
+  rule.cut = true
+  return rule
+end
+
+-- Milliseconds that the Lua half waits, with its default.
+local function wait(default)
+  return { kind = "number", least = 1, most = DAY_MS, default = default }
 end
 
 local anything = { kind = "any" }
@@ -28,16 +40,16 @@ local function later(text) return { kind = "later", text = text } end
 local known = {
   connectorConfig = {
     connector = { kind = "connector" },
-    heartbeat = seconds "heartbeat",                          -- 0: none
-    timeout = seconds "timeout",                              -- 0: 2 x heartbeat
-    keepAlive = seconds("keepAlive", 32767),                  -- 0: off
-    maxPackageSize = number("packageAfter", 64, 2 ^ 24 - 1),  -- bytes
-    maxHandshakeSize = number("packageBefore", 64, 2 ^ 24 - 1),
-    handshakeTimeout = number("handshakeTimeout", 1),         -- milliseconds
-    queueSoft = number("queueSoft", 1024, BYTES),             -- bytes
-    queueTime = number("queueTime", 1),                       -- milliseconds
-    queueHard = number("queueHard", 1024, BYTES),             -- bytes
-    ioUring = { kind = "boolean", node_key = "ioUring" },     -- false: never
+    heartbeat = seconds "heartbeat",             -- 0: none
+    timeout = seconds "timeout",                 -- 0: 2 x heartbeat
+    keepAlive = seconds "keepAlive",             -- 0: off
+    maxPackageSize = number "packageAfter",      -- bytes
+    maxHandshakeSize = number "packageBefore",   -- bytes
+    handshakeTimeout = number "handshakeTimeout", -- milliseconds
+    queueSoft = number "queueSoft",              -- bytes
+    queueTime = number "queueTime",              -- milliseconds
+    queueHard = number "queueHard",              -- bytes
+    ioUring = { kind = "boolean", node_key = "ioUring" }, -- false: never
     handshake = of "function",
     checkClient = of "function",
     distinctHost = of "boolean",
@@ -58,23 +70,23 @@ local known = {
     singleSession = { kind = "singleSession" },
   },
   serverConfig = {
-    timeout = number("handlerTimeout", 1),        -- milliseconds, for a handler
-    forwardTimeout = number("forwardTimeout", 1), -- for a message at another server
-    awaitTimeout = number(nil, 1),
-    maxInFlight = number("maxInFlight", 1, 1000000), -- messages per session
+    timeout = number "handlerTimeout",        -- milliseconds, for a handler
+    forwardTimeout = number "forwardTimeout", -- for a message at another server
+    awaitTimeout = wait(30000),
+    maxInFlight = number "maxInFlight",       -- messages per session
     console = of "boolean", -- whether `pomelua console` may run Lua here
-    memorySoft = number("memorySoft", 1, 4000),   -- MiB of Lua memory: requests are refused
-    memoryHard = number("memoryHard", 1, 4000),   -- MiB: the process ends
-    stopTimeout = number("stopTimeout", 100),     -- milliseconds, for a stop in order
-    stopGrace = number("stopGrace", 0),           -- of them, for requests that are open
-    budget = number("budget", 0, 86400000),       -- milliseconds that a script may compute; 0: any
+    memorySoft = number "memorySoft",         -- MiB of Lua memory: requests are refused
+    memoryHard = number "memoryHard",         -- MiB: the process ends
+    stopTimeout = number "stopTimeout",       -- milliseconds, for a stop in order
+    stopGrace = number "stopGrace",           -- of them, for requests that are open
+    budget = number "budget",                 -- milliseconds that a script may compute; 0: any
     reload = of "boolean",                        -- watch files; true in development
     reloadHandlers = later "serverConfig.reload is the switch, for all that reloads",
     enableForwardLog = later "this version writes no forward log",
   },
   proxyConfig = {
-    timeout = number(nil, 1),
-    maxCalls = number("maxCalls", 1, 16000000),
+    timeout = wait(5000),
+    maxCalls = number "maxCalls",
     routerType = later "this version routes by app:route or by uid",
     failMode = later "this version does not repeat calls",
     bufferMsg = anything, -- calls of one turn always travel together
@@ -86,7 +98,7 @@ local known = {
     interval = anything,
   },
   channelConfig = {
-    pushTimeout = number(nil, 1),
+    pushTimeout = wait(3000),
     broadcastFilter = of "function",
     store = later "this version keeps channels in memory only",
     prefix = anything, -- names keys of the store
@@ -182,22 +194,28 @@ local function elsewhere(key, rules)
   return near.hint(key, rules)
 end
 
--- Each pair has an order; {group, key, default, other key, its default, text}.
+-- The value of a setting: the given one, or its default.
+local function value_of(values, group, key)
+  local given = rawget(values[group] or {}, key)
+  if given == nil then return known[group][key].default end
+  return given
+end
+
+-- Each pair has an order: {group, key, other key, text}; given: checked when the first is set.
 local PAIRS = {
-  { "connectorConfig", "queueSoft", 2 ^ 20, "queueHard", 2 ^ 23, "so that it is never reached" },
-  { "serverConfig", "memorySoft", 1024, "memoryHard", 3072,
+  { "connectorConfig", "queueSoft", "queueHard", "so that it is never reached" },
+  { "serverConfig", "memorySoft", "memoryHard",
     "so that the process ends before requests are refused" },
-  { "serverConfig", "stopGrace", 0, "stopTimeout", 10000, "which is the whole of a stop" },
+  { "serverConfig", "stopGrace", "stopTimeout", "which is the whole of a stop", given = true },
 }
 
 -- Errors of values that are allowed alone and not together.
 local function warn_together(values, warnings)
   local function warn(text) warnings[#warnings + 1] = text end
   for _, row in ipairs(PAIRS) do
-    local group, low, low_default, high, high_default, text = unpack(row)
-    local given = values[group] or {}
-    local least, most = rawget(given, low) or low_default, rawget(given, high) or high_default
-    if least > most then
+    local group, low, high, text = unpack(row)
+    local least, most = value_of(values, group, low), value_of(values, group, high)
+    if least > most and not (row.given and rawget(values[group] or {}, low) == nil) then
       warn(("%s.%s (%.0f) is larger than %s (%.0f), %s")
         :format(group, low, least, high, most, text))
     end
@@ -236,6 +254,14 @@ local function read_group(group, given, numbers, warnings)
     end
   end
   return true
+end
+
+---Calls fn with every group and setting that app:set knows, by name.
+---@param fn fun(group: string, key: string, rule: table)
+function settings.each(fn)
+  for _, group in ipairs(tables.sorted_keys(known)) do
+    for _, key in ipairs(tables.sorted_keys(known[group])) do fn(group, key, known[group][key]) end
+  end
 end
 
 ---Whether app:set of that key is read when the server starts, and not again.
@@ -312,7 +338,7 @@ function settings.read(values, entry)
   read_others(values, warnings)
   warn_together(values, warnings)
   local connector, server = raw(values.connectorConfig), raw(values.serverConfig)
-  local proxy, channel = raw(values.proxyConfig), raw(values.channelConfig)
+  local channel = raw(values.channelConfig)
   numbers.maxConnections = entry["max-connections"]
   -- Deadlines nest: a forwarded request outlives its handler, so that the inner error is seen.
   if server.timeout and not server.forwardTimeout then
@@ -328,11 +354,11 @@ function settings.read(values, entry)
     check_client = connector.checkClient,
     distinct_host = connector.distinctHost or false,
     single_session = single or nil,
-    await_ms = server.awaitTimeout or 30000,
-    max_in_flight = server.maxInFlight or 128,
+    await_ms = value_of(values, "serverConfig", "awaitTimeout"),
+    max_in_flight = value_of(values, "serverConfig", "maxInFlight"),
     reload = server.reload,
-    rpc_ms = proxy.timeout or 5000,
-    push_ms = channel.pushTimeout or 3000,
+    rpc_ms = value_of(values, "proxyConfig", "timeout"),
+    push_ms = value_of(values, "channelConfig", "pushTimeout"),
     broadcast_filter = channel.broadcastFilter,
     console = server.console or false,
   }
