@@ -8,4 +8,8 @@
 #define PML_INTEGER_MAX 9007199254740992.0 /* 2^53: above it, a Lua number skips integers */
 #define PML_EXIT_SCRIPT 70                 /* exit status: a script made the process end */
 
+/* The text of a number above: PML_TEXT_OF(PML_SERVER_ID_MAX) is "63". */
+#define PML_TEXT_OF(macro) PML_TEXT_OF_(macro)
+#define PML_TEXT_OF_(value) #value
+
 #endif

@@ -12,6 +12,7 @@
 #define PML_BASE_LOG_H
 
 #include <stdarg.h>
+#include "base/limits.h"
 #include "base/output.h"
 
 #include <stddef.h>
@@ -26,8 +27,8 @@ typedef void (*pml_log_on_line_fn)(pml_level level, const char *text, void *ud);
 struct pml_throttle;
 
 typedef struct {
-  char server[64]; /* server id, "" for the program itself */
-  pml_level level; /* lines below it are not written */
+  char server[PML_SERVER_ID_MAX + 1]; /* server id, "" for the program itself */
+  pml_level level;                    /* lines below it are not written */
   int json;
   pml_log_on_line_fn on_line; /* when set, gets the bare text instead of stderr */
   void *ud;

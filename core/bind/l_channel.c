@@ -2,6 +2,7 @@
  * when a channel of the same name exists again. */
 #include "bind/l_channel.h"
 
+#include "base/limits.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bind/node_methods.h"
@@ -17,7 +18,6 @@
 #include <string.h>
 
 #define TNAME "pomelua.channel"
-#define SID_MAX 63
 
 typedef struct {
   const void *kind;
@@ -91,18 +91,19 @@ static const char *sid_at(lua_State *L, int idx) {
   if (lua_isnoneornil(L, idx) || (lua_isboolean(L, idx) && !lua_toboolean(L, idx))) return NULL;
   if (lua_type(L, idx) != LUA_TSTRING) luaL_typerror(L, idx, "string (a server id)");
   const char *s = lua_tolstring(L, idx, &n);
-  luaL_argcheck(L, n <= SID_MAX && strlen(s) == n, idx, "a server id has at most 63 characters");
+  luaL_argcheck(L, n <= PML_SERVER_ID_MAX && strlen(s) == n, idx,
+                "a server id has at most " PML_TEXT_OF(PML_SERVER_ID_MAX) " characters");
   return n ? s : NULL;
 }
 
-static void uid_at(lua_State *L, int idx, char buf[40], pml_uid *out) {
+static void uid_at(lua_State *L, int idx, char buf[PML_NUMBER_TEXT], pml_uid *out) {
   if (pml_lua_uid(L, idx, buf, out) != 0)
     luaL_argerror(L, idx, "a uid is a string of at most 4096 bytes, or a number");
 }
 
 /* channel:add(uid, sid) -> boolean: false when destroyed or sid missing */
 static int l_add(lua_State *L) {
-  char buf[40];
+  char buf[PML_NUMBER_TEXT];
   pml_uid uid;
   pml_channel *c = live(L, 1);
   uid_at(L, 2, buf, &uid);
@@ -113,7 +114,7 @@ static int l_add(lua_State *L) {
 
 /* channel:leave(uid, sid) -> boolean: whether it was a member */
 static int l_leave(lua_State *L) {
-  char buf[40];
+  char buf[PML_NUMBER_TEXT];
   pml_uid uid;
   pml_channel *c = live(L, 1);
   if (lua_isnoneornil(L, 2)) {
@@ -148,7 +149,7 @@ static int l_get_members(lua_State *L) {
 
 /* channel:getMember(uid) -> {uid=, sid=} | nil */
 static int l_get_member(lua_State *L) {
-  char buf[40];
+  char buf[PML_NUMBER_TEXT];
   pml_uid uid, as;
   pml_channel *c = live(L, 1);
   if (lua_isnoneornil(L, 2)) return 0;
@@ -306,7 +307,8 @@ static int l_push_channel(lua_State *L) {
 
 /* Reads {{uid=, sid=}, …} at idx. The numbers' texts lie in *texts. Entries must be whole: Lua
  * checked them. */
-static pml_push_target *targets_at(lua_State *L, int idx, size_t n, char (*texts)[40]) {
+static pml_push_target *targets_at(lua_State *L, int idx, size_t n,
+                                   char (*texts)[PML_NUMBER_TEXT]) {
   pml_push_target *to = pml_alloc0((n + 1) * sizeof *to);
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, idx, (int)i + 1);
@@ -340,7 +342,7 @@ static int l_push_uids(lua_State *L) {
   size_t n = lua_objlen(L, 4);
   int bad = parcel_take(L, 2, 3, 5, &p);
   if (bad) return bad;
-  char(*texts)[40] = pml_alloc((n + 1) * sizeof *texts);
+  char(*texts)[PML_NUMBER_TEXT] = pml_alloc((n + 1) * sizeof *texts);
   pml_push_target *to = targets_at(L, 4, n, texts);
   int rc =
     to ? pml_push_uids(lua->node, to, n, p.frame, pml_buf_slice(p.except), ms, &push) : PML_EINVAL;

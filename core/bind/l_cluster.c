@@ -2,6 +2,7 @@
  * program while it runs, the end. */
 #include "bind/l_cluster.h"
 
+#include "base/limits.h"
 #include "base/container.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -19,7 +20,7 @@ typedef struct {
   pml_list node;
   pml_level level;
   int said; /* a line of standard output, not of the log */
-  char server[64];
+  char server[PML_SERVER_ID_MAX + 1];
   char text[];
 } line;
 

@@ -2,6 +2,7 @@
  * one answers an error. */
 #include "bind/node_methods.h"
 
+#include "base/limits.h"
 #include "base/err.h"
 #include "node/frontend.h"
 #include "script/handle.h"
@@ -53,7 +54,7 @@ static int bound_to(lua_State *L, int err, const char *words, pml_uid uid) {
 /* node:bind(sid, uid) -> true | nil, message, "NOENT" | "BOUND" | "INVAL" */
 static int l_bind(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  char buf[40];
+  char buf[PML_NUMBER_TEXT];
   pml_uid uid;
   pml_session *s = session_at(L, lua, 2);
   if (!s) return gone(L, 2);
@@ -68,7 +69,7 @@ static int l_bind(lua_State *L) {
 /* node:unbind(sid, uid) -> true | nil, message, "NOENT" */
 static int l_unbind(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  char buf[40];
+  char buf[PML_NUMBER_TEXT];
   pml_uid uid;
   pml_session *s = session_at(L, lua, 2);
   if (!s) return gone(L, 2);
@@ -105,7 +106,7 @@ static int l_kick(lua_State *L) {
 /* node:sidsOf(uid) -> {sid, …} in the order of binding */
 static int l_sids_of(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  char buf[40];
+  char buf[PML_NUMBER_TEXT];
   pml_uid uid;
   int n = 0;
   lua_newtable(L);
@@ -143,7 +144,7 @@ static int l_sids(lua_State *L) {
 /* node:address(sid) -> ip, port | nil */
 static int l_address(lua_State *L) {
   pml_session *s = session_at(L, pml_lua_check(L), 2);
-  char ip[46] = "";
+  char ip[PML_ADDRESS_TEXT] = "";
   int port = 0;
   if (!s || !s->sink) return 0;
   pml_sink_address(s->sink, ip, &port);

@@ -1,5 +1,6 @@
 #include "bind/l_settings.h"
 
+#include "base/limits.h"
 #include "node/config.h"
 
 #include <lauxlib.h>
@@ -22,4 +23,8 @@ static int l_settings(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"settings", l_settings}, {NULL, NULL}};
 
-void pml_open_settings(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+void pml_open_settings(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  lua_pushinteger(L, PML_SERVER_ID_MAX);
+  lua_setfield(L, -2, "serverIdMax");
+}

@@ -3,6 +3,7 @@
 #include "bind/node_methods.h"
 #include "bind/virtual.h"
 
+#include "base/limits.h"
 #include "base/container.h"
 #include "base/mem.h"
 #include "bus/transport_record.h"
@@ -197,7 +198,7 @@ static int uids_field(lua_State *L, int idx, const char *name, pml_buf **out) {
 
 /* The envelope of what l_deliver was given at index 2. The strings that it borrows stay alive in
  * that table, the text of a uid in buf. */
-static void read_record(lua_State *L, pml_envelope *e, char buf[40]) {
+static void read_record(lua_State *L, pml_envelope *e, char buf[PML_NUMBER_TEXT]) {
   lua_getfield(L, 2, "kind");
   *e = (pml_envelope){.kind = (uint8_t)(luaL_checkoption(L, -1, NULL, kinds))};
   lua_pop(L, 1);
@@ -232,7 +233,7 @@ static pml_buf *body_of(const pml_envelope *e, int answers, pml_slice bytes, pml
  * as if it came from the bus */
 static int l_deliver(lua_State *L) {
   pml_lua *lua = pml__virtual_check(L);
-  char buf[40];
+  char buf[PML_NUMBER_TEXT];
   pml_envelope e;
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);

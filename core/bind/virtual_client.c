@@ -3,6 +3,7 @@
 #include "bind/node_methods.h"
 #include "bind/virtual.h"
 
+#include "base/limits.h"
 #include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -67,7 +68,7 @@ static void client_leave(pml_sink *sink, pml_slice reason) {
   client_gone(PML_CONTAINER(sink, client, sink), reason, 0);
 }
 
-static void client_address(pml_sink *sink, char ip[46], int *port) {
+static void client_address(pml_sink *sink, char ip[PML_ADDRESS_TEXT], int *port) {
   (void)sink;
   strcpy(ip, "127.0.0.1");
   *port = 1;

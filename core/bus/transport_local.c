@@ -1,5 +1,6 @@
 #include "bus/transport_local.h"
 
+#include "base/limits.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/err.h"
@@ -11,7 +12,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define ID_MAX 63
 #define BUDGET 256            /* records a server takes in per turn */
 #define QUEUE_MAX (64u << 20) /* bytes waiting for a server: two records of the largest size */
 
@@ -23,7 +23,7 @@ typedef struct {
   UT_hash_handle hh; /* in the hub, under its lock */
   uint64_t incarnation;
   size_t n; /* length of id */
-  char id[ID_MAX + 1];
+  char id[PML_SERVER_ID_MAX + 1];
 } member;
 
 struct pml_hub {
@@ -256,15 +256,15 @@ static int hub_add(pml_hub *h, member *self) {
   return 0;
 }
 
-pml_transport *pml_transport_local_join(pml_hub *h, pml_loop *l, const char *id,
-                                        const pml_transport_events *ev) {
+int pml_transport_local_join(pml_hub *h, pml_loop *l, const char *id,
+                             const pml_transport_events *ev, pml_transport **out) {
   size_t n = strlen(id);
-  if (n == 0 || n > ID_MAX) return NULL;
+  if (n == 0 || n > PML_SERVER_ID_MAX || pml_loop_is_virtual(l)) return PML_EINVAL;
   local *t = pml_alloc0(sizeof *t);
   pml_mailbox *box = pml_mailbox_new(l, BUDGET, QUEUE_MAX, on_mail, t);
   if (!box) {
     pml_free(t);
-    return NULL;
+    return PML_EIO;
   }
   member *self = pml_alloc0(sizeof *self);
   atomic_init(&self->refs, 1);
@@ -278,17 +278,19 @@ pml_transport *pml_transport_local_join(pml_hub *h, pml_loop *l, const char *id,
   t->self = self;
   pml_list_init(&t->dirty);
   pml_task_init(&t->flush, flush_run);
-  if (hub_add(h, self)) {
+  int rc = hub_add(h, self);
+  if (rc) {
     pml_mailbox_close(box, on_drop, NULL);
     member_unref(self);
     pml_free(t);
-    return NULL;
+    return rc;
   }
   atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
   t->hub = h;
   t->base.incarnation = self->incarnation;
   peer_add(t, self);
-  return &t->base;
+  *out = &t->base;
+  return 0;
 }
 
 uint64_t pml_transport_local_sent(const pml_transport *t) {

@@ -2,6 +2,7 @@
 
 #include "base/container.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "bus/rpc.h"
 #include "host/msg.h"
@@ -163,14 +164,25 @@ static void start_now(pml_task *t) {
 
 static void member_shut(void *ud) { pml_loop_stop(((pml_member *)ud)->loop); }
 
+static void join(pml_member *m) {
+  char text[96];
+  int rc = pml_node_join(m->node, m->host->hub);
+  if (rc == 0) {
+    report(m, PML__MSG_JOINED, 0, "");
+    return;
+  }
+  snprintf(text, sizeof text, "cannot join the bus: %s",
+           rc == PML_EEXIST   ? "the server id is taken"
+           : rc == PML_EINVAL ? "a server id has 1 to " PML_TEXT_OF(PML_SERVER_ID_MAX) " bytes"
+                              : pml_err_name(rc));
+  pml_member_failed(m, text);
+}
+
 static void on_mail(pml_mail *mail, void *ud) {
   pml_member *m = ud;
   pml__msg *msg = PML_CONTAINER(mail, pml__msg, mail);
   switch (m->ending ? PML__MSG_TO_MAIN : msg->kind) { /* after END no message counts */
-  case PML__MSG_JOIN:
-    if (pml_node_join(m->node, m->host->hub) == 0) report(m, PML__MSG_JOINED, 0, "");
-    else pml_member_failed(m, "cannot join the bus: the server id is taken");
-    break;
+  case PML__MSG_JOIN: join(m); break;
   case PML__MSG_START: pml_loop_defer(m->loop, &m->start); break;
   case PML__MSG_ALL_UP:
     if (m->stage.started) m->stage.started(m->stage.ud);

@@ -1,5 +1,6 @@
 #include "model/channel.h"
 
+#include "base/limits.h"
 #include "base/container.h"
 #include "base/err.h"
 #include "base/list.h"
@@ -8,7 +9,6 @@
 
 /* A group's uids fit one block with room to spare: see pml_group_uids. */
 #define GROUP_BYTES_MAX (PML_BUF_MAX / 2)
-#define SID_MAX 255u
 #define UID_HEAD 3u /* what pml_uids_put adds to the text */
 
 /* One block per pair. Of the pairs that share a uid only the one that joined
@@ -81,9 +81,9 @@ static void index_add(pml_channel *c, member *m) {
 }
 
 int pml_channel_add(pml_channel *c, pml_uid uid, const char *sid) {
-  size_t sid_len = sid ? strnlen(sid, SID_MAX + 1) : 0;
+  size_t sid_len = sid ? strnlen(sid, PML_SERVER_ID_MAX + 1) : 0;
   if (!uid.s || uid.n == 0 || uid.n > PML_UID_MAX) return PML_EINVAL;
-  if (sid_len == 0 || sid_len > SID_MAX) return PML_EINVAL;
+  if (sid_len == 0 || sid_len > PML_SERVER_ID_MAX) return PML_EINVAL;
 
   pml_group *g = group_find(c, sid, sid_len);
   member *older = newest(c, uid);
@@ -136,8 +136,8 @@ static void member_remove(pml_channel *c, member *m) {
 }
 
 int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid) {
-  size_t sid_len = sid ? strnlen(sid, SID_MAX + 1) : 0;
-  if (sid_len == 0 || sid_len > SID_MAX) return 0;
+  size_t sid_len = sid ? strnlen(sid, PML_SERVER_ID_MAX + 1) : 0;
+  if (sid_len == 0 || sid_len > PML_SERVER_ID_MAX) return 0;
   pml_group *g = group_find(c, sid, sid_len);
   member *m = g ? pair_find(newest(c, uid), g) : NULL;
   if (!m) return 0;

@@ -3,6 +3,7 @@
 #ifndef PML_MODEL_SINK_H
 #define PML_MODEL_SINK_H
 
+#include "base/limits.h"
 #include "base/buf.h"
 
 typedef struct pml_sink pml_sink;
@@ -17,7 +18,7 @@ typedef struct {
    * final to most clients, and they are to come back when the server is up again. */
   void (*leave)(pml_sink *s, pml_slice reason);
   /* The client's address; ip has room for 46 bytes. */
-  void (*address)(pml_sink *s, char ip[46], int *port);
+  void (*address)(pml_sink *s, char ip[PML_ADDRESS_TEXT], int *port);
 } pml_sink_calls;
 
 struct pml_sink {
@@ -33,7 +34,7 @@ static inline void pml_sink_warm(const pml_sink *s) {
   __builtin_prefetch(s);
   __builtin_prefetch((const char *)s - 128);
 }
-static inline void pml_sink_address(pml_sink *s, char ip[46], int *port) {
+static inline void pml_sink_address(pml_sink *s, char ip[PML_ADDRESS_TEXT], int *port) {
   s->calls->address(s, ip, port);
 }
 

@@ -1,5 +1,6 @@
 #include "net/conn_private.h"
 
+#include "base/limits.h"
 #include "base/container.h"
 #include "base/mem.h"
 
@@ -37,7 +38,7 @@ uint32_t pml_conn_quiet(const pml_conn *c) {
   return (uint32_t)pml_loop_now(c->s->loop) - c->last_ms;
 }
 
-void pml_conn_address(pml_conn *c, char ip[46], int *port) {
+void pml_conn_address(pml_conn *c, char ip[PML_ADDRESS_TEXT], int *port) {
   struct sockaddr_storage a;
   int n = sizeof a;
   ip[0] = 0;
@@ -139,7 +140,7 @@ void pml__conn_count_end(pml_conn *c) {
   int bad = c->why == PML_END_PROTOCOL || c->why == PML_END_TOOBIG || c->why == PML_END_SLOW;
   pml_level level = bad ? PML_INFO : PML_DEBUG;
   const char *why = pml_end_name(c->why);
-  char kind[64], ip[46];
+  char kind[64], ip[PML_ADDRESS_TEXT];
   int port, k = snprintf(kind, sizeof kind, "clients closed: %s", why);
   if (!log || !pml_log_may(log, level, kind, (size_t)k, PML_LOG_LINES, 1000)) return;
   pml_conn_address(c, ip, &port);

@@ -7,6 +7,7 @@
 #ifndef PML_NET_CONN_H
 #define PML_NET_CONN_H
 
+#include "base/limits.h"
 #include "net/conns.h"
 #include "wire/reader.h" /* kinds of pieces */
 
@@ -18,7 +19,8 @@ pml_loop *pml_conn_loop(pml_conn *c);
 void *pml_conn_owner(pml_conn *c); /* what its set was given */
 pml_net_counts *pml_conn_counts(pml_conn *c);
 int pml_conn_is_ws(const pml_conn *c);
-void pml_conn_address(pml_conn *c, char ip[46], int *port);
+#include "base/limits.h"
+void pml_conn_address(pml_conn *c, char ip[PML_ADDRESS_TEXT], int *port);
 uint32_t pml_conn_age(const pml_conn *c);   /* milliseconds since it was accepted */
 uint32_t pml_conn_quiet(const pml_conn *c); /* milliseconds since bytes last came */
 

@@ -1,5 +1,6 @@
 #include "node/forward.h"
 
+#include "base/limits.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "node/requests.h"

@@ -1,5 +1,6 @@
 #include "node/frontend.h"
 
+#include "base/limits.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "node/admission.h"
@@ -29,7 +30,7 @@ static void client_close(pml_sink *s, pml_slice reason) {
 static void client_leave(pml_sink *s, pml_slice reason) {
   pml_peer_leave(pml_peer_of_user(s), reason);
 }
-static void client_address(pml_sink *s, char ip[46], int *port) {
+static void client_address(pml_sink *s, char ip[PML_ADDRESS_TEXT], int *port) {
   pml_conn_address(pml_peer_conn(pml_peer_of_user(s)), ip, port);
 }
 

@@ -131,8 +131,8 @@ static void make_rpc(pml_node *n) {
 int pml_node_join(pml_node *n, pml_hub *hub) {
   make_rpc(n);
   pml_transport_events ev = pml_rpc_transport_events(n->rpc);
-  n->transport = pml_transport_local_join(hub, n->loop, n->id, &ev);
-  if (!n->transport) return PML_EEXIST;
+  int rc = pml_transport_local_join(hub, n->loop, n->id, &ev, &n->transport);
+  if (rc) return rc;
   pml_rpc_use(n->rpc, n->transport);
   return 0;
 }

@@ -43,7 +43,7 @@ pml_directory *pml_node_directory(pml_node *n);
 void pml_node_refuse(pml_node *n, int on);
 int pml_node_refusing(const pml_node *n);
 
-/* The bus: of this process, or the test kit's. 0 or a negative PML_E…. */
+/* The bus: of this process, or the test kit's. 0, or as pml_transport_local_join. */
 int pml_node_join(pml_node *n, pml_hub *hub);
 void pml_node_use_recorder(pml_node *n);
 pml_transport *pml_node_transport(pml_node *n);

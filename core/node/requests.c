@@ -1,5 +1,6 @@
 #include "node/requests.h"
 
+#include "base/limits.h"
 #include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"

@@ -6,7 +6,7 @@
  * The error is raised again and again, so that no pcall keeps it, until the call
  * has ended; the state is as good as before. What Lua cannot interrupt (a string.find
  * that backtracks for minutes, a finalizer, a message handler of xpcall) ends the
- * process some seconds later with one line that says what ran, and PML_BUDGET_EXIT.
+ * process some seconds later with one line that says what ran, and PML_EXIT_SCRIPT.
  *
  * Time is the processor time of the server's thread, so a busy machine makes no
  * script late. A call that waits in C (a read, a lock, a sleep) uses none: after a second
@@ -20,6 +20,7 @@
 #ifndef PML_SCRIPT_BUDGET_H
 #define PML_SCRIPT_BUDGET_H
 
+#include "base/limits.h"
 #include "base/buf.h"
 #include "base/log.h"
 
@@ -29,7 +30,6 @@
 #define PML_BUDGET_GRACE_MS \
   9000 /* from the first attempt to stop a call to the end of the process */
 #define PML_BUDGET_START_MS 5000 /* while a server starts: files are loaded, data is read */
-#define PML_BUDGET_EXIT 70
 
 typedef struct pml_budget pml_budget;
 typedef struct pml_budget_slot pml_budget_slot; /* one server's part */

@@ -1,5 +1,6 @@
 #include "script/budget_private.h"
 
+#include "base/limits.h"
 #include "base/container.h"
 
 #include <fcntl.h>
@@ -25,7 +26,7 @@ static void end_process(const pml_budget_slot *s, const char *why) {
   pml_log log = *s->log;
   log.level = PML_ERROR; /* also when the log is set to silent */
   pml_log_last(&log, PML_ERROR, "%s %s: the process ends", text, why);
-  _exit(PML_BUDGET_EXIT);
+  _exit(PML_EXIT_SCRIPT);
 }
 
 static void end_for_time(const pml_budget_slot *s) {

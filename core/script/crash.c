@@ -1,5 +1,6 @@
 #include "script/crash.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 
 #include <pthread.h>
@@ -16,7 +17,7 @@
 struct pml_crash_place {
   uint64_t magic;
   const pml_budget_slot *slot;
-  char server[64];
+  char server[PML_SERVER_ID_MAX + 1];
   int json;
 };
 

@@ -1,12 +1,12 @@
 #include "script/json_number.h"
 
+#include "base/limits.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define EXACT 9007199254740992.0 /* 2^53: below it every whole number is exact */
 
 static int digits(uint64_t u, char *out) {
   char back[20];
@@ -39,7 +39,7 @@ static int few_decimals(double d, char *out) {
 }
 
 int pml_json_number(double d, char out[PML_JSON_NUMBER_MAX]) {
-  if (d >= -EXACT && d <= EXACT) {
+  if (d >= -PML_INTEGER_MAX && d <= PML_INTEGER_MAX) {
     int64_t i = (int64_t)d;
     if ((double)i == d) {
       int sign = i < 0;

@@ -1,5 +1,6 @@
 #include "script/memory.h"
 
+#include "base/limits.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/mem.h"
@@ -119,7 +120,7 @@ void pml_memory_check(pml_memory *m) {
     pml_log_last(pml_node_log(n), PML_ERROR,
                  "scripts hold %u MiB, over memoryHard of %u: the process ends", held,
                  c->memory_hard_mib);
-    _exit(PML_BUDGET_EXIT);
+    _exit(PML_EXIT_SCRIPT);
   }
   if (held >= c->memory_soft_mib) over_soft(m, c->memory_soft_mib);
   else if (pml_node_refusing(n)) pml_node_refuse(n, 0);

@@ -1,5 +1,6 @@
 #include "script/values.h"
 
+#include "base/limits.h"
 #include "base/err.h"
 #include "script/json_number.h"
 
@@ -24,7 +25,7 @@ pml_id pml_lua_id(lua_State *L, int idx) {
   return n >= 1 && n <= PML_LUA_WHOLE && n == floor(n) ? (pml_id)n : 0;
 }
 
-int pml_lua_uid(lua_State *L, int idx, char buf[40], pml_uid *out) {
+int pml_lua_uid(lua_State *L, int idx, char buf[PML_NUMBER_TEXT], pml_uid *out) {
   if (lua_type(L, idx) == LUA_TNUMBER) {
     lua_Number x = lua_tonumber(L, idx);
     if (!isfinite(x)) return PML_EINVAL;
@@ -40,7 +41,7 @@ int pml_lua_uid(lua_State *L, int idx, char buf[40], pml_uid *out) {
 }
 
 void pml_lua_push_uid(lua_State *L, pml_uid uid) {
-  char text[40];
+  char text[PML_NUMBER_TEXT];
   if (!uid.s) {
     lua_pushnil(L);
   } else if (uid.is_number && uid.n < sizeof text) {
@@ -74,7 +75,7 @@ void pml_lua_push_uids(lua_State *L, pml_slice list) {
 }
 
 int pml_lua_uids(lua_State *L, int idx, pml_writer *w) {
-  char buf[40];
+  char buf[PML_NUMBER_TEXT];
   pml_uid uid;
   if (lua_isnoneornil(L, idx)) return 0;
   if (lua_type(L, idx) != LUA_TTABLE) return PML_EINVAL;

@@ -2,13 +2,14 @@
 #ifndef PML_SCRIPT_VALUES_H
 #define PML_SCRIPT_VALUES_H
 
+#include "base/limits.h"
 #include "base/buf.h"
 #include "base/slot.h"
 #include "base/uid.h"
 
 #include <lauxlib.h>
 
-#define PML_LUA_WHOLE 9007199254740992.0 /* 2^53: below it every whole number is exact */
+#define PML_LUA_WHOLE PML_INTEGER_MAX /* 2^53: below it every whole number is exact */
 
 /* Pushes nil, message, name of err and returns 3. */
 int pml_lua_fail(lua_State *L, int err, const char *message);
@@ -21,7 +22,7 @@ pml_id pml_lua_id(lua_State *L, int idx);
 const char *pml_lua_name(lua_State *L, int idx);
 /* A uid at idx: string or number, borrowed; buf holds a number's text. 0, or PML_EINVAL (NaN, too
  * long, other type). */
-int pml_lua_uid(lua_State *L, int idx, char buf[40], pml_uid *out);
+int pml_lua_uid(lua_State *L, int idx, char buf[PML_NUMBER_TEXT], pml_uid *out);
 void pml_lua_push_uid(lua_State *L, pml_uid uid);     /* nil for none */
 void pml_lua_push_slice(lua_State *L, pml_slice s);   /* nil for an empty one */
 void pml_lua_push_uids(lua_State *L, pml_slice list); /* an array */

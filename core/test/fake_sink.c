@@ -1,5 +1,6 @@
 #include "test/fake_sink.h"
 
+#include "base/limits.h"
 #include "base/container.h"
 #include "test/test.h"
 #include "wire/frame.h"
@@ -23,7 +24,7 @@ static void on_leave(pml_sink *s, pml_slice reason) {
   on_close(s, reason);
 }
 
-static void on_address(pml_sink *s, char ip[46], int *port) {
+static void on_address(pml_sink *s, char ip[PML_ADDRESS_TEXT], int *port) {
   (void)s;
   snprintf(ip, 46, "10.0.0.1");
   *port = 7;

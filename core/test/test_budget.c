@@ -371,7 +371,7 @@ static int last_words(const char *code, char *text, size_t n) {
 TEST(budget_ends_the_process_when_lua_cannot_be_interrupted) {
   char text[512];
   CHECK_EQ(last_words("return ('a'):rep(40):find(('a-'):rep(20) .. 'b')", text, sizeof text),
-           PML_BUDGET_EXIT);
+           PML_EXIT_SCRIPT);
   CHECK(strstr(text, " test-1 test code has run for "));
   CHECK(strstr(text, " ms and cannot be stopped (budget 20 ms): the process ends\n"));
   CHECK(strchr(text, '\n')[1] == '\0'); /* one line */
@@ -444,7 +444,7 @@ TEST(budget_ends_the_process_for_memory_without_a_budget_of_time) {
   char text[512];
   without_time = 1;
   CHECK_EQ(last_words("local t = {} while true do t[#t + 1] = { #t } end", text, sizeof text),
-           PML_BUDGET_EXIT);
+           PML_EXIT_SCRIPT);
   CHECK_EQ(count(text, " test-1 test code holds over memoryHard of 50 MiB: the process ends\n"), 1);
 }
 

@@ -1,3 +1,4 @@
+#include "base/limits.h"
 #include "base/err.h"
 #include "net/conn_private.h"
 #include "test/conn_world.h"
@@ -277,7 +278,7 @@ TEST(conn_address_is_the_clients) {
   net_client *c = dial(&w);
   net_send(c, "\4", 1);
   UNTIL(w.l, w.n == 1);
-  char ip[46];
+  char ip[PML_ADDRESS_TEXT];
   int port;
   pml_conn_address(w.c, ip, &port);
   CHECK_BYTES(ip, strlen(ip), "127.0.0.1");

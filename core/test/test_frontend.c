@@ -1,5 +1,6 @@
 #include "node/frontend.h"
 
+#include "base/limits.h"
 #include "test/front.h"
 #include "test/net.h"
 
@@ -146,7 +147,7 @@ TEST(frontend_serves_a_client_from_handshake_to_kick) {
   pml_session *s = pml_sessions_get(pml_node_sessions(r.node), r.script.session);
   CHECK(s && s->ready);
   s->wants_closed = 1;
-  char ip[46];
+  char ip[PML_ADDRESS_TEXT];
   int port = 0;
   pml_sink_address(s->sink, ip, &port);
   CHECK(strcmp(ip, "127.0.0.1") == 0 && port > 0);

@@ -472,8 +472,7 @@ static void *server_run(void *arg) {
   s->r = pml_rpc_new(s->l, s->id, 1000, NULL, &(pml_rpc_events){server_request, server_peer, s});
   pml_task_init(&s->task, server_pump);
   pml_transport_events ev = pml_rpc_transport_events(s->r);
-  s->t = pml_transport_local_join(s->o->hub, s->l, s->id, &ev);
-  CHECK(s->t);
+  CHECK_EQ(pml_transport_local_join(s->o->hub, s->l, s->id, &ev, &s->t), 0);
   pml_rpc_use(s->r, s->t);
   pml_loop_run(s->l);
   CHECK_EQ(pml_rpc_waiting(s->r), 0);

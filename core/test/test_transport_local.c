@@ -1,5 +1,6 @@
 #include "bus/transport_local.h"
 
+#include "base/limits.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/err.h"
@@ -45,8 +46,8 @@ static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
 static void join(server *s, pml_hub *h, pml_loop *l, const char *id) {
   memset(s, 0, sizeof *s);
   s->l = l;
-  s->t = pml_transport_local_join(h, l, id, &(pml_transport_events){on_record, on_peer, s});
-  CHECK(s->t);
+  pml_transport_events ev = {on_record, on_peer, s};
+  CHECK_EQ(pml_transport_local_join(h, l, id, &ev, &s->t), 0);
 }
 
 /* Both on one loop, and told of each other. */
@@ -208,17 +209,17 @@ TEST(transport_local_ids_are_taken_once_and_free_again_after_close) {
   pml_loop *v = pml_loop_new_virtual();
   server a;
   pml_transport_events ev = {on_record, on_peer, &a};
-  char id[65];
+  char id[PML_SERVER_ID_MAX + 2] = "";
+  pml_transport *t = NULL;
   join(&a, h, l, "a");
-  CHECK(!pml_transport_local_join(h, l, "a", &ev));
-  CHECK(!pml_transport_local_join(h, l, "", &ev));
-  CHECK(!pml_transport_local_join(h, v, "v", &ev));
-  memset(id, 'x', 64);
-  id[64] = '\0';
-  CHECK(!pml_transport_local_join(h, l, id, &ev));
-  id[63] = '\0';
-  pml_transport *t = pml_transport_local_join(h, l, id, &ev);
-  CHECK(t);
+  CHECK_EQ(pml_transport_local_join(h, l, "a", &ev, &t), PML_EEXIST);
+  CHECK_EQ(pml_transport_local_join(h, l, "", &ev, &t), PML_EINVAL);
+  CHECK_EQ(pml_transport_local_join(h, v, "v", &ev, &t), PML_EINVAL);
+  memset(id, 'x', PML_SERVER_ID_MAX + 1);
+  CHECK_EQ(pml_transport_local_join(h, l, id, &ev, &t), PML_EINVAL);
+  CHECK(!t);
+  id[PML_SERVER_ID_MAX] = '\0';
+  CHECK_EQ(pml_transport_local_join(h, l, id, &ev, &t), 0);
   pml_transport_close(t);
   pml_transport_close(a.t);
   join(&a, h, l, "a");
@@ -312,9 +313,8 @@ static void *node_run(void *arg) {
   node *n = arg;
   n->l = pml_loop_new();
   pml_task_init(&n->task, node_send);
-  n->t = pml_transport_local_join(n->hub, n->l, n->id,
-                                  &(pml_transport_events){on_numbered, on_other, n});
-  CHECK(n->t);
+  pml_transport_events ev = {on_numbered, on_other, n};
+  CHECK_EQ(pml_transport_local_join(n->hub, n->l, n->id, &ev, &n->t), 0);
   pml_loop_run(n->l);
   pml_transport_close(n->t);
   pml_loop_free(n->l);
@@ -354,8 +354,7 @@ static void *guest_run(void *hub) {
     pml_timer_init(&g.t, guest_leaves);
     pml_timer_start(g.l, &g.t, 2); /* perhaps nobody is there any more */
     pml_transport_events ev = {guest_ignore, guest_meets, &g};
-    g.tr = pml_transport_local_join(hub, g.l, "g", &ev);
-    CHECK(g.tr);
+    CHECK_EQ(pml_transport_local_join(hub, g.l, "g", &ev, &g.tr), 0);
     pml_loop_run(g.l);
     pml_timer_stop(g.l, &g.t);
     pml_transport_close(g.tr);

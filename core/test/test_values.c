@@ -1,5 +1,6 @@
 #include "script/values.h"
 
+#include "base/limits.h"
 #include "base/err.h"
 #include "test/test.h"
 
@@ -8,7 +9,7 @@
 
 /* The text of the uid that the value of an expression is; NULL: it is none. */
 static const char *uid_text(lua_State *L, const char *expression, char out[64], int *is_number) {
-  char buf[40];
+  char buf[PML_NUMBER_TEXT];
   pml_uid uid;
   lua_settop(L, 0);
   lua_pushfstring(L, "return %s", expression);

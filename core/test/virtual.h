@@ -2,6 +2,7 @@
 #ifndef PML_TEST_VIRTUAL_H
 #define PML_TEST_VIRTUAL_H
 
+#include "base/limits.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "bus/transport_record.h"
@@ -51,7 +52,7 @@ static inline void virtual_peer(virtual_node *v, const char *id, int up) {
 
 /* A record that left the node. */
 typedef struct {
-  char to[64];
+  char to[PML_SERVER_ID_MAX + 1];
   pml_buf *head, *body, *extra;
   pml_envelope env;
 } virtual_record;

@@ -1,5 +1,6 @@
 -- servers: reads an app's config folder (Pomelo's files) and checks it. Every
 -- error is one line that names the file and the key.
+local core = require "pomelua.core"
 local files = require "pomelua.base.files"
 local json_file = require "pomelua.base.json_file"
 local near = require "pomelua.base.near"
@@ -8,7 +9,7 @@ local tables = require "pomelua.base.tables"
 local config = {}
 
 local SERVERS = "config/servers.json"
-local ID = 63 -- letters of a server's id, all that the bus carries
+local ID = core.serverIdMax -- letters of a server's id, all that the bus carries
 
 -- What an entry may hold besides what is the app's own: what is nearly one of these is
 -- taken for a mistake.
