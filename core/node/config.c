@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-#define LINGER_MS 2000 /* for a connection that is closed: to flush, and to hear from its client \
-                        */
+#define LINGER_MS \
+  2000 /* for a connection that is closed: to flush, and to hear from its client \
+        */
 #define DAY_S 86400.0
 #define DAY_MS 86400000.0
 #define MIB 1048576.0
