@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json_char.h"
 #include "base/throttle.h"
 
 #include <stdio.h>
@@ -46,33 +47,30 @@ static uint32_t code_of(const unsigned char *s, size_t len) {
                   : (uint32_t)(s[0] & 0x0f) << 12 | (uint32_t)(s[1] & 0x3f) << 6 | (s[2] & 0x3f);
 }
 
-static void put_hex(pml_writer *w, const char *format, uint32_t value) {
-  char hex[16];
-  int k = snprintf(hex, sizeof hex, format, value);
+static void put_byte(pml_writer *w, unsigned char c) {
+  char hex[8];
+  int k = snprintf(hex, sizeof hex, "\\x%02x", c);
   pml_writer_put(w, hex, (size_t)k);
 }
 
-/* A byte of ASCII; returns 0 when it is none. */
-static int put_ascii(pml_writer *w, unsigned char c, int json) {
-  if (c >= 0x80) return 0;
-  if (c == '\n') pml_writer_put(w, json ? "\\n" : "\n  ", json ? 2 : 3);
-  else if (c == '\t' && !json) pml_writer_byte(w, c);
-  else if (c < 0x20 || c == 0x7f) put_hex(w, json ? "\\u%04x" : "\\x%02x", c);
-  else if (json && (c == '"' || c == '\\')) pml_writer_put(w, c == '"' ? "\\\"" : "\\\\", 2);
+/* A character of ASCII. */
+static void put_ascii(pml_writer *w, unsigned char c, int json) {
+  int control = c < 0x20 || c == 0x7f;
+  if (json && c == 0x7f) pml_json_put_unit(w, c);
+  else if (json) pml_json_put_char(w, &c);
+  else if (c == '\n') pml_writer_put(w, "\n  ", 3);
+  else if (control && c != '\t') put_byte(w, c);
   else pml_writer_byte(w, c);
-  return 1;
 }
 
 static void put_escaped(pml_writer *w, const char *text, size_t n, int json) {
   const unsigned char *s = (const unsigned char *)text, *end = s + n;
   while (s < end) {
-    if (put_ascii(w, *s, json)) {
-      s++;
-      continue;
-    }
     size_t len = character(s, (size_t)(end - s));
-    if (!len) put_hex(w, json ? "\\ufffd" : "\\x%02x", *s);
-    else if (commands(s, len)) put_hex(w, "\\u%04x", code_of(s, len));
+    if (len == 1) put_ascii(w, *s, json);
+    else if (!len && json) pml_json_put_unit(w, 0xfffd);
+    else if (!len) put_byte(w, *s);
+    else if (commands(s, len)) pml_json_put_unit(w, code_of(s, len));
     else pml_writer_put(w, s, len);
     s += len ? len : 1;
   }

@@ -1,5 +1,6 @@
 #include "net/peer.h"
 
+#include "base/json_char.h"
 #include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -221,29 +222,6 @@ void pml_peer_send(pml_peer *p, pml_buf *frame) {
   if (p->state == PML_PEER_WORKING) pml_conn_send(pml_peer_conn(p), frame);
 }
 
-/* The length of the character at p, of valid UTF-8. */
-static size_t sequence(uint8_t c) { return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4; }
-
-/* One character of a JSON string. Above the BMP as escapes: old JavaScript
- * clients read no four-byte sequences (protocol 0.13). */
-static void write_char(pml_writer *w, const uint8_t *p, size_t n) {
-  char esc[16];
-  if (n == 4) {
-    uint32_t v = (uint32_t)((p[0] & 7) << 18 | (p[1] & 63) << 12 | (p[2] & 63) << 6 | (p[3] & 63));
-    v -= 0x10000;
-    int k = snprintf(esc, sizeof esc, "\\u%04x\\u%04x", 0xD800 + (v >> 10), 0xDC00 + (v & 0x3FF));
-    pml_writer_put(w, esc, (size_t)k);
-  } else if (*p == '"' || *p == '\\') {
-    pml_writer_byte(w, '\\');
-    pml_writer_byte(w, *p);
-  } else if (*p < 0x20) {
-    int k = snprintf(esc, sizeof esc, "\\u%04x", *p);
-    pml_writer_put(w, esc, (size_t)k);
-  } else {
-    pml_writer_put(w, p, n);
-  }
-}
-
 static pml_buf *kick_frame(pml_slice reason) {
   static const char before[] = "{\"reason\":\"", after[] = "\"}";
   pml_writer w = {0}, text = {0};
@@ -251,10 +229,7 @@ static pml_buf *kick_frame(pml_slice reason) {
   pml_buf *mended = pml_writer_finish(&text);
   pml_frame_begin(&w);
   pml_writer_put(&w, before, sizeof before - 1);
-  for (size_t i = 0, n; i < mended->len; i += n) {
-    n = sequence(mended->data[i]);
-    write_char(&w, mended->data + i, n);
-  }
+  for (size_t i = 0; i < mended->len;) i += pml_json_put_char(&w, mended->data + i);
   pml_buf_unref(mended);
   pml_writer_put(&w, after, sizeof after - 1);
   return pml_frame_end(&w, PML_PKG_KICK);

@@ -81,7 +81,7 @@ TEST(log_text_cannot_fake_a_line) {
   end(c, out, sizeof out);
   CHECK_EQ(memcmp(out, "{\"time\":\"", 9), 0);
   CHECK(strcmp(out + 9 + 24, "\",\"level\":\"info\",\"server\":\"s\",\"msg\":\""
-                             "a\\nb\\u000d\\u001b[2J\\u0000\\\"\\\\\\u007f\\u0009\"}\n") == 0);
+                             "a\\nb\\r\\u001b[2J\\u0000\\\"\\\\\\u007f\\t\"}\n") == 0);
 }
 
 TEST(log_line_may_be_long) {

@@ -139,7 +139,7 @@ for _, transport in ipairs(pomelo.transports) do
         for reason, body in pairs {
           [""] = '{"reason":""}',
           ['a"b\\c'] = [[{"reason":"a\"b\\c"}]],
-          ["\1\n\t"] = [[{"reason":"\u0001\u000a\u0009"}]],
+          ["\1\n\t"] = [[{"reason":"\u0001\n\t"}]],
           ["\195\164"] = '{"reason":"\195\164"}',
           ["\240\159\152\128"] = [[{"reason":"\ud83d\ude00"}]],
         } do
