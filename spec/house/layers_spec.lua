@@ -103,3 +103,45 @@ describe("the layers of core/", function()
     assert(not found, found)
   end)
 end)
+
+-- By the object files: a call within a folder is a symbol that one file defines and another uses.
+describe("the files of a folder", function()
+  local build = os.getenv("POMELUA_BUILD") or "build"
+
+  -- {[file] = {[file that it calls] = true}}
+  local function calls_of(folder)
+    local owner, used, calls = {}, {}, {}
+    local pipe = io.popen(("nm -A %s/obj/%s/*.o"):format(build, folder))
+    for line in pipe:lines() do
+      local file, kind, symbol = line:match("([%w_]+)%.o:%s*%x*%s+(%a) (%S+)")
+      local there = file and io.open(("core/%s/%s.c"):format(folder, file))
+      if there then
+        there:close()
+        calls[file] = calls[file] or {}
+        if kind == "T" then owner[symbol] = file end
+        if kind == "U" then used[#used + 1] = { file, symbol } end
+      end
+    end
+    pipe:close()
+    for _, use in ipairs(used) do
+      local other = owner[use[2]]
+      if other and other ~= use[1] then calls[use[1]][other] = true end
+    end
+    return calls
+  end
+
+  for _, folder in ipairs { "base", "wire", "model", "net", "bus", "node", "host", "script" } do
+    it("core/" .. folder .. " call each other in one direction", function()
+      local calls, state = calls_of(folder), {}
+      assert(next(calls), "nothing is built in " .. build)
+      local function visit(file, trail)
+        if state[file] == "done" then return end
+        assert(state[file] == nil, "circle: " .. trail .. file)
+        state[file] = "open"
+        for other in pairs(calls[file]) do visit(other, trail .. file .. " -> ") end
+        state[file] = "done"
+      end
+      for file in pairs(calls) do visit(file, "") end
+    end)
+  end
+end)
