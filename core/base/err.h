@@ -15,7 +15,7 @@ enum {
   PML_ETIMEOUT = -8, /* a deadline passed */
   PML_EINVAL = -9,   /* a wrong argument */
   PML_ENOMEM = -10,  /* out of memory, where a peer chose the size */
-  PML_EBOUND = -11,  /* bound already, or bound to somebody else */
+  PML_EBOUND = -11,  /* bound already, or bound to another user */
   PML_EIO = -12      /* the system refused; the log says what */
 };
 

@@ -27,7 +27,7 @@ typedef struct {
   uint64_t k[2]; /* private */
 } pml_hash_key;
 
-/* A key that nobody outside this process can know. */
+/* A key that is not known outside this process. */
 void pml_hash_key_init(pml_hash_key *key);
 uint32_t pml_hash(const pml_hash_key *key, const void *p, size_t n);
 /* For keys that no peer chooses, ids of servers and addresses for two: a fraction of the time. */

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUEUE_MAX ((size_t)4 << 20) /* bytes of lines that wait for who reads them */
-#define WAIT_MS 5000                /* without a writer: for who does not read */
-#define END_MS 1000                 /* at the end of the process, likewise */
+#define QUEUE_MAX ((size_t)4 << 20) /* bytes of lines that wait for the reader of stderr */
+#define WAIT_MS 5000 /* for a reader that stands still, when there is no writer thread */
+#define END_MS 1000  /* at the end of the process, likewise */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "silent"};
 
@@ -22,8 +22,8 @@ void pml_log_init(pml_log *log, const char *server, pml_level level, int json) {
   log->json = json;
 }
 
-/* Bytes of the UTF-8 character at s, 0 when there is none: old forms, surrogates and what is
- * above U+10FFFF included. */
+/* Bytes of the UTF-8 character at s, 0 when there is none. Overlong forms, surrogates and
+ * values above U+10FFFF are none. */
 static size_t character(const unsigned char *s, size_t n) {
   size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
   if (len > n || s[0] > 0xf4) return 0;
@@ -34,7 +34,7 @@ static size_t character(const unsigned char *s, size_t n) {
   return len;
 }
 
-/* Characters that terminals and viewers obey: C1, and those that break lines or turn text. */
+/* Characters that terminals and viewers obey: C1, and the ones that break lines or turn text. */
 static int commands(const unsigned char *s, size_t len) {
   if (len == 2) return s[0] == 0xc2 && s[1] < 0xa0;
   if (len != 3 || s[0] != 0xe2) return 0;

@@ -1,12 +1,12 @@
-/* log: one line per event on stderr, from any thread. A program's lines go through a writer of
- * its own (base/output), so that nobody waits for who reads them; without one they are written
- * at once. A log object belongs to one server and is passed to whoever writes.
+/* log: one line per event on stderr, from any thread. A program's lines go through a writer thread
+ * (base/output), so that no server waits for the reader of stderr; without a writer they are
+ * written at once. A log object belongs to one server and is passed to the functions that write.
  *
  *   2026-11-23T18:17:46.123Z info  chat-1 listening on 127.0.0.1:3050
  *   {"time":"…","level":"info","server":"chat-1","msg":"…"}      with json
  *
- * Control characters (C0, C1, those that turn the direction of text), and bytes that are no
- * UTF-8, are escaped (a line break of a traceback is kept, indented, in text form). A text is
+ * Control characters (C0, C1, and the ones that turn the direction of text), and bytes that are
+ * not UTF-8, are escaped (a line break of a traceback is kept, indented, in text form). A text is
  * cut after PML_LOG_TEXT_MAX bytes, and says so. The format never comes from outside. */
 #ifndef PML_BASE_LOG_H
 #define PML_BASE_LOG_H
@@ -41,8 +41,8 @@ void pml_log_write(const pml_log *log, pml_level level, const char *format, ...)
   __attribute__((format(printf, 3, 4)));
 /* The same for a text that is not a format: borrows text. */
 void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t n);
-/* The line before the process ends by itself: it is written, with all before it, unless nobody
- * takes it for a second. The others of this kind only wait for what is queued. */
+/* The line before the process ends by itself. It is written, with all lines before it, unless the
+ * reader stands still for a second. pml_log_flush only waits for the lines that are queued. */
 void pml_log_last(const pml_log *log, pml_level level, const char *format, ...)
   __attribute__((format(printf, 3, 4)));
 void pml_log_flush(const pml_log *log);

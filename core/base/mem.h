@@ -16,9 +16,10 @@ char *pml_strdup(const char *s);      /* returns owned */
 char *pml_strndup(const char *s, size_t n);
 void *pml_try_realloc(void *p, size_t n); /* n > 0; takes p unless it returns NULL */
 void pml_free(void *p);                   /* takes p; NULL is allowed */
-void pml_free_sized(void *p, size_t n);   /* the same for who knows that p has n bytes */
+void pml_free_sized(void *p, size_t n);   /* the same for a caller that knows the n bytes of p */
 
-/* Gives what is free on this thread back to the system: some milliseconds, for a quiet moment. */
+/* Gives the free memory of this thread back to the system. It takes some milliseconds: call it when
+ * there is nothing else to do. */
 void pml_mem_trim(void);
 
 #endif

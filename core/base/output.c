@@ -35,7 +35,7 @@ struct pml_output {
   queued *line;              /* a ring of cap, a power of two */
   size_t cap, head, count;
   size_t bytes;        /* of the lines queued, with their cost */
-  uint64_t lost, told; /* lines lost; and of these, those that a line tells of */
+  uint64_t lost, told; /* lines lost; lost lines that another line has reported */
   uint64_t written;    /* bytes so far: whether it moves */
   uint8_t losing;      /* no line is taken until half of the queue is free */
   uint8_t busy;        /* the thread has taken lines that are not written yet */
@@ -56,7 +56,7 @@ static int wait_for_room(int fd, int ms) {
 int pml_output_write(int fd, const void *p, size_t n, uint32_t ms) {
   const uint8_t *at = p;
   while (n) {
-    /* What is ready takes this much without waiting, also where O_NONBLOCK is not set. */
+    /* A descriptor that is ready takes this much without waiting, also without O_NONBLOCK. */
     size_t piece = n < PIECE_PIPE ? n : PIECE_PIPE;
     if (!wait_for_room(fd, (int)ms)) return 0;
     ssize_t k = write(fd, at, piece);
@@ -68,8 +68,9 @@ int pml_output_write(int fd, const void *p, size_t n, uint32_t ms) {
   return 1;
 }
 
-/* The thread's: however long it takes. 0 when the descriptor will never take it: who read it
- * has gone. A full disk may have room again; what is left of a line is not left out. */
+/* Called by the writer thread; waits as long as it takes. 0 when the descriptor will never take the
+ * bytes: its reader is gone. A full disk may have room again, and then the rest of the line
+ * follows. */
 static int write_patiently(pml_output *o, const uint8_t *p, size_t n) {
   while (n) {
     ssize_t k = write(o->o.fd, p, n);
@@ -120,8 +121,8 @@ static queued take(pml_output *o) {
   return q;
 }
 
-/* Some lines of the queue. One that tells of lost lines is not counted as a line: when it is lost
- * itself, those that it told of are still to be told. */
+/* Some lines of the queue. A line that reports lost lines is not counted as a line: when it is lost
+ * itself, the lines that it reported have to be reported again. */
 typedef struct {
   uint64_t lines, tells;
 } share;
@@ -136,7 +137,7 @@ static void lose(pml_output *o, share s) {
   o->told -= s.tells;
 }
 
-/* The queue has room again: a line in its place says what is missing there. */
+/* The queue has room again: a line at this place says how many lines are missing here. */
 static void tell_lost(pml_output *o) {
   uint64_t lines = o->lost - o->told;
   if (!lines || (o->losing && o->bytes > o->o.limit / 2)) return;
@@ -189,7 +190,7 @@ static void *work(void *ud) {
   return NULL;
 }
 
-/* --- for everybody ----------------------------------------------------------------------- */
+/* --- from any thread --------------------------------------------------------------------- */
 
 static void release(pml_output *o) {
   while (o->count) pml_buf_unref(take(o).text);
@@ -270,8 +271,9 @@ static int drained(pml_output *o, uint32_t ms) {
   return 1;
 }
 
-/* With the lock, at the end: nobody reads the pipe. It is made larger, as far as the system
- * allows, and what will not fit is counted in a last line. Whether it helped. */
+/* Called with the lock, at the end, when the reader of the pipe stands still. Makes the pipe
+ * larger, as far as the system allows; lines that will not fit are counted in a last line. Returns
+ * whether it helped. */
 static int widen(pml_output *o) {
   int was = fcntl(o->o.fd, F_GETPIPE_SZ), is = -1;
   if (was <= 0) return 0;

@@ -1,6 +1,6 @@
-/* output: lines for a descriptor, written by a thread of its own, so that nobody who has
- * something to say waits for whoever reads it. A bounded queue of whole lines; those for
- * which there is no room are counted, and a line says how many once there is room again.
+/* output: lines for a descriptor, written by a thread of their own, so that a server that logs does
+ * not wait for the reader of the log. The queue of whole lines is bounded. Lines for which there is
+ * no room are counted, and a line says how many they were once there is room again.
  *
  * The descriptor may be anything: a file, a pipe with or without O_NONBLOCK that others write
  * to as well, a terminal. A line of up to 4 KiB goes to a pipe in one piece; none is cut,

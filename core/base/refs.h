@@ -1,7 +1,6 @@
-/* refs: references to blocks, some at a time, for a thread that shares one block with many,
- * or holds one that another thread counts, too: each single step would be an atomic one.
- * References are taken ahead of need and given back behind it, at pml_refs_settle, to be called
- * at the end of the work of a turn: a block lives that much longer. */
+/* refs: batches reference counting. A fan-out takes many references to one block with one atomic
+ * addition, and returns them with one atomic subtraction at pml_refs_settle, which the owner calls
+ * at the end of the work of a turn: a block lives that much longer. Belongs to one thread. */
 #ifndef PML_BASE_REFS_H
 #define PML_BASE_REFS_H
 
@@ -21,7 +20,8 @@ typedef struct {
 pml_buf *pml_refs_take(pml_refs *r, pml_buf *b);
 /* Takes one reference to b; NULL is allowed. */
 void pml_refs_give(pml_refs *r, pml_buf *b);
-/* What was taken ahead and what was given is what the blocks count. */
+/* Returns all references that were taken ahead or given back: the counts of the blocks are right.
+ */
 void pml_refs_settle(pml_refs *r);
 
 #endif

@@ -7,7 +7,7 @@
 #define PML_BASE_SIGNALS_H
 
 /* From now on signum does nothing to the process: the system call that caused it fails (SIGPIPE:
- * EPIPE, SIGXFSZ: EFBIG), others go on. Does not touch a handler that somebody has installed. */
+ * EPIPE, SIGXFSZ: EFBIG), others go on. A handler that is installed already stays. */
 void pml_signal_disarm(int signum);
 
 #endif

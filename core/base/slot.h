@@ -1,13 +1,13 @@
 /* slot — numbered places for long-lived objects.
  *
  * An id is a place number plus the generation of that place, so an id kept
- * after its object died finds nothing instead of finding somebody else.
+ * after its object died finds nothing instead of finding another object.
  * Ids fit in 53 bits: a Lua number, a JSON number and a log line can all
  * carry one without loss. 0 is never a valid id.
  *
- * Tables that follow each other, as those of a server that is restarted do, may
+ * Tables that follow each other, as the tables of a restarted server do, may
  * share a floor: a table that is freed raises it above every id it has given out,
- * and a table that is made begins there. So an id of a table that is gone finds
+ * and a new table begins there. So an id of a table that is gone finds
  * nothing in its successor. Tables that live at the same time may give out equal ids.
  *
  * The table borrows the objects; putting one in does not own it. */

@@ -28,7 +28,7 @@ struct pml_throttle {
   pml_throttle_hooks hooks;
   pthread_mutex_t lock;
   uint64_t count;
-  int waiting; /* kinds of which something is to be told */
+  int waiting; /* kinds with lines that were left out and not reported */
   kind *kinds; /* PLACES, made when first asked for */
 };
 

@@ -1,5 +1,6 @@
-/* throttle: how many lines of a kind may be written in a while, for lines that others can
- * cause. What is left out is counted per kind, and can be told once its while has passed.
+/* throttle: how many log lines of a kind may be written in a while, for lines that clients or other
+ * servers can cause. Lines that are left out are counted per kind, and their number can be reported
+ * once the while has passed.
  *
  * A kind is a name, cut after PML_THROTTLE_NAME - 1 bytes. It takes a place when it is first
  * asked for and gives it back when its while has passed; when all places are taken, the kinds
@@ -15,8 +16,8 @@
 
 typedef struct pml_throttle pml_throttle;
 
-/* now: milliseconds that never go back. on_held, or NULL: something has been left out while
- * nothing else waited to be told, so pml_throttle_next is wanted in ms; it comes from inside
+/* now: milliseconds that never go back. on_held, or NULL: a line was left out, and no other kind
+ * waited to be reported, so pml_throttle_next is to be called in ms; it is called from inside
  * pml_throttle_ask, with no lock held. */
 typedef struct {
   uint64_t (*now)(void *ud);
@@ -24,7 +25,7 @@ typedef struct {
   void *ud;
 } pml_throttle_hooks;
 
-/* What was left out of a kind. */
+/* The lines of a kind that were left out. */
 typedef struct {
   uint32_t held;
   int level;
@@ -35,7 +36,7 @@ pml_throttle *pml_throttle_new(const pml_throttle_hooks *hooks);
 void pml_throttle_free(pml_throttle *t); /* harmless with NULL */
 
 /* Whether a line of that kind may be written: `lines` of them in `ms`. The level is kept for
- * who tells what was left out. */
+ * the line that reports them. */
 int pml_throttle_ask(pml_throttle *t, const char *name, size_t n, uint32_t lines, uint32_t ms,
                      int level);
 /* Takes a kind of which lines were left out and whose while has passed, or any with `all`;

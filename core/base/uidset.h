@@ -1,5 +1,5 @@
-/* uidset: whether a uid is in a list of uids. A list of a few is searched; a longer one gets an
- * index when it is first asked, so that who asks once per receiver pays the length once. */
+/* uidset: whether a uid is in a list of uids. A short list is searched; a longer one gets an
+ * index at the first question, so that a question for each receiver pays the length once. */
 #ifndef PML_BASE_UIDSET_H
 #define PML_BASE_UIDSET_H
 

@@ -40,7 +40,7 @@ struct pml_rpc {
   size_t limit;
   peer *peers;     /* includes oneself while there is a transport */
   pml_pool pool;   /* of call */
-  pml_writer head; /* of what is being sent */
+  pml_writer head; /* of the record that is being sent */
   pml_rpc_counts counts;
   int closed;
   size_t n;
@@ -65,7 +65,7 @@ static void peer_add(pml_rpc *r, const char *id, uint64_t incarnation) {
   HASH_ADD_KEYPTR_BYHASHVALUE(hh, r->peers, p->id, n, pml_hash_ours(id, n), p);
 }
 
-/* Everything of the call is gone before its owner hears of it, who may call anew. */
+/* The call is removed completely before its owner hears of the end: the owner may call again. */
 static void call_end(call *c, int status, pml_buf *body) {
   pml_rpc *r = c->rpc;
   pml_rpc_on_answer_fn on_answer = c->on_answer;
@@ -120,7 +120,7 @@ static void on_record(const char *from, pml_slice head, pml_buf *body, pml_buf *
     r->counts.bad++;
     return;
   }
-  env.from = pml_slice_str(from); /* who sent it, not who it says it is */
+  env.from = pml_slice_str(from); /* the sender that the transport names, not the one in the head */
   const peer *p = peer_find(r, from);
   if (!p || p->incarnation != env.from_incarnation || env.to_incarnation != r->incarnation) {
     r->counts.strayed++;
@@ -162,7 +162,7 @@ pml_rpc *pml_rpc_new(pml_loop *l, const char *self, size_t limit, pml_slot_floor
 
 void pml_rpc_free(pml_rpc *r) {
   if (!r) return;
-  r->closed = 1; /* what is called from here on is refused */
+  r->closed = 1; /* calls from here on are refused */
   while (r->peers) peer_remove(r, r->peers, PML_ECLOSED);
   assert(pml_slots_count(r->slots) == 0); /* ours: every call waits for a peer */
   pml_pool_clear(&r->pool);

@@ -3,10 +3,9 @@
  * its server goes, or with PML_ECLOSED when the rpc is freed. Late and unknown
  * answers are counted and dropped.
  *
- * A server that is restarted under its id is another server: every record names the
- * incarnations of both sides, set here; what is meant for another one than this, or
- * comes from one that is not there, is counted and dropped; what is owed to one that
- * went is refused. */
+ * A server that is restarted under its id is another server. Every record names the incarnations of
+ * both sides, which are set here. A record for another incarnation than this one, or from one that
+ * is not there, is counted and dropped; an answer to an incarnation that went is refused. */
 #ifndef PML_BUS_RPC_H
 #define PML_BUS_RPC_H
 
@@ -31,7 +30,7 @@ typedef struct {
 typedef struct {
   uint64_t calls, answers, timeouts;
   uint64_t lost;    /* calls whose server went */
-  uint64_t late;    /* answers that came too late, or not from who was asked */
+  uint64_t late;    /* answers that came too late, or not from the server that was asked */
   uint64_t refused; /* calls and casts that could not be sent */
   uint64_t bad;     /* unreadable records */
   uint64_t strayed; /* records from or for, and answers owed to, another incarnation */
@@ -57,7 +56,7 @@ int pml_rpc_call(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, p
 /* Sends env without wanting an answer. */
 int pml_rpc_cast(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *body, pml_buf *extra);
 /* Answers call `call` of server `to` in that incarnation: status 0 or 1. Shares body.
- * PML_ENOENT: that one is gone, whoever may have its id now. */
+ * PML_ENOENT: that incarnation is gone, also when another server has its id now. */
 int pml_rpc_answer(pml_rpc *r, const char *to, uint64_t incarnation, uint64_t call, int status,
                    pml_buf *body);
 /* The same, for the call of a record that on_request brought. */

@@ -6,16 +6,16 @@
  *   no re-entry   nothing is delivered inside send(); it arrives on a later turn
  *                 of the receiver's loop, on its thread
  *   limits     a record above PML_RECORD_MAX is PML_ETOOBIG; a receiver whose
- *              queue is full is PML_EFULL at once, but for an answer: who asked waits
- *              for it, and how many are owed is bounded by how many calls it may open
+ *              queue is full is PML_EFULL at once. An answer is accepted all the same: the
+ *              caller waits for it, and a caller may open so many calls only
  *   gone       a server that is unknown or gone is PML_ENOENT at once; one that
- *              goes later is told by on_peer(id, 0), after its last record; what was
- *              sent to it and not delivered is lost, silently
- *   life       a server that leaves and joins anew under its id is another one: its
+ *              goes later is reported by on_peer(id, 0), after its last record; records
+ *              that were sent to it and not delivered are lost, silently
+ *   life       a server that leaves and joins again under its id is another one: its
  *              incarnation is higher than that of every life of that id before. The head of
  *              a record names the lives of both sides (wire/envelope); bus/rpc, which reads
- *              heads, drops what is meant for, or comes from, another than the present one
- *   accepted   0 means accepted, not delivered: who needs to know asks for an
+ *              heads, drops a record that is for, or from, another life than the present one
+ *   accepted   0 means accepted, not delivered: a caller that needs to know asks for an
  *              answer and sets a deadline (bus/rpc)
  * Blocks are shared, never copied, within a process. */
 #ifndef PML_BUS_TRANSPORT_H
@@ -25,11 +25,11 @@
 
 #define PML_RECORD_MAX (32u << 20) /* bytes of all blocks together */
 
-/* What a server gets. All pointers are borrowed until the call returns. */
+/* The events of a server. All pointers are borrowed until the call returns. */
 typedef struct {
   void (*on_record)(const char *from, pml_slice head, pml_buf *body, pml_buf *extra, void *ud);
-  /* A server came (up 1) or went (up 0). Told also for those there at the start; of one life
-   * after the other. */
+  /* A server came (up 1) or went (up 0). Called also for the servers that are there at the start;
+   * for one life after the other. */
   void (*on_peer)(const char *id, uint64_t incarnation, int up, void *ud);
   void *ud;
 } pml_transport_events;
@@ -41,7 +41,7 @@ struct pml_transport {
    * owed: the record is an answer, never PML_EFULL. */
   int (*send)(pml_transport *t, const char *to, pml_slice head, pml_buf *body, pml_buf *extra,
               int owed);
-  /* Leaves and frees t: the others are told that this server is gone. */
+  /* Leaves and frees t: the other servers hear that this one is gone. */
   void (*close)(pml_transport *t);
 };
 

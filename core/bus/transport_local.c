@@ -16,7 +16,7 @@
 #define QUEUE_MAX (64u << 20) /* bytes waiting for a server: two records of the largest size */
 
 /* A server that has joined. Held by the hub, by its own transport, and by each
- * peer that has been told of it. */
+ * peer that knows of it. */
 typedef struct {
   atomic_uint refs;
   pml_mailbox *box;
@@ -243,7 +243,7 @@ static int hub_add(pml_hub *h, member *self) {
     pthread_mutex_unlock(&h->lock);
     return PML_EEXIST;
   }
-  /* Above those of this program, and of one before it under the same ids. */
+  /* Above the incarnations of this program, and of a program before it with the same ids. */
   uint64_t now = pml_clock_wall_ms();
   h->last = self->incarnation = now > h->last ? now : h->last + 1;
   HASH_ITER (hh, h->members, m, next) {

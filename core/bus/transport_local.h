@@ -16,7 +16,7 @@ void pml_hub_unref(pml_hub *h); /* any thread; transports hold references of the
  * and this server hears of them, not of itself. 0, with the transport (owned) in *out. PML_EEXIST:
  * the id is taken; PML_EINVAL: the id has no bytes or more than PML_SERVER_ID_MAX, or the loop is
  * virtual; PML_EIO: the system refuses. ev is copied. The transport may be closed from inside its
- * events; on_peer may be NULL. A server can be sent to from the turn in which on_peer told of it,
+ * events; on_peer may be NULL. A server can be sent to from the turn in which on_peer named it,
  * and the server itself at once. PML_EFULL: 64 MB wait for the server; blocks count in full
  * wherever they are sent, answers do not count. */
 int pml_transport_local_join(pml_hub *h, pml_loop *l, const char *id,

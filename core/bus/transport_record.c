@@ -102,7 +102,7 @@ void pml_transport_record_deliver(pml_transport *t, const char *from, pml_buf *h
 void pml_transport_record_peer(pml_transport *t, const char *id, int up) {
   recorder *x = of(t);
   peer *p = peer_find(x, id);
-  if (!up == !p) return; /* told already */
+  if (!up == !p) return; /* nothing has changed */
   uint64_t incarnation = p ? p->incarnation : x->last + 1;
   if (up) {
     size_t n = strlen(id);

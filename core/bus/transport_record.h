@@ -1,5 +1,5 @@
-/* transport_record: a transport that keeps what is sent instead of sending it,
- * and delivers what it is told to. The test kit's bus. */
+/* transport_record: the test kit's bus. It keeps records instead of sending them, and delivers the
+ * records that a test hands to it. */
 #ifndef PML_BUS_TRANSPORT_RECORD_H
 #define PML_BUS_TRANSPORT_RECORD_H
 
@@ -14,7 +14,7 @@ int pml_transport_record_take(pml_transport *t, char **to, pml_buf **head, pml_b
 /* Delivers at once, as if from server `from`. Borrows the blocks. */
 void pml_transport_record_deliver(pml_transport *t, const char *from, pml_buf *head, pml_buf *body,
                                   pml_buf *extra);
-/* Declares a server there or gone, and tells on_peer (may be NULL) at once when that
+/* Declares that a server is there or gone, and calls on_peer (may be NULL) at once when that
  * is new; each life of a server has an incarnation of its own; sends to one that is not there,
  * oneself included, are PML_ENOENT. */
 void pml_transport_record_peer(pml_transport *t, const char *id, int up);

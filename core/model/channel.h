@@ -12,13 +12,14 @@ typedef struct pml_channel pml_channel;
 typedef struct pml_group pml_group; /* the members behind one frontend */
 
 /* 1 added, 0 was a member already; PML_EINVAL: uid empty or above PML_UID_MAX, sid empty
- * or above 255 bytes; PML_EFULL: the group's uids would not fit one block (1 GiB). Copies. */
+ * or above PML_SERVER_ID_MAX bytes; PML_EFULL: the group's uids would not fit one block (1 GiB).
+ * Copies. */
 int pml_channel_add(pml_channel *c, pml_uid uid, const char *sid);
 /* 1 removed, 0 was no member. */
 int pml_channel_leave(pml_channel *c, pml_uid uid, const char *sid);
 /* All members behind a frontend leave. How many they were. */
 size_t pml_channel_drop(pml_channel *c, const char *sid);
-/* The frontend that uid joined from last (of those it is still a member behind),
+/* The frontend that uid joined from last (of the frontends behind which it is still a member),
  * borrowed; NULL: no member. *as gets the uid as it was given (may be NULL). */
 const char *pml_channel_member(const pml_channel *c, pml_uid uid, pml_uid *as);
 size_t pml_channel_count(const pml_channel *c);

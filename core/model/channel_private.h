@@ -1,4 +1,4 @@
-/* channel_private: what channel.c and channels.c share and nobody else sees. */
+/* channel_private: the struct that channel.c and channels.c share. No other file includes it. */
 #ifndef PML_MODEL_CHANNEL_PRIVATE_H
 #define PML_MODEL_CHANNEL_PRIVATE_H
 

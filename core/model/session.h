@@ -1,5 +1,5 @@
 /* session: one client's state on its frontend. Owned by model/sessions, which
- * alone changes uid and links; everybody else reads. */
+ * alone changes uid and links; other files read them. */
 #ifndef PML_MODEL_SESSION_H
 #define PML_MODEL_SESSION_H
 

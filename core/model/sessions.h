@@ -9,11 +9,12 @@ typedef struct pml_sessions pml_sessions;
 
 /* Returns owned. floor: of the ids (base/slot), borrowed, or NULL. */
 pml_sessions *pml_sessions_new(pml_slot_floor *floor);
-void pml_sessions_free(pml_sessions *t); /* frees what is left in it, sinks untouched */
+void pml_sessions_free(
+  pml_sessions *t); /* frees the sessions that are left; their sinks are not touched */
 
 /* Returns borrowed; NULL when there are no places left. Borrows sink. */
 pml_session *pml_sessions_open(pml_sessions *t, pml_sink *sink);
-/* Takes s out of every table: its id is stale, nobody finds or counts it. What it was stays
+/* Takes s out of every table: its id is stale, it is not found and not counted. Its fields stay
  * readable until pml_sessions_close, which must follow. A second call changes nothing. */
 void pml_sessions_leave(pml_sessions *t, pml_session *s);
 /* Frees s; out of the tables it goes before, when it has not left them. */

@@ -14,10 +14,11 @@ typedef struct {
    * first; none when its p is NULL. Copied. Later calls change nothing. Never calls back
    * from inside. */
   void (*close)(pml_sink *s, pml_slice reason);
-  /* The same because the server goes: reason is told to listeners only. A KICK package is
-   * final to most clients, and they are to come back when the server is up again. */
+  /* The same when the server stops: only the listeners of the session get the reason. Most clients
+   * do not come back after a KICK package, and these are to come back when the server is up again.
+   */
   void (*leave)(pml_sink *s, pml_slice reason);
-  /* The client's address; ip has room for 46 bytes. */
+  /* The client's address; ip has room for PML_ADDRESS_TEXT bytes. */
   void (*address)(pml_sink *s, char ip[PML_ADDRESS_TEXT], int *port);
 } pml_sink_calls;
 
@@ -28,7 +29,8 @@ struct pml_sink {
 static inline void pml_sink_send(pml_sink *s, pml_buf *frame) { s->calls->send(s, frame); }
 static inline void pml_sink_close(pml_sink *s, pml_slice reason) { s->calls->close(s, reason); }
 static inline void pml_sink_leave(pml_sink *s, pml_slice reason) { s->calls->leave(s, reason); }
-/* A hint that a send comes soon. What a client's connection looks at stands just before its sink.
+/* A hint that a send comes soon. The memory that a client's connection reads first stands just
+ * before its sink.
  */
 static inline void pml_sink_warm(const pml_sink *s) {
   __builtin_prefetch(s);

@@ -1,4 +1,4 @@
-/* What a server counts, by name: the tables of its parts, then those of its bus and its listener.
+/* The counters of a server by name: the tables of its parts, of its bus and of its listener.
  * Tested by core/test/test_node.c. */
 #include "base/throttle.h"
 #include "node/requests.h"
@@ -55,7 +55,7 @@ static void walk(const receiver *to, const pml_counter *table, const void *objec
            to->ud);
 }
 
-/* What there is at this moment. */
+/* Numbers of this moment. */
 static void walk_present(const receiver *to, const pml_node *n) {
   to->fn("sessions", (double)pml_sessions_count(n->sessions), to->ud);
   to->fn("bound", (double)pml_sessions_bound(n->sessions), to->ud);

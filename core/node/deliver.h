@@ -26,7 +26,7 @@ void pml__deliver_uids(pml_node *n, pml_buf *uids, pml_slice except, pml_buf *fr
 void pml__deliver_all(pml_node *n, int flags, pml_slice param, pml_slice except, pml_buf *frame);
 /* A PUSH or BROADCAST record of another server; acknowledges it. All borrowed. */
 void pml__deliver_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_buf *uids);
-/* Counts a push that reached nobody there. */
+/* Counts a push that a frontend did not get. */
 void pml__deliver_failed(pml_node *n);
 
 #endif

@@ -1,5 +1,5 @@
 /* directory: the servers that the configuration names: id, type, frontend or not,
- * in the order of the file. Who of them is there now, bus/rpc knows. */
+ * in the order of the file. bus/rpc knows which of them are there now. */
 #ifndef PML_NODE_DIRECTORY_H
 #define PML_NODE_DIRECTORY_H
 
@@ -22,7 +22,7 @@ typedef struct {
   size_t n;               /* read-only */
   pml_server_type *types; /* private: made when they are asked for */
   size_t ntypes;
-  int known; /* private: types is as alive() says */
+  int known; /* private: types agrees with alive() */
 } pml_directory;
 
 void pml_directory_init(pml_directory *d);
@@ -37,7 +37,7 @@ const pml_server_info *pml_directory_find(const pml_directory *d,
  * pml_directory_changed. Borrowed; NULL: there is none. */
 const pml_server_info *pml_directory_route(pml_directory *d, pml_slice type, pml_slice uid,
                                            int (*alive)(const char *id, void *ud), void *ud);
-/* Somebody has come or gone. */
+/* A server has come or gone. */
 void pml_directory_changed(pml_directory *d);
 
 #endif

@@ -27,7 +27,7 @@ int pml_frontend_handshake(pml_node *n, pml_id session, int code, pml_slice json
 /* For the files of this folder. */
 extern const pml_counter pml__frontend_counters[];
 void pml__frontend_init(pml_node *n);
-/* What a listener of this server's clients needs; the host has the settings of this moment. */
+/* The hooks and the owner for a listener; the host has the settings of this moment. */
 pml_conn_hooks pml__frontend_hooks(void);
 pml_peer_host *pml__frontend_host(pml_node *n);
 

@@ -26,7 +26,8 @@ int pml__gather_ask(pml_gather *g, const char *sid, pml_envelope *env, pml_buf *
                     pml_buf *uids, pml_buf *except, uint32_t ms);
 /* This server is one of the frontends: returns where it writes the uids without a session. */
 pml_writer *pml__gather_here(pml_gather *g);
-/* A frontend was not asked: none of the uids is reached, except those of the list `except`. */
+/* A frontend was not asked: none of the uids is reached; the list `except` was to be left out
+ * anyway. */
 void pml__gather_fail(pml_gather *g, pml_buf *uids, pml_slice except);
 /* All frontends were asked. Returns the id of the push, with which on_pushed comes. */
 pml_id pml__gather_wait(pml_gather *g);

@@ -1,5 +1,5 @@
-/* node: one server: the composition of tables, listener, rpc and scripts, and
- * everything that scripts may ask of it. One loop, one thread, nothing shared. */
+/* node: one server: its tables, its listener, its bus and its scripts, and all that scripts may ask
+ * of it. One loop, one thread, nothing shared. */
 #ifndef PML_NODE_NODE_H
 #define PML_NODE_NODE_H
 
@@ -18,7 +18,8 @@ typedef struct {
   const char *id, *type;
   int frontend;
   pml_log log; /* copied */
-  /* Borrowed, or NULL: no id of this node is one of a node before it that had the same floor. */
+  /* Borrowed, or NULL: no id of this node is equal to an id of an earlier node with the same floor.
+   */
   pml_slot_floor *floor;
 } pml_node_options;
 
@@ -55,9 +56,10 @@ const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key
 
 /* Frontends: opens the client port. 0, or PML_EIO with the reason in err. */
 int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *err, size_t nerr);
-/* A stop: no new clients, and no new messages of clients; refuse: nor of other servers'. */
+/* Begins a stop: no new clients, and no new messages of clients; with refuse, no new messages of
+ * other servers either. */
 void pml_node_close(pml_node *n, int refuse);
-/* Requests of clients that are not answered: of its own, and those that it was given. */
+/* Requests of clients that are not answered: of its own clients, and forwarded ones. */
 size_t pml_node_open_requests(const pml_node *n);
 /* Messages and calls that other servers have sent so far, and that a stop waits for. */
 uint64_t pml_node_begun(const pml_node *n);
@@ -65,17 +67,17 @@ uint64_t pml_node_begun(const pml_node *n);
 size_t pml_node_calls_to(const pml_node *n, const char *id);
 /* A server stops: new messages and calls go to others of its type as long as there is one. */
 void pml_node_leaving(pml_node *n, const char *id);
-/* done(ud) when all that was sent to server `to` (NULL: to every server) has arrived there, or
- * it is gone; perhaps from in here. Another flush takes its place. */
+/* Calls done(ud) when all records to server `to` (NULL: to every server) have arrived there, or the
+ * server is gone; perhaps from inside. Of two flushes only the later one calls its done. */
 void pml_node_flush(pml_node *n, const char *to, void (*done)(void *ud), void *ud);
-/* Stops accepting, closes every client without a KICK (its listeners are told the reason); done(ud)
- * on a later turn, when every session has ended and its listeners were told, at the latest after
- * ms. */
+/* Stops accepting, and closes every client without a KICK; the listeners of its session get the
+ * reason. Calls done(ud) on a later turn, when every session has ended and its listeners were
+ * called, at the latest after ms. */
 void pml_node_drain(pml_node *n, const char *reason, uint32_t ms, void (*done)(void *ud), void *ud);
-/* Closes the listener and what is connected; done(ud) after the last one is gone. */
+/* Closes the listener and all connections; calls done(ud) after the last connection is gone. */
 void pml_node_shut(pml_node *n, void (*done)(void *ud), void *ud);
 
-/* The number of the code that scripts run: what comes in from here on belongs to it. */
+/* The number of the code that scripts run: requests and calls that come in from here on get it. */
 void pml_node_set_generation(pml_node *n, uint32_t generation);
 
 /* Timers for scripts: one-shot; the id is 0 when there are too many. */
@@ -85,16 +87,16 @@ int pml_node_timer_cancel(pml_node *n, pml_id id);
 /* An rpc. args: JSON array, shared. ms 0: no answer wanted (then *call is 0). */
 int pml_node_call(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
                   pml_id *call);
-/* The same, for what a stop does not wait for. */
+/* The same for a call that a stop does not wait for. */
 int pml_node_call_aside(pml_node *n, const char *to, pml_slice name, pml_buf *args, uint32_t ms,
                         pml_id *call);
 /* Answers an rpc that on_call brought: status 0 with a JSON array, 1 with a text. Shares.
  * PML_ECLOSED: answered, or too late. PML_ETOOBIG: it is open still. */
 int pml_node_reply(pml_node *n, pml_id call, int status, pml_buf *body);
 
-/* A message that scripts refuse: too many of its session's are being worked on. */
+/* Counts a message that scripts refuse because its session has too many in flight. */
 void pml_node_count_over_in_flight(pml_node *n);
-/* The counter of calls that waited in C, and the number of the scripts: borrowed, n's. */
+/* The counter of calls that waited in C, and the generation; both borrowed from n. */
 uint64_t *pml_node_blocked(pml_node *n);
 const uint32_t *pml_node_generation(const pml_node *n);
 

@@ -5,7 +5,7 @@
 #define WORTH 8u                /* bytes of a list: below it, looking up is as fast */
 #define SEEN_MAX 1024u          /* lists remembered */
 #define SESSIONS_MAX (1u << 20) /* sessions remembered, all lists together */
-#define BYTES_MAX (32u << 20)   /* of the lists themselves, which nobody else may hold any more */
+#define BYTES_MAX (32u << 20)   /* of the lists themselves: the resolver may be their last holder */
 
 typedef struct {
   pml_buf *uids;  /* the key: a reference is held, so its address stays its own */
@@ -49,7 +49,7 @@ void pml_resolver_free(pml_resolver *r) {
   pml_free(r);
 }
 
-/* Lists change with every join and leave; those of channels that moved on must not stay. */
+/* Lists change with every join and leave; the old list of a channel must not stay. */
 static void make_room(pml_resolver *r) {
   entry *e, *next;
   int full = r->sessions >= SESSIONS_MAX || r->bytes >= BYTES_MAX;

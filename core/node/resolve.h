@@ -1,5 +1,5 @@
-/* resolve: who is behind a list of uids, remembered. A channel's list is one block as long
- * as nobody joins or leaves, so a push to it need not look every uid up again: the
+/* resolve: remembers the sessions behind a list of uids. A channel's list is one block as long
+ * as no member joins or leaves, so a push to it need not look every uid up again: the
  * sessions found for a block are kept until a uid may resolve differently
  * (pml_sessions_epoch). A block that is pushed to once is not remembered. */
 #ifndef PML_NODE_RESOLVE_H

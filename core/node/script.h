@@ -1,7 +1,7 @@
-/* script: what C asks of the scripts. script/script_lua is one implementation,
- * core/test/fake_script another. Called on the loop's thread; all views and
- * slices are borrowed until the call returns; nothing here may be called from
- * inside a function that a script called, except filter. */
+/* script: the port through which a node calls its scripts. script/script_lua is one implementation,
+ * core/test/fake_script another. All functions are called on the loop's thread; all views and
+ * slices are borrowed until the call returns. A node calls none of them from inside a function that
+ * a script has called, except filter. */
 #ifndef PML_NODE_SCRIPT_H
 #define PML_NODE_SCRIPT_H
 
@@ -14,7 +14,7 @@
 typedef enum { PML_CLOSE_NIL, PML_CLOSE_TEXT, PML_CLOSE_CODE, PML_CLOSE_FLAG } pml_close_kind;
 typedef struct {
   pml_close_kind kind;
-  pml_slice text; /* TEXT: given by who asked, or the server's own reason */
+  pml_slice text; /* TEXT: from the script that asked for it, or the server's own reason */
   int code;       /* CODE: WebSocket close code. FLAG: whether the TCP socket had an error */
 } pml_close_reason;
 
