@@ -9,6 +9,7 @@
 #include "node/node.h"
 #include "node/push.h"
 #include "node/requests.h"
+#include "node/route.h"
 #include "wire/frame.h"
 #include "wire/package.h"
 
