@@ -2,19 +2,6 @@
 
 #include "base/mem.h"
 #include "base/signals.h"
-#include "wire/package.h"
-
-static uint64_t or_else(uint64_t n, uint64_t standard) { return n ? n : standard; }
-
-static void fill_limits(pml_conn_limits *m) {
-  m->queue_soft = or_else(m->queue_soft, 1u << 20);
-  m->queue_ms = (uint32_t)or_else(m->queue_ms, 5000);
-  m->queue_hard = or_else(m->queue_hard, 8u << 20);
-  m->linger_ms = (uint32_t)or_else(m->linger_ms, 2000);
-  m->upgrade_ms = (uint32_t)or_else(m->upgrade_ms, 10000);
-  m->keep_alive_s = (uint32_t)or_else(m->keep_alive_s, 60);
-  m->ws_frame_max = or_else(m->ws_frame_max, PML_PKG_HEAD + PML_PKG_MAX);
-}
 
 pml_conns *pml_conns_new(pml_loop *l, const pml_conns_options *o) {
   uv_loop_t *uv = pml_loop_uv(l);
@@ -22,7 +9,6 @@ pml_conns *pml_conns_new(pml_loop *l, const pml_conns_options *o) {
   pml_conns *s = pml_alloc0(sizeof *s);
   s->loop = l;
   s->o = *o;
-  fill_limits(&s->o.limits);
   pml_list_init(&s->all);
   s->marked_end = &s->marked;
   s->ring = o->limits.no_ring ? NULL : pml_ring_new();

@@ -31,19 +31,19 @@ typedef enum {
 
 #define PML_CONN_NEVER UINT32_MAX
 
-/* 0 stands for the number named. */
+/* All are set by the owner of the set (node/config); 0 is no default. */
 typedef struct {
   size_t queue_soft;     /* bytes: a queue may be longer for queue_ms, and for as long as the client
-                            reads a good part of it in that time: 1 MiB */
-  uint32_t queue_ms;     /* 5000 */
+                            reads a good part of it in that time */
+  uint32_t queue_ms;     /* see queue_soft */
   size_t queue_hard;     /* bytes behind the oldest message: when there are more, and the socket
-                            does not take them at once, the connection is closed: 8 MiB */
-  uint32_t linger_ms;    /* how long a closing connection may take to flush and to be answered:
-                            2000; while the client still reads, queue_ms */
-  uint32_t upgrade_ms;   /* how long the first package or the HTTP request may take: 10000 */
-  uint64_t ws_frame_max; /* a WebSocket frame's announced length: the largest package */
+                            does not take them at once, the connection is closed */
+  uint32_t linger_ms;    /* how long a closing connection may take to flush and to be answered;
+                            queue_ms while the client still reads */
+  uint32_t upgrade_ms;   /* how long the first package or the HTTP request may take */
+  uint64_t ws_frame_max; /* a WebSocket frame's announced length */
   uint32_t keep_alive_s; /* seconds of silence after which the system probes the client, four times
-                            within as long again: 60; PML_CONN_NEVER: no probes */
+                            within as long again; PML_CONN_NEVER: no probes */
   int no_ring;           /* 1: io_uring is not used, also where the kernel has it */
 } pml_conn_limits;
 

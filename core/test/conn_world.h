@@ -63,7 +63,7 @@ static inline pml_conns_options options(world *w) {
 }
 static inline void start_on(world *w, const pml_conns_options *o, const char *host) {
   w->l = pml_loop_new();
-  CHECK((w->all = pml_conns_new(w->l, o)) != NULL);
+  CHECK((w->all = net_conns_new(w->l, o)) != NULL);
   CHECK_EQ(pml_listener_open(w->all, host, 0, &w->s), 0);
   CHECK(pml_listener_port(w->s) > 0);
 }

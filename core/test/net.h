@@ -6,7 +6,25 @@
 #include "base/mem.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "node/config.h"
 #include "test/test.h"
+
+/* A set of connections; limits that o leaves at 0 are a server's defaults. */
+static inline pml_conns *net_conns_new(pml_loop *l, const pml_conns_options *o) {
+  pml_conns_options whole = *o;
+  pml_conn_limits *m = &whole.limits, standard;
+  pml_config config;
+  pml_config_defaults(&config);
+  pml_config_conn_limits(&config, &standard);
+  if (!m->queue_soft) m->queue_soft = standard.queue_soft;
+  if (!m->queue_ms) m->queue_ms = standard.queue_ms;
+  if (!m->queue_hard) m->queue_hard = standard.queue_hard;
+  if (!m->linger_ms) m->linger_ms = standard.linger_ms;
+  if (!m->upgrade_ms) m->upgrade_ms = standard.upgrade_ms;
+  if (!m->ws_frame_max) m->ws_frame_max = standard.ws_frame_max;
+  if (!m->keep_alive_s) m->keep_alive_s = standard.keep_alive_s;
+  return pml_conns_new(l, &whole);
+}
 
 #define UNTIL(loop, expr) \
   while (!(expr)) uv_run(pml_loop_uv(loop), UV_RUN_ONCE)

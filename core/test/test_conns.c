@@ -51,7 +51,7 @@ TEST(conns_of_two_sets_on_one_loop_have_their_own) {
   pml_conns_options o = options(&v);
   o.max_conns = 1;
   v.l = w.l;
-  CHECK((v.all = pml_conns_new(v.l, &o)) != NULL);
+  CHECK((v.all = net_conns_new(v.l, &o)) != NULL);
   CHECK_EQ(pml_listener_open(v.all, "127.0.0.1", 0, &v.s), 0);
   net_client *a = client_of(&w, w.s), *b = client_of(&w, w.s), *c = client_of(&v, v.s);
   CHECK(pml_conn_owner(w.c) == &w && pml_conn_owner(v.c) == &v);
@@ -108,6 +108,6 @@ TEST(conns_wait_for_their_last_connection_and_listener) {
 TEST(conns_need_a_real_loop) {
   pml_loop *l = pml_loop_new_virtual();
   pml_conns_options o = options(&w);
-  CHECK(pml_conns_new(l, &o) == NULL);
+  CHECK(net_conns_new(l, &o) == NULL);
   pml_loop_free(l);
 }

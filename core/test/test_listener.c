@@ -47,7 +47,7 @@ static pml_conns_options options(void) {
 static void start(const pml_conns_options *o) {
   memset(&w, 0, sizeof w);
   w.l = pml_loop_new();
-  CHECK((w.all = pml_conns_new(w.l, o)) != NULL);
+  CHECK((w.all = net_conns_new(w.l, o)) != NULL);
   CHECK_EQ(pml_listener_open(w.all, "127.0.0.1", 0, &w.s), 0);
 }
 static void begin(void) {

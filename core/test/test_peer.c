@@ -90,7 +90,7 @@ static void start(void) {
     .owner = &w.h,
   };
   w.l = pml_loop_new();
-  CHECK((w.all = pml_conns_new(w.l, &o)) != NULL);
+  CHECK((w.all = net_conns_new(w.l, &o)) != NULL);
   CHECK_EQ(pml_listener_open(w.all, "127.0.0.1", 0, &w.s), 0);
 }
 static void begin(void) {

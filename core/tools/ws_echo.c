@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "wire/package.h"
 #include "wire/ws_frame.h"
 
 #include <stdio.h>
@@ -40,7 +41,13 @@ int main(int argc, char **argv) {
   int port = argc > 1 ? atoi(argv[1]) : 0;
   pml_conns_options o = {
     .max_conns = 1000,
-    .limits = {.queue_soft = 2 * MESSAGE_MAX, .queue_hard = 4 * MESSAGE_MAX},
+    .limits = {.queue_soft = 2 * MESSAGE_MAX,
+               .queue_ms = 5000,
+               .queue_hard = 4 * MESSAGE_MAX,
+               .linger_ms = 2000,
+               .upgrade_ms = 10000,
+               .ws_frame_max = PML_PKG_HEAD + PML_PKG_MAX,
+               .keep_alive_s = 60},
     .hooks = {on_open, on_bytes, on_end, sizeof(user)},
   };
   pml_loop *l = pml_loop_new();
