@@ -29,6 +29,27 @@ static int message_only(lua_State *L) {
   return 1;
 }
 
+static int deferred(lua_State *L) {
+  const pml_lua_deferred *d = lua_touserdata(L, 1);
+  luaL_checkstack(L, 20, "the arguments of a call");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, d->ref);
+  lua_call(L, d->push(L, d->args), d->nresults);
+  return d->nresults;
+}
+
+/* Pushes one of the functions that pml_lua_call_open has made. */
+static void push_function(lua_State *L, int which) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)&key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  lua_rawgeti(L, -1, which);
+  lua_replace(L, -2);
+}
+
+void pml_lua_defer(lua_State *L, const pml_lua_deferred *d) {
+  push_function(L, 3);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)d);
+}
+
 void pml_lua_call_open(lua_State *L) {
   lua_pushlightuserdata(L, (void *)(uintptr_t)&key);
   lua_newtable(L);
@@ -36,6 +57,8 @@ void pml_lua_call_open(lua_State *L) {
   lua_rawseti(L, -2, 1);
   lua_pushcfunction(L, message_only);
   lua_rawseti(L, -2, 2);
+  lua_pushcfunction(L, deferred);
+  lua_rawseti(L, -2, 3);
   lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
@@ -47,10 +70,7 @@ static int protected_call(lua_State *L, int nargs, int nresults, int handler) {
     lua_pushliteral(L, "the Lua stack is full");
     return -1;
   }
-  lua_pushlightuserdata(L, (void *)(uintptr_t)&key);
-  lua_rawget(L, LUA_REGISTRYINDEX);
-  lua_rawgeti(L, -1, handler);
-  lua_replace(L, -2);
+  push_function(L, handler);
   lua_insert(L, base);
   int rc = lua_pcall(L, nargs, nresults, base);
   lua_remove(L, base);

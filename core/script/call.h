@@ -11,11 +11,24 @@
 
 #include <lua.h>
 
+/* A function of the registry with arguments that are made when it is called, under its protection:
+ * a value may need memory that is not there. */
+typedef struct {
+  int ref; /* of the function, in the registry */
+  int nresults;
+  int (*push)(lua_State *L, const void *args); /* returns how many it pushed */
+  const void *args;
+} pml_lua_deferred;
+
 /* Once per state, before the others. */
 void pml_lua_call_open(lua_State *L);
 /* An error is logged with its traceback, after `what`. */
 int pml_lua_call(lua_State *L, int nargs, int nresults, const pml_log *log, const char *what);
 /* An error's message alone goes to *err, returned owned. */
 int pml_lua_try(lua_State *L, int nargs, int nresults, char **err);
+
+/* Pushes what the two above call with one argument (nargs 1); d is borrowed until they return.
+ * Needs two places on the stack, and no memory. */
+void pml_lua_defer(lua_State *L, const pml_lua_deferred *d);
 
 #endif

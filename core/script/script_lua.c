@@ -1,6 +1,9 @@
 #include "script/script_lua.h"
 
 #include "base/err.h"
+#include "node/frontend.h"
+#include "node/requests.h"
+#include "script/call.h"
 #include "script/script_call.h"
 #include "script/values.h"
 
@@ -14,29 +17,33 @@ static const char *const names[PML_ENTRIES] = {
   "timer",   "filter",    "start", "started",  "stop",   "control",   "pending",
 };
 
-/* Pushes the entry; NULL when scripts did not set it, or call each other too deep. */
-static lua_State *begin(void *ud, int which) {
-  pml_lua *lua = ud;
-  if (lua->entry[which] == LUA_NOREF) return NULL;
-  if (!lua_checkstack(lua->L, 24)) {
+static int is_set(const pml_lua *lua, int which) { return lua->entry[which] != LUA_NOREF; }
+
+/* Calls an entry with what push makes of args, under protection. detail: what the entry is called
+ * for, if the call never ends. On success 0 and nresults values. */
+static int call_for(pml_lua *lua, int which, pml_slice detail, int nresults,
+                    int (*push)(lua_State *L, const void *args), const void *args) {
+  const pml_lua_deferred d = {lua->entry[which], nresults, push, args};
+  if (!is_set(lua, which)) return -1;
+  if (!lua_checkstack(lua->L, 24)) { /* filters that broadcast call each other */
     pml_log_some(pml_node_log(lua->node), PML_ERROR, "the Lua stack is full",
                  "%s: the Lua stack is full", names[which]);
-    return NULL;
+    return -1;
   }
-  lua_rawgeti(lua->L, LUA_REGISTRYINDEX, lua->entry[which]);
-  return lua->L;
-}
-
-/* detail: what the entry is called for, if the call never ends. */
-static int call_for(void *ud, int which, pml_slice detail, int nargs, int nresults) {
-  pml_lua *lua = ud;
-  int rc = pml_script_call(lua, names[which], detail, nargs, nresults);
+  pml_lua_defer(lua->L, &d);
+  int rc = pml_script_call(lua, names[which], detail, 1, nresults);
   if (which == PML_ON_START) pml_budget_least(lua->budget, 0);
   return rc;
 }
 
-static int call(void *ud, int which, int nargs, int nresults) {
-  return call_for(ud, which, pml_slice_of(NULL, 0), nargs, nresults);
+static int call(pml_lua *lua, int which, int nresults, int (*push)(lua_State *L, const void *args),
+                const void *args) {
+  return call_for(lua, which, pml_slice_of(NULL, 0), nresults, push, args);
+}
+
+static int push_nothing(lua_State *L, const void *args) {
+  (void)L, (void)args;
+  return 0;
 }
 
 /* 0 stands for "none", which is nil in Lua. */
@@ -45,24 +52,72 @@ static void push_id(lua_State *L, pml_id id) {
   else lua_pushnil(L);
 }
 
-static void on_message(void *ud, pml_id request, const pml_session *s, const pml_message_view *m) {
-  lua_State *L = begin(ud, PML_ON_MESSAGE);
-  if (!L) return;
-  push_id(L, request);
-  lua_pushnumber(L, (lua_Number)s->id);
-  pml_lua_push_uid(L, s->uid);
-  pml_lua_push_slice(L, pml_buf_slice(s->settings));
-  lua_pushinteger(L, m->type);
-  lua_pushinteger(L, (lua_Integer)m->id);
-  lua_pushlstring(L, (const char *)m->route.p, m->route.n);
-  lua_pushlstring(L, (const char *)m->body.p, m->body.n);
-  call_for(ud, PML_ON_MESSAGE, m->route, 8, 0);
+/* A request whose entry failed before a task of the game had it is answered here, at once. */
+static void refuse(pml_lua *lua, pml_id request) {
+  uint32_t id = request ? pml_requests_msg_id(lua->node, request) : 0;
+  if (id == 0) return;
+  pml_buf *frame = pml_requests_error_frame(id);
+  pml_requests_answer(lua->node, request, frame);
+  pml_buf_unref(frame);
 }
 
-static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_slice body) {
-  lua_State *L = begin(ud, PML_ON_FORWARDED);
-  if (!L) return;
-  push_id(L, request);
+typedef struct {
+  pml_id id; /* of the request, of the pending message, or 0 */
+  pml_slice type;
+  const pml_session *s;
+  const pml_message_view *m;
+} message_args;
+
+static int push_message(lua_State *L, const void *args) {
+  const message_args *a = args;
+  push_id(L, a->id);
+  lua_pushnumber(L, (lua_Number)a->s->id);
+  pml_lua_push_uid(L, a->s->uid);
+  pml_lua_push_slice(L, pml_buf_slice(a->s->settings));
+  lua_pushinteger(L, a->m->type);
+  lua_pushinteger(L, (lua_Integer)a->m->id);
+  lua_pushlstring(L, (const char *)a->m->route.p, a->m->route.n);
+  lua_pushlstring(L, (const char *)a->m->body.p, a->m->body.n);
+  return 8;
+}
+
+static void on_message(void *ud, pml_id request, const pml_session *s, const pml_message_view *m) {
+  const message_args a = {.id = request, .s = s, .m = m};
+  if (call_for(ud, PML_ON_MESSAGE, m->route, 0, push_message, &a)) refuse(ud, request);
+}
+
+static int push_route(lua_State *L, const void *args) {
+  const message_args *a = args;
+  lua_pushnumber(L, (lua_Number)a->id);
+  lua_pushlstring(L, (const char *)a->type.p, a->type.n);
+  lua_pushnumber(L, (lua_Number)a->s->id);
+  lua_pushinteger(L, a->m->type);
+  lua_pushinteger(L, (lua_Integer)a->m->id);
+  lua_pushlstring(L, (const char *)a->m->route.p, a->m->route.n);
+  lua_pushlstring(L, (const char *)a->m->body.p, a->m->body.n);
+  return 7;
+}
+
+static void on_route(void *ud, pml_id pending, pml_slice type, const pml_session *s,
+                     const pml_message_view *m) {
+  const message_args a = {.id = pending, .type = type, .s = s, .m = m};
+  pml_lua *lua = ud;
+  /* The client gets code 500 when the scripts cannot say. */
+  if (call_for(lua, PML_ON_ROUTE, m->route, 0, push_route, &a))
+    pml_frontend_forward(lua->node, pending, NULL);
+}
+
+/* What another server sent: a forwarded message, or a remote call. */
+typedef struct {
+  pml_id id;
+  const pml_envelope *env;
+  pml_slice body;
+} record_args;
+
+static int push_forwarded(lua_State *L, const void *args) {
+  const record_args *a = args;
+  const pml_envelope *env = a->env;
+  push_id(L, a->id);
   lua_pushlstring(L, (const char *)env->from.p, env->from.n);
   lua_pushnumber(L, (lua_Number)env->session);
   pml_lua_push_uid(L, env->uid);
@@ -70,111 +125,150 @@ static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_
   lua_pushinteger(L, env->msg_type);
   lua_pushinteger(L, (lua_Integer)env->msg_id);
   lua_pushlstring(L, (const char *)env->route.p, env->route.n);
-  lua_pushlstring(L, (const char *)body.p, body.n);
+  lua_pushlstring(L, (const char *)a->body.p, a->body.n);
   lua_pushnumber(L, (lua_Number)env->from_incarnation);
-  call_for(ud, PML_ON_FORWARDED, env->route, 10, 0);
+  return 10;
+}
+
+static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_slice body) {
+  const record_args a = {request, env, body};
+  if (call_for(ud, PML_ON_FORWARDED, env->route, 0, push_forwarded, &a)) refuse(ud, request);
+}
+
+static int push_call(lua_State *L, const void *args) {
+  const record_args *a = args;
+  push_id(L, a->id);
+  lua_pushlstring(L, (const char *)a->env->from.p, a->env->from.n);
+  lua_pushlstring(L, (const char *)a->env->route.p, a->env->route.n);
+  lua_pushlstring(L, (const char *)a->body.p, a->body.n);
+  lua_pushboolean(L, a->env->flags & PML_ENV_ASIDE);
+  return 5;
 }
 
 static void on_call(void *ud, pml_id id, const pml_envelope *env, pml_slice args) {
-  lua_State *L = begin(ud, PML_ON_CALL);
-  if (!L) return;
-  push_id(L, id);
-  lua_pushlstring(L, (const char *)env->from.p, env->from.n);
-  lua_pushlstring(L, (const char *)env->route.p, env->route.n);
-  lua_pushlstring(L, (const char *)args.p, args.n);
-  lua_pushboolean(L, env->flags & PML_ENV_ASIDE);
-  call_for(ud, PML_ON_CALL, env->route, 5, 0);
+  static const char text[] = "this server could not take the call: see its log";
+  const record_args a = {id, env, args};
+  pml_lua *lua = ud;
+  if (!call_for(lua, PML_ON_CALL, env->route, 0, push_call, &a) || id == 0) return;
+  pml_buf *wrong = pml_buf_from(text, sizeof text - 1);
+  pml_node_reply(lua->node, id, 1, wrong); /* nothing when it is answered already */
+  pml_buf_unref(wrong);
+}
+
+typedef struct {
+  pml_id id;
+  int status;
+  const char *message;
+  pml_slice text;
+} end_args;
+
+static int push_answered(lua_State *L, const void *args) {
+  const end_args *a = args;
+  lua_pushnumber(L, (lua_Number)a->id);
+  lua_pushstring(L, a->status == 1 ? "ERROR" : pml_err_name(a->status));
+  if (a->status >= 0) lua_pushlstring(L, (const char *)a->text.p, a->text.n);
+  else if (a->status == PML_ETIMEOUT) lua_pushliteral(L, "no answer in time");
+  else if (a->status == PML_ENOENT) lua_pushliteral(L, "the server is gone");
+  else lua_pushliteral(L, "this server is stopping");
+  return 3;
 }
 
 static void on_answered(void *ud, pml_id id, int status, pml_slice text) {
-  lua_State *L = begin(ud, PML_ON_ANSWERED);
-  if (!L) return;
-  lua_pushnumber(L, (lua_Number)id);
-  lua_pushstring(L, status == 1 ? "ERROR" : pml_err_name(status));
-  if (status >= 0) lua_pushlstring(L, (const char *)text.p, text.n);
-  else if (status == PML_ETIMEOUT) lua_pushliteral(L, "no answer in time");
-  else if (status == PML_ENOENT) lua_pushliteral(L, "the server is gone");
-  else lua_pushliteral(L, "this server is stopping");
-  call(ud, PML_ON_ANSWERED, 3, 0);
+  const end_args a = {.id = id, .status = status, .text = text};
+  call(ud, PML_ON_ANSWERED, 0, push_answered, &a);
+}
+
+static int push_pushed(lua_State *L, const void *args) {
+  const end_args *a = args;
+  lua_pushnumber(L, (lua_Number)a->id);
+  lua_pushstring(L, a->message); /* NULL pushes nil */
+  pml_lua_push_uids(L, a->text);
+  return 3;
 }
 
 static void on_pushed(void *ud, pml_id push, const char *message, pml_slice fails) {
-  lua_State *L = begin(ud, PML_ON_PUSHED);
-  if (!L) return;
-  lua_pushnumber(L, (lua_Number)push);
-  lua_pushstring(L, message); /* NULL pushes nil */
-  pml_lua_push_uids(L, fails);
-  call(ud, PML_ON_PUSHED, 3, 0);
+  const end_args a = {.id = push, .message = message, .text = fails};
+  call(ud, PML_ON_PUSHED, 0, push_pushed, &a);
+}
+
+/* An id and a text: a handshake, an operator's question. */
+static int push_text(lua_State *L, const void *args) {
+  const end_args *a = args;
+  lua_pushnumber(L, (lua_Number)a->id);
+  lua_pushlstring(L, (const char *)a->text.p, a->text.n);
+  return 2;
 }
 
 static void on_handshake(void *ud, pml_id session, pml_slice body) {
-  lua_State *L = begin(ud, PML_ON_HANDSHAKE);
-  if (!L) return;
-  lua_pushnumber(L, (lua_Number)session);
-  lua_pushlstring(L, (const char *)body.p, body.n);
-  call(ud, PML_ON_HANDSHAKE, 2, 0);
+  const end_args a = {.id = session, .text = body};
+  call(ud, PML_ON_HANDSHAKE, 0, push_text, &a);
 }
 
-static void on_route(void *ud, pml_id pending, pml_slice type, const pml_session *s,
-                     const pml_message_view *m) {
-  lua_State *L = begin(ud, PML_ON_ROUTE);
-  if (!L) return;
-  lua_pushnumber(L, (lua_Number)pending);
-  lua_pushlstring(L, (const char *)type.p, type.n);
-  lua_pushnumber(L, (lua_Number)s->id);
-  lua_pushinteger(L, m->type);
-  lua_pushinteger(L, (lua_Integer)m->id);
-  lua_pushlstring(L, (const char *)m->route.p, m->route.n);
-  lua_pushlstring(L, (const char *)m->body.p, m->body.n);
-  call_for(ud, PML_ON_ROUTE, m->route, 7, 0);
-}
+typedef struct {
+  const pml_session *s;
+  const pml_close_reason *why;
+} closed_args;
 
-static void on_closed(void *ud, const pml_session *s, const pml_close_reason *why) {
-  lua_State *L = begin(ud, PML_ON_CLOSED);
-  if (!L) return;
-  lua_pushnumber(L, (lua_Number)s->id);
-  pml_lua_push_uid(L, s->uid);
-  pml_lua_push_slice(L, pml_buf_slice(s->settings));
+static int push_closed(lua_State *L, const void *args) {
+  const closed_args *a = args;
+  const pml_close_reason *why = a->why;
+  lua_pushnumber(L, (lua_Number)a->s->id);
+  pml_lua_push_uid(L, a->s->uid);
+  pml_lua_push_slice(L, pml_buf_slice(a->s->settings));
   switch (why->kind) {
   case PML_CLOSE_TEXT: lua_pushlstring(L, (const char *)why->text.p, why->text.n); break;
   case PML_CLOSE_CODE: lua_pushinteger(L, why->code); break;
   case PML_CLOSE_FLAG: lua_pushboolean(L, why->code); break;
   default: lua_pushnil(L);
   }
-  call(ud, PML_ON_CLOSED, 4, 0);
+  return 4;
 }
 
-static void on_timer(void *ud, pml_id timer) {
-  lua_State *L = begin(ud, PML_ON_TIMER);
-  if (!L) return;
-  lua_pushnumber(L, (lua_Number)timer);
-  call(ud, PML_ON_TIMER, 1, 0);
+static void on_closed(void *ud, const pml_session *s, const pml_close_reason *why) {
+  const closed_args a = {s, why};
+  call(ud, PML_ON_CLOSED, 0, push_closed, &a);
+}
+
+static int push_timer(lua_State *L, const void *args) {
+  lua_pushnumber(L, (lua_Number) * (const pml_id *)args);
+  return 1;
+}
+
+static void on_timer(void *ud, pml_id timer) { call(ud, PML_ON_TIMER, 0, push_timer, &timer); }
+
+typedef struct {
+  const pml_session *s;
+  pml_slice message, param;
+} filter_args;
+
+static int push_filter(lua_State *L, const void *args) {
+  const filter_args *a = args;
+  lua_pushnumber(L, (lua_Number)a->s->id);
+  pml_lua_push_uid(L, a->s->uid);
+  pml_lua_push_slice(L, pml_buf_slice(a->s->settings));
+  lua_pushlstring(L, (const char *)a->message.p, a->message.n);
+  pml_lua_push_slice(L, a->param);
+  return 5;
 }
 
 /* A filter that fails keeps the session out, and the log says why: once for all, when
  * the script that broadcasts is being stopped. */
 static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice param) {
-  if (pml_budget_over(((pml_lua *)ud)->budget)) return 0;
+  const filter_args a = {s, message, param};
   pml_lua *lua = ud;
-  if (lua->entry[PML_ON_FILTER] == LUA_NOREF) return 1;
+  if (pml_budget_over(lua->budget)) return 0;
+  if (!is_set(lua, PML_ON_FILTER)) return 1;
   if (lua->filtering >= FILTERS_DEEP) {
     pml_log_some(pml_node_log(lua->node), PML_ERROR, "filters that broadcast",
                  "broadcastFilter: it calls broadcast, which calls the filter again without end");
     return 0;
   }
-  lua_State *L = begin(ud, PML_ON_FILTER);
-  if (!L) return 0;
-  lua_pushnumber(L, (lua_Number)s->id);
-  pml_lua_push_uid(L, s->uid);
-  pml_lua_push_slice(L, pml_buf_slice(s->settings));
-  lua_pushlstring(L, (const char *)message.p, message.n);
-  pml_lua_push_slice(L, param);
   lua->filtering++;
-  int rc = call(ud, PML_ON_FILTER, 5, 1);
+  int rc = call(lua, PML_ON_FILTER, 1, push_filter, &a);
   lua->filtering--;
   if (rc) return 0;
-  int keep = lua_toboolean(L, -1);
-  lua_pop(L, 1);
+  int keep = lua_toboolean(lua->L, -1);
+  lua_pop(lua->L, 1);
   return keep;
 }
 
@@ -182,35 +276,40 @@ static int filter(void *ud, const pml_session *s, pml_slice message, pml_slice p
  * report that, these functions do. */
 static void start(void *ud) {
   pml_lua *lua = ud;
-  if (!begin(ud, PML_ON_START)) {
-    if (lua->member) pml_member_listening(lua->member, "");
-  } else if (call(ud, PML_ON_START, 0, 0) != 0 && lua->member) {
-    pml_member_failed(lua->member, "cannot start: see the log");
-  }
+  int set = is_set(lua, PML_ON_START);
+  if (call(lua, PML_ON_START, 0, push_nothing, NULL) == 0 || !lua->member) return;
+  if (set) pml_member_failed(lua->member, "cannot start: see the log");
+  else pml_member_listening(lua->member, "");
 }
 
-static void started(void *ud) {
-  if (begin(ud, PML_ON_STARTED)) call(ud, PML_ON_STARTED, 0, 0);
+static void started(void *ud) { call(ud, PML_ON_STARTED, 0, push_nothing, NULL); }
+
+typedef struct {
+  const char *step;
+  pml_id number;
+} stop_args;
+
+static int push_stop(lua_State *L, const void *args) {
+  const stop_args *a = args;
+  lua_pushstring(L, a->step);
+  lua_pushnumber(L, (lua_Number)a->number);
+  return 2;
 }
 
 static void stop(void *ud, pml_stop_step step, pml_id number) {
   static const char *const steps[] = {"closing", "telling", "shutdown"};
+  const stop_args a = {steps[step], number};
   pml_lua *lua = ud;
-  lua_State *L = begin(ud, PML_ON_STOP);
-  int done = 1;
-  if (L) {
-    lua_pushstring(L, steps[step]);
-    lua_pushnumber(L, (lua_Number)number);
-    done = call(ud, PML_ON_STOP, 2, 0) != 0;
-  }
-  if (done && lua->member) pml_member_stopped(lua->member, number);
+  if (call(lua, PML_ON_STOP, 0, push_stop, &a) != 0 && lua->member)
+    pml_member_stopped(lua->member, number);
 }
 
 static size_t pending(void *ud, pml_writer *w) {
-  lua_State *L = begin(ud, PML_ON_PENDING);
-  if (!L || call(ud, PML_ON_PENDING, 0, 2) != 0) return 0;
+  pml_lua *lua = ud;
+  lua_State *L = lua->L;
+  if (call(lua, PML_ON_PENDING, 2, push_nothing, NULL) != 0) return 0;
   size_t n = (size_t)lua_tonumber(L, -2), len = 0;
-  const char *text = lua_tolstring(L, -1, &len);
+  const char *text = lua_isstring(L, -1) ? lua_tolstring(L, -1, &len) : NULL;
   if (text) pml_writer_put(w, text, len);
   lua_pop(L, 2);
   return n;
@@ -218,16 +317,13 @@ static size_t pending(void *ud, pml_writer *w) {
 
 /* The operator's tool waits for an answer: it gets one also when no script can give it. */
 static void control(void *ud, pml_id id, pml_slice text) {
+  const end_args a = {.id = id, .text = text};
   pml_lua *lua = ud;
-  const char *wrong = "{\"ok\":false,\"message\":\"the server's scripts take no questions\"}";
-  lua_State *L = begin(ud, PML_ON_CONTROL);
-  if (L) {
-    lua_pushnumber(L, (lua_Number)id);
-    lua_pushlstring(L, (const char *)text.p, text.n);
-    if (call(ud, PML_ON_CONTROL, 2, 0) == 0) return;
-    wrong = "{\"ok\":false,\"message\":\"the question raised an error: see the log\"}";
-  }
-  if (lua->member) pml_member_answer(lua->member, id, wrong);
+  if (call(lua, PML_ON_CONTROL, 0, push_text, &a) == 0 || !lua->member) return;
+  pml_member_answer(lua->member, id,
+                    is_set(lua, PML_ON_CONTROL)
+                      ? "{\"ok\":false,\"message\":\"the question raised an error: see the log\"}"
+                      : "{\"ok\":false,\"message\":\"the server's scripts take no questions\"}");
 }
 
 pml_stage pml_script_lua_stage(pml_lua *lua) {
