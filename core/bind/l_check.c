@@ -3,6 +3,7 @@
 
 #include "base/container.h"
 #include "loop/child.h"
+#include "script/call.h"
 #include "script/ctext.h"
 #include "script/script_call.h"
 #include "script/values.h"
@@ -20,16 +21,29 @@ static void cancel(pml_waiter *w) {
   if (c->child) pml_child_cancel(c->child);
 }
 
+typedef struct {
+  int status, sig;
+  pml_slice said;
+} end_args;
+
+static int push_end(lua_State *L, const void *args) {
+  const end_args *a = args;
+  lua_pushinteger(L, a->status);
+  lua_pushinteger(L, a->sig);
+  lua_pushlstring(L, (const char *)a->said.p, a->said.n);
+  return 3;
+}
+
 static void on_end(int status, int sig, pml_slice said, void *ud) {
   pml_waiter *w = ud;
   pml_lua *lua = w->lua;
-  lua_State *L = lua->L;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, w->fn);
-  lua_pushinteger(L, status);
-  lua_pushinteger(L, sig);
-  lua_pushlstring(L, (const char *)said.p, said.n);
+  const end_args a = {status, sig, said};
+  const pml_lua_deferred d = {w->fn, 0, push_end, &a};
+  w->fn = LUA_NOREF; /* the function outlives its waiter, which the call may end with the server */
   pml_waiter_free(w);
-  pml_script_call(lua, "checked", pml_slice_of(NULL, 0), 3, 0);
+  pml_lua_defer(lua->L, &d);
+  pml_script_call(lua, "checked", pml_slice_of(NULL, 0), 1, 0);
+  luaL_unref(lua->L, LUA_REGISTRYINDEX, d.ref);
 }
 
 /* node:check(name, text, fn) -> true | nil, message, NAME: parses a text in another process;

@@ -3,6 +3,7 @@
 
 #include "base/container.h"
 #include "loop/watch.h"
+#include "script/call.h"
 #include "script/ctext.h"
 #include "script/script_call.h"
 #include "script/values.h"
@@ -18,11 +19,15 @@ static void cancel(pml_waiter *w) {
   if (f->watch) pml_watch_close(f->watch);
 }
 
+static int push_name(lua_State *L, const void *name) {
+  lua_pushstring(L, name); /* NULL pushes nil */
+  return 1;
+}
+
 static void on_event(const char *name, void *ud) {
   pml_waiter *w = ud;
-  lua_State *L = w->lua->L;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, w->fn);
-  lua_pushstring(L, name); /* NULL pushes nil */
+  const pml_lua_deferred d = {w->fn, 0, push_name, name};
+  pml_lua_defer(w->lua->L, &d);
   pml_script_call(w->lua, "watched", pml_slice_of(NULL, 0), 1, 0);
 }
 

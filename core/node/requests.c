@@ -163,6 +163,11 @@ void pml_requests_each(pml_node *n, void (*fn)(const char *route, void *ud), voi
   for (request *r; (r = pml_slots_next(n->requests.open, &at, &id));) fn(route_of(r), ud);
 }
 
+void pml_requests_fail(pml_node *n, pml_id request_id) {
+  request *r = pml_slots_get(n->requests.open, request_id);
+  if (r) give_500(n, r);
+}
+
 void pml_requests_expire(pml_node *n, void (*fn)(const char *route, void *ud), void *ud) {
   uint32_t at = 0;
   pml_id id;

@@ -18,6 +18,8 @@ typedef struct {
 uint32_t pml_requests_msg_id(const pml_node *n, pml_id request);
 /* Sends a finished RESPONSE frame. Shares it. PML_ECLOSED: answered already. */
 int pml_requests_answer(pml_node *n, pml_id request, pml_buf *frame);
+/* Answers {"code":500}, when nobody has answered yet. */
+void pml_requests_fail(pml_node *n, pml_id request);
 /* Calls fn with each request that scripts of another generation than the present one got. */
 typedef void (*pml_requests_on_older_fn)(pml_id id, uint32_t generation, void *ud);
 void pml_requests_older(pml_node *n, pml_requests_on_older_fn fn, void *ud);

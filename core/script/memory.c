@@ -5,6 +5,7 @@
 #include "base/container.h"
 #include "base/mem.h"
 
+#include <lauxlib.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -45,7 +46,7 @@ static void collect(pml_memory *m) {
   lua_State *L = m->L;
   static const char what[] = "collector";
   if (!lua_checkstack(L, 4)) return;
-  lua_pushcfunction(L, l_slice);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, m->slice);
   if (pml_budget_call(m->budget, L, what, pml_slice_of(NULL, 0), 0, 1, pml_node_log(m->node)))
     return; /* a finalizer failed, and the log says so */
   m->cycles -= lua_toboolean(L, -1);
@@ -79,6 +80,8 @@ void pml_memory_begin(pml_memory *m, lua_State *L, pml_node *n, pml_budget_slot 
   m->L = L;
   m->node = n;
   m->budget = budget;
+  lua_pushcfunction(L, l_slice); /* made here: where it is called, nothing may need memory */
+  m->slice = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void pml_memory_end(pml_memory *m) {

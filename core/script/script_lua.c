@@ -1,8 +1,8 @@
 #include "script/script_lua.h"
 
 #include "base/err.h"
-#include "node/frontend.h"
 #include "node/requests.h"
+#include "node/route.h"
 #include "script/call.h"
 #include "script/script_call.h"
 #include "script/values.h"
@@ -52,13 +52,9 @@ static void push_id(lua_State *L, pml_id id) {
   else lua_pushnil(L);
 }
 
-/* A request whose entry failed before a task of the game had it is answered here, at once. */
-static void refuse(pml_lua *lua, pml_id request) {
-  uint32_t id = request ? pml_requests_msg_id(lua->node, request) : 0;
-  if (id == 0) return;
-  pml_buf *frame = pml_requests_error_frame(id);
-  pml_requests_answer(lua->node, request, frame);
-  pml_buf_unref(frame);
+/* A request whose entry failed before a task of the game had it is answered at once. */
+static void fail(const pml_lua *lua, pml_id request) {
+  if (request) pml_requests_fail(lua->node, request);
 }
 
 typedef struct {
@@ -83,7 +79,7 @@ static int push_message(lua_State *L, const void *args) {
 
 static void on_message(void *ud, pml_id request, const pml_session *s, const pml_message_view *m) {
   const message_args a = {.id = request, .s = s, .m = m};
-  if (call_for(ud, PML_ON_MESSAGE, m->route, 0, push_message, &a)) refuse(ud, request);
+  if (call_for(ud, PML_ON_MESSAGE, m->route, 0, push_message, &a)) fail(ud, request);
 }
 
 static int push_route(lua_State *L, const void *args) {
@@ -104,7 +100,7 @@ static void on_route(void *ud, pml_id pending, pml_slice type, const pml_session
   pml_lua *lua = ud;
   /* The client gets code 500 when the scripts cannot say. */
   if (call_for(lua, PML_ON_ROUTE, m->route, 0, push_route, &a))
-    pml_frontend_forward(lua->node, pending, NULL);
+    pml_route_choose(lua->node, pending, NULL);
 }
 
 /* What another server sent: a forwarded message, or a remote call. */
@@ -132,7 +128,7 @@ static int push_forwarded(lua_State *L, const void *args) {
 
 static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_slice body) {
   const record_args a = {request, env, body};
-  if (call_for(ud, PML_ON_FORWARDED, env->route, 0, push_forwarded, &a)) refuse(ud, request);
+  if (call_for(ud, PML_ON_FORWARDED, env->route, 0, push_forwarded, &a)) fail(ud, request);
 }
 
 static int push_call(lua_State *L, const void *args) {

@@ -148,7 +148,9 @@ describe("limits:", function()
         proxy = "maxCalls = 5, timeout = 60000",
       }
     end)
-    teardown(function() server:stop { "chat.chatHandler.echo: FULL", "had to be cut" } end)
+    teardown(function()
+      server:stop { "chat.chatHandler.echo: too many messages wait", "had to be cut" }
+    end)
 
     it("packages are as long as they may be, and no longer", function()
       for _, transport in ipairs(pomelo.transports) do

@@ -59,6 +59,8 @@ function json.is_array(t)
   return mt ~= nil and (mt == core.array_mt or mt == empty_mt and next(t) == nil)
 end
 
+local NO_MEMORY = "not enough memory" -- LuaJIT's error, which pcall returns like any other
+
 ---@param text string
 ---@return any|nil value json.null for the text `null`
 ---@return string|nil message when it is not JSON
@@ -66,6 +68,7 @@ function json.decode(text)
   local cleaned, has_null, has_empty = clean(text)
   if not cleaned then return nil, has_null end
   local ok, value = pcall(parse, cleaned)
+  if not ok and value == NO_MEMORY then error(value, 0) end -- the text may be good
   if not ok then return nil, value end
   if (has_null or has_empty) and type(value) == "table" then
     if value[1] == MARK then return mark_empty(value) end
