@@ -36,6 +36,8 @@ CORESO := $(BUILD)/lib/pomelua/core.so
 TOOLS  := $(subst _,-,$(patsubst core/tools/%.c,$(BUILD)/%,$(wildcard core/tools/*.c))) $(BUILD)/load
 LOADOBJ := $(patsubst core/%.c,$(BUILD)/obj/%.o,$(wildcard core/tools/load/*.c))
 RUNNER := $(BUILD)/test/run
+# Libraries that do harm to a program under test: spec/slow preloads them.
+PRELOAD := $(patsubst tools/preload/%.c,$(BUILD)/preload/%.so,$(wildcard tools/preload/*.c))
 LUAFILES := $(shell find lua/pomelua -type f 2>/dev/null)
 
 FUZZSRC := $(filter core/base/% core/wire/% core/model/%,$(SRC)) core/loop/timers.c core/loop/lane.c
@@ -69,6 +71,13 @@ test:
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(RUNNER)
 	@BUILD=$(BUILD) tools/test.sh $(T)
+
+# What takes longer: spec/slow, all that clients see without io_uring, and specs under a collector
+# that never rests.
+slow:
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(PRELOAD)
+	@BUILD=$(BUILD) tools/test.sh slow
 
 # The same under AddressSanitizer and UndefinedBehaviorSanitizer.
 asan:
@@ -200,6 +209,10 @@ $(BUILD)/obj/%.o: core/%.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(ALLOC:%=-DPML_JEMALLOC) -MMD -MP -c -o $@ $<
 
+$(BUILD)/preload/%.so: tools/preload/%.c tools/preload/switch.h
+	@mkdir -p $(@D)
+	$(CC) -O1 -g -std=c11 -D_GNU_SOURCE -pthread $(WARN) -Wno-missing-prototypes -shared -fPIC -o $@ $< -ldl
+
 # fuzz_json reads what scripts read: it needs LuaJIT and the bindings of JSON.
 build/fuzz/fuzz_json: FUZZLIBS = $(shell pkg-config --libs luajit)
 build/fuzz/fuzz_json: $(patsubst core/%.c,build/fuzz/%.o,$(wildcard core/script/call.c core/script/json.c core/script/json_number.c core/script/json_string.c core/script/json_text.c core/bind/l_json.c))
@@ -214,6 +227,6 @@ build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all help film compdb dist deps run test asan tsan bench soak lint format install rock install-rock clean
+.PHONY: all help film compdb dist deps run test slow asan tsan bench soak lint format install rock install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d build/fuzz/*/*.d)

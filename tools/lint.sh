@@ -9,7 +9,7 @@ codespell
 
 flags=(-std=c11 -D_GNU_SOURCE -pthread -Werror "$@")
 mapfile -t own < <(find core -name '*.c' -not -path 'core/test/*' -not -path 'core/fuzz/*' | sort)
-mapfile -t tests < <(find core/test core/fuzz -name '*.c' | sort)
+mapfile -t tests < <(find core/test core/fuzz tools/preload -name '*.c' | sort)
 
 both() { # flags... -- files...
   local f=()
@@ -22,12 +22,12 @@ both() { # flags... -- files...
 }
 
 both "${flags[@]}" -- "${own[@]}"
-# Tests and fuzzers define functions that only their runner declares.
+# Tests, fuzzers and what is preloaded define functions that others declare.
 both "${flags[@]}" -Wno-missing-prototypes -DPML_TEST -DPML_SLOT_BITS=4 -Ibuild/test -- "${tests[@]}"
 
 # Versions of clang-format differ in some lines: one of them decides, others only tell.
 version=$(clang-format --version | sed -n 's/.*version \([0-9]*\).*/\1/p')
-mapfile -t files < <(find core -name '*.[ch]' | sort)
+mapfile -t files < <(find core tools/preload -name '*.[ch]' | sort)
 if [ "$version" = 14 ]; then
   clang-format --dry-run -Werror "${files[@]}"
 elif ! clang-format --dry-run -Werror "${files[@]}" >/dev/null 2>&1; then

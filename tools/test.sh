@@ -1,7 +1,9 @@
 #!/bin/bash
 # Runs the C tests and the specs of one build and prints, last, what failed and how many
 # passed.
-#   tools/test.sh            everything
+#   tools/test.sh            everything but what is slow
+#   tools/test.sh slow       spec/slow; all that clients see, without io_uring; and specs under a
+#                            collector that never rests
 #   tools/test.sh NAME       the C tests whose name holds NAME
 #   tools/test.sh PATH       the specs in a file or folder
 # BUILD is the folder of the build; a spec file has SPEC_SECONDS to finish.
@@ -32,7 +34,7 @@ fi
 # Keeps what failed, in short, to be said again at the end: lines of $log, or a reason.
 keep() { # what ran, [reason]
   {
-    echo "-- $1${POMELUA_IO_URING:+ (io_uring $POMELUA_IO_URING)}${2:+: $2}"
+    echo "-- $1${POMELUA_IO_URING:+ (io_uring $POMELUA_IO_URING)}${POMELUA_GC:+ (collector $POMELUA_GC)}${2:+: $2}"
     # A failure of busted with the lines that tell it; a C test with what it printed.
     grep -aE -A 6 '^(Failure|Error) -> ' "$log" | grep -avE '^(--|==|$)' | head -n 20
     grep -aE -B 2 '^not ok ' "$log" | grep -avE '^(--$|ok )' | head -n 20
@@ -80,6 +82,7 @@ run_specs() { # jit, files...
 }
 
 spec_files() { find "$@" -name '*_spec.lua' -not -path '*/node_modules/*' 2>/dev/null | sort; }
+quick_files() { spec_files "$@" | grep -v '^spec/slow/'; }
 
 c_tests() { # name
   local status reason="" p f
@@ -94,7 +97,7 @@ c_tests() { # name
   passed=$((passed + p)) failed=$((failed + f))
 }
 
-if [[ $what != spec* && $what != examples* ]]; then
+if [[ $what != spec* && $what != examples* && $what != slow ]]; then
   c_tests $what
   # Both ways of writing: with io_uring, where the kernel has it, and without.
   [ -n "$what" ] || for name in conn_ peer_ listener_; do
@@ -104,15 +107,23 @@ if [[ $what != spec* && $what != examples* ]]; then
 fi
 
 if [ -z "$what" ]; then
-  mapfile -t files < <(spec_files spec examples)
+  mapfile -t files < <(quick_files spec examples)
   run_specs "" "${files[@]}"
   # What runs in every handler must be right with and without the compiler.
   mapfile -t files < <(spec_files spec/pomelua examples)
   run_specs off "${files[@]}"
+elif [ "$what" = slow ]; then
+  limit=$((limit * 5))
+  mapfile -t files < <(spec_files spec/slow)
+  run_specs "" "${files[@]}"
   # Everything that clients see, written without io_uring.
   mapfile -t files < <(spec_files spec/net spec/cluster spec/clients)
   echo "== without io_uring"
   POMELUA_IO_URING=off run_specs "" "${files[@]}"
+  # What scripts and bindings hold, under a collector that takes what nobody holds at once.
+  mapfile -t files < <(spec_files spec/core spec/pomelua spec/cluster spec/live examples)
+  echo "== under a collector that never rests"
+  POMELUA_GC=on run_specs "" "${files[@]}"
 elif [[ $what == spec* || $what == examples* ]]; then
   mapfile -t files < <(spec_files "$what")
   run_specs "${POMELUA_JIT:-}" "${files[@]}"

@@ -18,13 +18,19 @@ local app = {
 local Server = {}
 Server.__index = Server
 
+-- In front of app.lua, in its first line, under POMELUA_GC (spec/helper).
+local COLLECT = os.getenv("POMELUA_GC") == "on"
+  and 'collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000) ' or ""
+
 ---Starts `pomelua start DIR` and waits for `ready`.
 ---@param files table<string, string> texts by path
 ---@param opts table? args: more arguments; env: more variables
 ---@return table server dir, ports by server id, process
 function app.start(files, opts)
   opts = opts or {}
-  local dir = tree.new(files)
+  local given = {}
+  for path, text in pairs(files) do given[path] = path == "app.lua" and COLLECT .. text or text end
+  local dir = tree.new(given)
   local args = { "start", dir }
   for _, arg in ipairs(opts.args or {}) do args[#args + 1] = arg end
   local self = setmetatable({ dir = dir, ports = {} }, Server)

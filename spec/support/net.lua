@@ -228,7 +228,8 @@ end
 ---@return boolean? ok, string? message
 function Client:send(bytes)
   local done
-  self.tcp:write(bytes, function(e) done = e or true end)
+  local queued, err = self.tcp:write(bytes, function(e) done = e or true end)
+  if not queued then return nil, err end
   if not net.wait(function() return done end) then return nil, "not taken in time" end
   if done ~= true then return nil, done end
   return true
