@@ -918,12 +918,15 @@ describe("a remote call", function()
   end)
 
   it("is refused by a server that has no function for it", function()
-    assert.is_true(chat:deliver { kind = "call", from = "f1", call = 1, ms = 10, route = "r.a",
-      body = "[]" })
-    chat:advance(100)
-    assert.same({}, chat:outbox()) -- its caller's deadline tells
+    local function refused(id)
+      chat:deliver { kind = "call", from = "f1", call = id, ms = 10, route = "r.a", body = "[]" }
+      local records = chat:outbox()
+      assert.same({ 1, "answer", id, 1, "this server could not take the call: see its log" },
+        { #records, records[1].kind, records[1].call, records[1].status, records[1].body })
+    end
+    refused(1)
     chat:entries { call = function() error("x") end }
-    chat:deliver { kind = "call", from = "f1", call = 1, ms = 10, route = "r.a", body = "[]" }
+    refused(2)
     assert.matches("^call: .*x\nstack", chat:lines()[#chat:lines()].text)
   end)
 
