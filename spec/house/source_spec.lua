@@ -76,12 +76,6 @@ local function none(wrong)
   assert(#wrong == 0, "\n" .. table.concat(wrong, "\n"))
 end
 
--- Files that are too long still, or hold such a function, and what they become.
-local long_still = {
-  ["core/node/node.c"] = "its counters are tables of its parts",
-  ["lua/pomelua/live/reload.lua"] = "plan, check, swap, reload, census",
-}
-
 describe("the C sources", function()
   it("call Lua through one door, script/call.c", function()
     local wrong = {}
@@ -233,7 +227,7 @@ describe("the C sources", function()
       for n, line in lines(read(path)) do
         if line:find("^[%w_].*[(]") then from, head = n, line end
         if line == "}" and from then
-          if n - from >= 60 and not long_still[path] then
+          if n - from >= 60 then
             wrong[#wrong + 1] = ("%s:%d: %d lines: %s"):format(path, from, n - from + 1, head)
           end
           from = nil
@@ -251,7 +245,7 @@ describe("a file", function()
     for _, path in ipairs(sources("*.[ch]")) do list[#list + 1] = path end
     for _, path in ipairs(list) do
       local _, n = read(path):gsub("\n", "\n")
-      if n > 500 and not long_still[path] then
+      if n > 500 then
         wrong[#wrong + 1] = ("%s: %d lines"):format(path, n)
       end
     end
