@@ -26,7 +26,7 @@ static int on_piece(int kind, pml_slice bytes, int fin, void *ud) {
   MUST(r->kind < 0 || r->kind == kind);
   MUST(bytes.n || fin);
   MUST(!fin || kind != PML_STREAM);
-  if (r->kind < 0) tape_put(&r->events, "stb" + kind, 1);
+  if (r->kind < 0) tape_put(&r->events, &"stb"[kind], 1);
   r->kind = fin ? -1 : kind;
   tape_put(&r->events, bytes.p, bytes.n);
   if (fin) tape_put(&r->events, "|", 1);
