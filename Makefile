@@ -90,7 +90,8 @@ tsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan CFLAGS="-O1 -g" SAN=-fsanitize=thread \
 	  build/tsan/test/run
 	@build/tsan/test/run budget_stops_coroutines budget_stops_work budget_stops_a_sort \
-	  $$(sed 's/T(\(.*\))/\1/' build/tsan/test/tests.inc | grep -v -e ^budget_ -e ^limit_stops_)
+	  $$(sed 's/T(\(.*\))/\1/' build/tsan/test/tests.inc | grep -v -e ^budget_ -e ^limit_stops_ \
+	    -e ^script_call_runs_in_the_budget)
 
 # One fuzzer, core/fuzz/fuzz_NAME.c: make fuzz-NAME SECONDS=60
 fuzz-%: build/fuzz/fuzz_%
