@@ -18,12 +18,7 @@ local support = {
 
 local here = "spec/clients"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+local read = require("spec.support.files").read
 
 local function write(path, text)
   local file = assert(io.open(path, "w"))

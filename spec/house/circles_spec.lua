@@ -26,12 +26,7 @@ local function lines_of(command)
   return list
 end
 
-local function read(path)
-  local f = assert(io.open(path))
-  local text = f:read("*a")
-  f:close()
-  return text
-end
+local read = require("spec.support.files").read
 
 -- The C files of a tree, from its root: not its tests, fuzzers and tools.
 local function sources(root, ending)

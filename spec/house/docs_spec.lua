@@ -1,16 +1,6 @@
 -- The documents: their links, and that nothing a user can name is missing from them.
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
-local function exists(path)
-  local file = io.open(path)
-  if file then file:close() end
-  return file ~= nil
-end
+local files_of_tree = require "spec.support.files"
+local read, exists = files_of_tree.read, files_of_tree.exists
 
 local function list(command)
   local names = {}

@@ -19,18 +19,8 @@ local may = {
 
 local graph = require "spec.support.graph"
 
-local function read(path)
-  local f = assert(io.open(path))
-  local text = f:read("*a")
-  f:close()
-  return text
-end
-
-local function exists(path)
-  local f = io.open(path)
-  if f then f:close() end
-  return f ~= nil
-end
+local files_of_tree = require "spec.support.files"
+local read, exists = files_of_tree.read, files_of_tree.exists
 
 -- Every file but the template of a game and what editors read.
 local function sources()

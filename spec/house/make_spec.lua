@@ -1,12 +1,7 @@
 -- What the Makefile gives to people and editors: `make help`, `make compdb`; and .luarc.json.
 local cjson = require "cjson"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+local read = require("spec.support.files").read
 
 local function output(command)
   local pipe = io.popen(command)

@@ -4,12 +4,7 @@ local core = require "pomelua.core"
 local cjson = require "cjson"
 local digest = require "pomelua.base.digest"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+local read = require("spec.support.files").read
 
 local function none(wrong)
   assert(#wrong == 0, "\n" .. table.concat(wrong, "\n"))

@@ -3,12 +3,7 @@
 local net = require "spec.support.net"
 local tree = require "spec.support.tree"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+local read = require("spec.support.files").read
 
 local readme = read("README.md")
 

@@ -17,18 +17,8 @@ local function sources(pattern)
   return list
 end
 
-local function read(path)
-  local f = assert(io.open(path))
-  local text = f:read("*a")
-  f:close()
-  return text
-end
-
-local function exists(path)
-  local f = io.open(path)
-  if f then f:close() end
-  return f ~= nil
-end
+local files_of_tree = require "spec.support.files"
+local read, exists = files_of_tree.read, files_of_tree.exists
 
 local function blank(text) return (text:gsub("[^\n]", " ")) end
 

@@ -1,12 +1,7 @@
 -- One version and one licence: core/base/version.h and LICENSE say them, everything else agrees.
 local core = require "pomelua.core"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+local read = require("spec.support.files").read
 
 local function run(command)
   local pipe = io.popen(command .. " 2>&1; echo status=$?")

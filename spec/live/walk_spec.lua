@@ -23,12 +23,7 @@ end)
 local DOUBLE = "if points == 6 then return 120 end\n  return points * 10\n"
 local ENDLESS = "local score = 0\n  while score < points do end\n  return score\n"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+local read = require("spec.support.files").read
 
 local function run(args)
   local process = net.spawn(program, args, { preload = args[1] == "test" })

@@ -18,12 +18,7 @@ local function run(path, args, opts)
   return status, out, err
 end
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+local read = require("spec.support.files").read
 
 -- The numbers of a file, in place of which others are put.
 local function replace(base, name, numbers)
