@@ -4,14 +4,19 @@
 BUILD  ?= build
 CC      = gcc
 PREFIX ?= /usr/local
+LMOD   ?= $(PREFIX)/share/pomelua/lua
+CMOD   ?= $(PREFIX)/lib/lua/5.1
 CFLAGS ?= -O2 -g
+CPPFLAGS ?=
+LDFLAGS ?=
 SAN    ?=
 DIST   ?= build/dist
+DEBS   ?= build/deb
 COMPDB ?= compile_commands.json
 JOBS   ?= $(shell nproc)
 VERSION = $(shell sed -n 's/^.define PML_VERSION "\(.*\)"/\1/p' core/base/version.h)
 
-PKGS   := luajit libuv libmicrohttpd libcrypto liburing
+PKGS   := luajit libuv libmicrohttpd gnutls libssl libcrypto libcrypt liburing
 # What is linked into programs only; a sanitizer brings an allocator of its own.
 ALLOC   = $(if $(SAN),,jemalloc)
 WARN   := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes
@@ -20,12 +25,12 @@ INCS    = -Icore $(shell pkg-config --cflags $(PKGS))
 LIBS    = $(shell pkg-config --libs $(PKGS)) -lm
 SOLIBS  = $(shell pkg-config --libs $(filter-out luajit,$(PKGS))) -lm
 TESTFLAGS = -Wno-missing-prototypes -DPML_TEST -DPML_SLOT_BITS=4 -I$(BUILD)/test
-FLAGS   = $(CFLAGS) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(INCS) $(SAN)
+FLAGS   = $(CPPFLAGS) $(CFLAGS) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(INCS) $(SAN)
 
 # A path as one word of the shell's, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
-LAYERS := base wire model loop net bus node host script bind
+LAYERS := base wire model loop net bus store node host script bind
 SRC    := $(foreach l,$(LAYERS),$(wildcard core/$(l)/*.c))
 TESTS  := $(wildcard core/test/*.c)
 OBJ    := $(SRC:core/%.c=$(BUILD)/obj/%.o)
@@ -38,6 +43,8 @@ LOADOBJ := $(patsubst core/%.c,$(BUILD)/obj/%.o,$(wildcard core/tools/load/*.c))
 RUNNER := $(BUILD)/test/run
 # Libraries that do harm to a program under test: spec/slow preloads them.
 PRELOAD := $(patsubst tools/preload/%.c,$(BUILD)/preload/%.so,$(wildcard tools/preload/*.c))
+# The man pages and the bash completion, made from the table of commands.
+PAGES  := $(BUILD)/man/pomelua.1
 LUAFILES := $(shell find lua/pomelua -type f 2>/dev/null)
 
 FUZZSRC := $(filter core/base/% core/wire/% core/model/%,$(SRC)) core/loop/timers.c core/loop/lane.c
@@ -45,7 +52,7 @@ FUZZSAN := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # The program, the Lua module and the tools.
-all: $(BUILD)/pomelua $(CORESO) $(TOOLS)
+all: $(BUILD)/pomelua $(CORESO) $(TOOLS) $(PAGES)
 
 # This list: every target with the comment above it.
 help:
@@ -66,6 +73,12 @@ run:
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	$(BUILD)/pomelua start examples/chat
 
+# The chat example as one process per server, over a nats-server that it starts and ends itself.
+cluster:
+	@tools/deps.sh cluster
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@BUILD=$(BUILD) tools/cluster.sh examples/chat
+
 # C tests and specs. T=name runs the C tests whose name holds it, and no specs.
 test:
 	@tools/deps.sh test
@@ -76,6 +89,7 @@ test:
 # that never rests.
 slow:
 	@tools/deps.sh test
+	@tools/deps.sh deb
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(PRELOAD)
 	@BUILD=$(BUILD) tools/test.sh slow
 
@@ -98,6 +112,11 @@ fuzz-%: build/fuzz/fuzz_%
 	@mkdir -p build/corpus/$*
 	build/fuzz/fuzz_$* -max_total_time=$(or $(SECONDS),60) -print_final_stats=1 -timeout=10 \
 	  -artifact_prefix=build/corpus/$*- build/corpus/$* $(wildcard core/fuzz/corpus/$*)
+
+# All fuzzers, SECONDS each, as many at a time as there are processors.
+fuzz:
+	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync \
+	  $(patsubst core/fuzz/fuzz_%.c,fuzz-%,$(sort $(wildcard core/fuzz/fuzz_*.c)))
 
 # The table of docs/performance.md, measured here: QUICK=1 in a minute, REPEATS=N, POMELO=0.
 bench:
@@ -146,21 +165,35 @@ film:
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	BUILD=$(BUILD) tools/film.sh
 
-# Into DESTDIR/PREFIX: the program, its man page, the Lua half, and the module for LuaJIT.
-install: all
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+# Into DESTDIR/PREFIX: the program, its man pages, what bash completes, the units of systemd that run
+# a game, the Lua half, and the module for LuaJIT; LMOD and CMOD are other folders for the latter two.
+install: rock
+	for f in service socket; do \
+	  install -D -m 644 systemd/pomelua@.$$f \
+	    $(call quoted,$(DESTDIR)$(UNITDIR))/pomelua@.$$f || exit 1; done
 	@$(MAKE) --no-print-directory install-rock \
 	  BINDIR=$(call quoted,$(DESTDIR)$(PREFIX)/bin) \
-	  LUADIR=$(call quoted,$(DESTDIR)$(PREFIX)/share/pomelua/lua) \
-	  LIBDIR=$(call quoted,$(DESTDIR)$(PREFIX)/lib/lua/5.1) \
-	  LOAD=$(call quoted,$(DESTDIR)$(PREFIX)/share/pomelua/load) \
-	  MANDIR=$(call quoted,$(DESTDIR)$(PREFIX)/share/man/man1)
+	  LUADIR=$(call quoted,$(DESTDIR)$(LMOD)) \
+	  LIBDIR=$(call quoted,$(DESTDIR)$(CMOD)) \
+	  LOAD=$(call quoted,$(DESTDIR)$(PREFIX)/libexec/pomelua/load) \
+	  MANDIR=$(call quoted,$(DESTDIR)$(PREFIX)/share/man/man1) \
+	  BASHCOMP=$(call quoted,$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pomelua)
+
+# Debian packages, pomelua and lua-pomelua, in DEBS, build/deb; lintian must find nothing in them.
+# TWICE=1 makes them twice, which must give the same bytes.
+deb:
+	@tools/deps.sh deb
+	@tools/deb.sh $(call quoted,$(DEBS)) $(TWICE)
 
 # What the rock holds: the program into BINDIR, the Lua half with the template of a game
-# into LUADIR, the module into LIBDIR; the load generator beside the program, and the man page
-# where `luarocks doc` looks, unless LOAD and MANDIR say otherwise.
+# into LUADIR, the module into LIBDIR; the load generator beside the program, and the man pages
+# and the bash completion where `luarocks doc` looks, unless LOAD, MANDIR and BASHCOMP say otherwise.
 LOAD   ?= $(BINDIR)/pomelua-load
 MANDIR ?= $(BINDIR)/../doc
-rock: $(BUILD)/pomelua $(CORESO) $(BUILD)/load
+BASHCOMP ?= $(BINDIR)/../doc/pomelua.bash
+rock: $(BUILD)/pomelua $(CORESO) $(BUILD)/load $(PAGES)
 install-rock: rock
 	install -D -m 755 $(BUILD)/pomelua $(call quoted,$(BINDIR)/pomelua)
 	install -D -m 755 $(CORESO) $(call quoted,$(LIBDIR)/pomelua/core.so)
@@ -169,29 +202,38 @@ install-rock: rock
 	install -D -m 644 examples/chat/web/pomelua.js \
 	  $(call quoted,$(LUADIR)/pomelua/template/web/pomelua.js)
 	install -D -m 755 $(BUILD)/load $(call quoted,$(LOAD))
-	install -D -m 644 docs/pomelua.1 $(call quoted,$(MANDIR)/pomelua.1)
+	install -d $(call quoted,$(MANDIR))
+	install -m 644 $(BUILD)/man/*.1 $(call quoted,$(MANDIR))
+	install -D -m 644 $(BUILD)/man/pomelua.bash $(call quoted,$(BASHCOMP))
 
 # Removes everything that was built.
 clean:
 	rm -rf build
 
 $(BUILD)/pomelua: $(OBJ) $(BUILD)/obj/main.o
-	$(CC) $(SAN) -pthread -o $@ $^ -Wl,-E $(ALLOC:%=-l%) $(LIBS)
+	$(CC) $(LDFLAGS) $(SAN) -pthread -o $@ $^ -Wl,-E $(ALLOC:%=-l%) $(LIBS)
 
+# nodelete: a thread of it may be about to end when LuaJIT closes its libraries.
 $(CORESO): $(PIC)
 	@mkdir -p $(@D)
-	$(CC) $(SAN) -pthread -shared -o $@ $^ $(SOLIBS)
+	$(CC) $(LDFLAGS) $(SAN) -pthread -shared -Wl,-z,nodelete -o $@ $^ $(SOLIBS)
+
+$(PAGES): $(BUILD)/pomelua $(wildcard lua/pomelua/cli/*.lua) $(wildcard tools/*.lua tools/*.bash)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	ASAN_OPTIONS=detect_leaks=0 $(BUILD)/pomelua run tools/pages.lua $(@D)
 
 $(BUILD)/load: $(LOADOBJ) $(NETOBJ)
-	$(CC) $(SAN) -pthread -o $@ $^ $(ALLOC:%=-l%) $(SOLIBS)
+	$(CC) $(LDFLAGS) $(SAN) -pthread -o $@ $^ $(ALLOC:%=-l%) $(SOLIBS)
 
+$(BUILD)/bus-rtt: $(filter $(BUILD)/obj/bus/%,$(OBJ))
+$(BUILD)/sqlite-read: $(BUILD)/obj/store/sqlite_library.o
 # core/tools/ws_echo.c becomes ws-echo.
 .SECONDEXPANSION:
 $(filter-out $(BUILD)/load,$(TOOLS)): $(BUILD)/obj/tools/$$(subst -,_,$$(@F)).o $(NETOBJ)
-	$(CC) $(SAN) -pthread -o $@ $^ $(ALLOC:%=-l%) $(SOLIBS)
+	$(CC) $(LDFLAGS) $(SAN) -pthread -o $@ $^ $(ALLOC:%=-l%) $(SOLIBS)
 
 $(RUNNER): $(TOBJ)
-	$(CC) $(SAN) -pthread -o $@ $^ -Wl,-E $(LIBS)
+	$(CC) $(LDFLAGS) $(SAN) -pthread -o $@ $^ -Wl,-E $(LIBS)
 
 $(BUILD)/test/tests.inc: $(TESTS) core/test
 	@mkdir -p $(@D)
@@ -216,18 +258,23 @@ $(BUILD)/preload/%.so: tools/preload/%.c tools/preload/switch.h
 
 # fuzz_json reads what scripts read: it needs LuaJIT and the bindings of JSON.
 build/fuzz/fuzz_json: FUZZLIBS = $(shell pkg-config --libs luajit)
-build/fuzz/fuzz_json: $(patsubst core/%.c,build/fuzz/%.o,$(wildcard core/script/call.c core/script/json.c core/script/json_number.c core/script/json_string.c core/script/json_text.c core/bind/l_json.c))
+build/fuzz/fuzz_json: $(patsubst core/%.c,build/fuzz/%.o,$(wildcard core/script/anchor.c core/script/call.c core/script/json.c core/script/json_string.c core/script/json_text.c core/bind/l_json.c))
 # fuzz_stack runs all that stands under the scripts, over real sockets.
 STACKSRC := $(filter core/loop/% core/net/% core/bus/% core/node/%,$(SRC))
 build/fuzz/fuzz_stack: FUZZLIBS = $(shell pkg-config --libs libuv liburing)
 build/fuzz/fuzz_stack: $(STACKSRC:core/%.c=build/fuzz/%.o)
+build/fuzz/fuzz_outq: FUZZLIBS = $(shell pkg-config --libs libuv)
+build/fuzz/fuzz_outq: build/fuzz/net/outq.o
+build/fuzz/fuzz_tls: FUZZLIBS = $(shell pkg-config --libs libuv)
+build/fuzz/fuzz_tls: $(patsubst %,build/fuzz/%.o,loop/helpers loop/loop net/outq net/tls net/tls_context net/tls_pair net/tls_queue net/tls_tickets)
+build/fuzz/fuzz_redis_reply: $(patsubst %,build/fuzz/store/%.o,data redis_library redis_reply)
 build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o $(FUZZSRC:core/%.c=build/fuzz/%.o)
-	clang $(FUZZSAN) -pthread -o $@ $^ $(FUZZLIBS) $(shell pkg-config --libs libcrypto) -lm
+	clang $(FUZZSAN) -pthread -o $@ $^ $(FUZZLIBS) $(shell pkg-config --libs libssl libcrypto libcrypt) -lm
 
 build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all help film compdb dist deps run test slow asan tsan bench soak lint format install rock install-rock clean
+.PHONY: all help film compdb dist deb deps run cluster test slow asan tsan fuzz bench soak lint format install rock install-rock clean
 .PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d build/fuzz/*/*.d)

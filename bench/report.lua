@@ -32,7 +32,8 @@ local function line(...) return "| " .. table.concat({ ... }, " | ") .. " |" end
 local function row_of(row, names)
   local ratio, low, high = stats.median(row.ratios), stats.interval(row.ratios)
   local met = verdict(ratio, row.target, false, low, high)
-  local with = row.other == "floor" and "floor" or "ours: " .. names[row.other_options]
+  local same = row.other == "ours" and names[row.other_options] -- nil: that row was left out
+  local with = same and "ours: " .. same or row.other
   return line(row.name, us(row.ours), ("%s (%s)"):format(us(row.compared), with),
     format("%.2f", ratio), format("%.2f to %.2f", low, high), format("%.2f", row.target), met,
     ("%s (%.0f %%)"):format(us(row.generator), 100 * (stats.median(row.busy) or 0)),

@@ -3,10 +3,16 @@
 -- after the other and over again, in one go, and writes build/bench/: table.md,
 -- results.json and plots. Ratios of figures taken in one run count, single figures do not.
 --
--- Use: luajit bench/run.lua BUILD. QUICK=1 takes about a minute; REPEATS=N.
+-- Use: luajit bench/run.lua BUILD. QUICK=1 takes about a minute; REPEATS=N; ROWS=TEXT measures only
+-- the rows whose name holds the text.
 package.path = "bench/?.lua;" .. package.path
+local bus = require "bus"
 local cjson = require "cjson"
+local database = require "database"
+local machine = require "machine"
+local postgres = require "postgres"
 local process = require "process"
+local redis = require "redis"
 local report = require "report"
 local servers = require "servers"
 local stats = require "stats"
@@ -31,8 +37,8 @@ local start = servers.new(build, out)
 local failures = {}
 
 local function load_command(server, options)
-  return ("%s/load --port %d --pid %s --quiet --json %s"):format(build, server.port, server.pids,
-    options)
+  return ("%s/load --port %d --pid %s --quiet --json %s %s"):format(build, server.port,
+    server.pids, server.options or "", options)
 end
 
 -- The objects the generator printed, by what they are about, and what it complained of.
@@ -81,11 +87,13 @@ local function count(n) return math.max(1, math.floor(n * scale)) end
 
 local fan = "--clients %d --rooms %d --in-flight %d --count %d"
 local fan8, fan1 = fan:format(1000, 1, 8, count(400)), fan:format(1000, 1, 1, count(100))
+local fan_many = fan:format(math.min(10000, most), 1, 1, quick and 10 or 40)
 local fan_all = fan:format(most, 1, 1, quick and 3 or 12)
 local rooms10 = fan:format(1000, 10, 8, count(3000))
 local rooms100 = fan:format(1000, 100, 8, count(20000))
 local echo = ("--mode echo --clients 100 --count %d"):format(count(80000))
 local to_chat = " --route chat.chatHandler.echo"
+local to_database = " --route connector.databaseHandler.read"
 local some = "--clients 1000 --mode idle --stay 0"
 local all = "--clients " .. most .. " --mode idle --stay 0"
 
@@ -101,10 +109,30 @@ local rows = {
   { "the floor itself with io_uring, 1 in flight", "fan", "ring", fan1, "floor", fan1 },
   { "raw TCP, 8 in flight", "fan", "ours", "--tcp " .. fan8, "ours", fan8, 1 },
   { "raw TCP, 1 in flight", "fan", "ours", "--tcp " .. fan1, "ours", fan1, 1 },
+  { "routes as numbers, beside whole ones", "fan", "dictionary", fan8, "ours", fan8, 1 },
+  { "protobuf, beside JSON", "fan", "protobuf", fan8, "ours", fan8, 1.05 },
+  { "resume on, 8 in flight, beside off", "fan", "resume", fan8, "ours", fan8, 1.05 },
+  { "resume on, 10 rooms of 100, beside off", "fan", "resume", rooms10, "ours", rooms10, 1.05 },
+  { "cluster channel, 8 in flight, beside a local one", "fan", "cluster", fan8, "ours", fan8, 1.1 },
+  { "cluster channel of 10,000, beside a local one", "fan", "cluster", fan_many, "ours", fan_many,
+    1.1 },
+  { "two frontends, a process each, beside one process", "fan", "apart", fan8, "together", fan8,
+    1.1 },
+  { "two frontends, a process each, 1 in flight", "fan", "apart", fan1, "together", fan1, 1.1 },
   { "10 rooms of 100", "fan", "ours", rooms10, "floor", rooms10, 1.25 },
   { "100 rooms of 10", "fan", "ours", rooms100, "floor", rooms100, 1.6 },
   { "request to Lua", "echo", "ours", echo, "floor", echo, 4,
     pomelo = ("--mode echo --clients 100 --count %d"):format(count(20000)) },
+  { "wss, 8 in flight, beside ws", "fan", "tls", fan8, "ours", fan8 },
+  { "wss, 1 in flight, beside ws", "fan", "tls", fan1, "ours", fan1 },
+  { "wss, request to Lua, beside ws", "echo", "tls", echo, "ours", echo },
+  { "wss, 8 in flight, beside nginx", "fan", "tls", fan8, "nginx", fan8, 1 },
+  { "wss, 1 in flight, beside nginx", "fan", "tls", fan1, "nginx", fan1, 1 },
+  { "wss, request to Lua, beside nginx", "echo", "tls", echo, "nginx", echo, 1 },
+  { "wss, connect, enter; 1,000, beside nginx", "connect", "tls", some, "nginx", some, 1 },
+  { "request through a before and an after filter", "echo", "filters", echo, "ours", echo, 1.15 },
+  { "request with one SQLite read, beside a plain one", "echo", "ours", echo .. to_database, "ours",
+    echo },
   { "request forwarded", "echo", "ours", echo .. to_chat, "floor", echo, 7,
     pomelo = ("--mode echo --clients 100 --count %d"):format(count(10000)) .. to_chat },
   { "connect, enter; 1,000", "connect", "ours", some, "floor", some, 2, pomelo = some },
@@ -113,6 +141,13 @@ local rows = {
     long = true },
   { "the same, beside the floor's", "fan", "ours", fan_all, "floor", fan_all, long = true },
 }
+
+local only = os.getenv("ROWS")
+local function wanted(name) return not only or name:find(only, 1, true) ~= nil end
+
+for i = #rows, 1, -1 do
+  if not wanted(rows[i][1]) then table.remove(rows, i) end
+end
 
 -- Measured: ours, compared, of_pomelo: us per delivery, request or connect; ratios: of ours to
 -- what was compared in turn with it; generator: its us; busy: the share of its time.
@@ -152,7 +187,11 @@ local function measure_row(row, running)
   local rooms = tonumber(row.options:match("%-%-rooms (%d+)")) or 1
   local floor = row.other == "floor" and start.floor(rooms) or nil
   local ring = row.server == "ring" and start.floor(rooms, "ring") or nil
-  local here = { ours = running.ours, off = running.off, floor = floor, ring = ring }
+  local here = { ours = running.ours, off = running.off, dictionary = running.dictionary,
+    protobuf = running.protobuf, filters = running.filters, tls = running.tls,
+    nginx = running.nginx, floor = floor, ring = ring, cluster = running.cluster,
+    apart = running.apart, together = running.together, resume = running.resume }
+  if not here[row.server] or not here[row.other] then return end
   local function ours()
     local got = measure(row, row.name, here[row.server], row.options, row.ours)
     if not got then return nil end
@@ -170,6 +209,10 @@ local function measure_row(row, running)
     b = other()
     if i % 2 == 0 then a = ours() end -- neither always follows the other
     if a and b and b.server_us > 0 then table.insert(row.ratios, a.server_us / b.server_us) end
+    if a and b and row.other == "ours" and row.options == row.other_options
+      and row.server ~= "tls" then
+      figure("bytes a delivery: " .. row.name, "x", 1, a.bytes / b.bytes)
+    end
   end
   if floor then stop(floor) end
   if ring then stop(ring) end
@@ -190,13 +233,29 @@ local function some_pomelo()
   say("bench: this round is without Pomelo")
 end
 
+local certificate -- its folder; nil: nothing is measured with TLS
+
 local function measure_rows(with_pomelo)
   local running = {
     ours = start.ours(), off = start.ours("POMELUA_IO_URING=off"),
+    dictionary = start.ours("BENCH_FORM=dictionary"), protobuf = start.ours("BENCH_FORM=protobuf"),
+    resume = start.ours("BENCH_RESUME=1"),
+    filters = start.ours("BENCH_FILTERS=1"), cluster = start.ours("BENCH_SCOPE=cluster"),
+    tls = certificate and start.ours("BENCH_TLS=" .. certificate) or nil,
     pomelo = with_pomelo and some_pomelo() or nil,
   }
+  running.nginx = certificate and start.nginx(running.ours, certificate) or nil
+  local broker, url = bus.broker(out)
+  if broker then
+    running.apart, running.together = start.two_frontends(url), start.two_frontends()
+  end
+  if not running.nginx then say("bench: there is no nginx: its rows are left out") end
   for _, row in ipairs(rows) do measure_row(row, running) end
+  -- First: it stands in front of another one.
+  if running.nginx then stop(running.nginx) end
+  running.nginx = nil
   for _, server in pairs(running) do stop(server) end
+  if broker then finish(broker) end
 end
 
 -- A line that a measuring handler wrote into the log.
@@ -219,8 +278,8 @@ end
 local memory = {} -- points of the plot
 
 -- Growth of RSS by idle clients, 10 s after the last one, less what Lua keeps.
-local function measure_memory(clients, settle)
-  local server = start.ours()
+local function measure_memory(clients, settle, environment)
+  local server = start.ours(environment)
   run("warm", server, "--clients 10 --mode idle --stay 0")
   local lua_before, before = lua_memory(server), rss_of(server)
   local pid = others(server, ("--clients %d --mode idle --stay 600"):format(clients))
@@ -231,7 +290,9 @@ local function measure_memory(clients, settle)
   stop(server)
   say("  %d idle clients: %.0f bytes each, of them Lua's %.0f", clients, rss / clients,
     lua / clients)
-  memory[#memory + 1] = { clients, rss / clients, (rss - lua) / clients }
+  if not environment then
+    memory[#memory + 1] = { clients, rss / clients, (rss - lua) / clients }
+  end
   return (rss - lua) / clients
 end
 
@@ -271,6 +332,48 @@ local function measure_room()
   by_name["the same: deliveries a second"].at_least = true
   say("  1,000 talkers: %.0f deliveries/s, p99 %.1f ms, %d heartbeats answered, %d kicks",
     got.rate, got.p99, got.beats, got.kicks)
+end
+
+-- 20 `latest` pushes of 1 KiB a second to 1,000 clients, of whom `slow` read slowly: what the
+-- generator measured, and the most such pushes that waited in the server at one time.
+local function latest(server, slow)
+  local waiting = 0
+  local pid = others(server, ("--clients 1000 --rate 20 --in-flight 100 --size 950 --latest"
+    .. " --route chat.chatHandler.move --slow %d --duration %d"):format(slow, quick and 4 or 10))
+  while process.is_alive(pid) do
+    local got = asked(server, "connector.measureHandler.latest", "{}", "latest (%d+) waiting")
+    waiting = math.max(waiting, tonumber(got[1]) or 0)
+    sleep(0.1)
+  end
+  local found, said = parsed(read(out .. "/others.log"))
+  local got = found.fan
+  if said ~= "" or not got or got.dead > 0 then
+    failures[#failures + 1] = ("latest, %d slow: %s"):format(slow, said)
+  end
+  return got, waiting
+end
+
+local function measure_latest()
+  local server = start.ours()
+  for i = 1, quick and 1 or 3 do
+    local without, with, waiting
+    if i % 2 == 1 then without = latest(server, 0) end
+    with, waiting = latest(server, 50)
+    if i % 2 == 0 then without = latest(server, 0) end
+    if without and with then
+      figure("latest, 50 of 1,000 clients slow: pushes that wait in the server at one time", "", 50,
+        waiting)
+      figure("the same: how many updates a slow client is behind the newest", "", 8,
+        with.on_way - 1)
+      figure("the same: p99 of the others, ratio to without slow clients", "x", 1.1,
+        with.p99 / without.p99)
+      latency["latest, all fast"] = without.quantiles
+      latency["latest, 50 slow"] = with.quantiles
+      say("  latest: p99 %.1f ms, with 50 slow clients %.1f ms; %d wait, %d on their way",
+        without.p99, with.p99, waiting, with.on_way)
+    end
+  end
+  stop(server)
 end
 
 -- Latency of requests of a second process while a room is flooded.
@@ -321,21 +424,35 @@ local function sweep()
   stop(ours)
 end
 
-local function machine()
-  return {
-    cpu = shell("sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1"),
-    cores = tonumber(shell("nproc")),
-    kernel = shell("uname -sr"),
-    open_files = open_files,
-    load = shell("cut -d' ' -f1-3 /proc/loadavg"),
-    compiler = shell("gcc --version | head -1"),
-    commit = shell("git rev-parse --short HEAD 2>/dev/null"),
-    quick = quick or false,
-    repeats = repeats,
-    times = times,
-    times_long = times_long,
-    connections = most,
-  }
+-- What is measured once in each round.
+local function measure_round(with_pomelo)
+  measure_rows(with_pomelo)
+  local secure = math.min(10000, most)
+  local name = ("memory of ours per idle wss connection, %d of them"):format(secure)
+  if certificate and wanted(name) then
+    figure(name, "bytes", 18 * 1024,
+      measure_memory(secure, quick and 3 or 10, "BENCH_TLS=" .. certificate))
+  end
+  name = ("memory of ours per idle connection, %d of them"):format(most)
+  if wanted(name) then
+    figure(name, "bytes", 1024, measure_memory(most, quick and 3 or 10))
+  end
+  if wanted("call between two processes") then
+    local left_out = bus.measure(figure, build, out, quick)
+    if left_out then say("bench: nothing of the bus is measured: %s", left_out) end
+  end
+  if wanted("one SQLite read in a request") then
+    database.measure(figure, run, start.ours(), { build = build, out = out, quick = quick })
+  end
+  local tools = { build = build, out = out, quick = quick, run = run, others = others,
+    start = start, stop = stop, say = say }
+  postgres.measure(wanted, figure, tools)
+  redis.measure(wanted, figure, tools)
+  if wanted("latest, 50 of 1,000 clients slow") then measure_latest() end
+  if only then return end
+  measure_push()
+  measure_room()
+  measure_probe(1e6 / (stats.median(by_name["fan-out, 1 in flight"].ours) or 10))
 end
 
 local function main()
@@ -345,20 +462,20 @@ local function main()
   if most < 50000 then
     say("bench: the limit of open files is %d: %d connections instead of 50000", open_files, most)
   end
-  local facts = machine()
+  local facts = machine {
+    open_files = open_files, quick = quick or false, repeats = repeats, times = times,
+    times_long = times_long, connections = most,
+  }
+  certificate = start.certificate()
+  if not certificate then say("bench: there is no openssl: nothing is measured with TLS") end
   for i = 1, repeats do
     say("round %d of %d", i, repeats)
-    measure_rows(with_pomelo)
-    figure(("memory of ours per idle connection, %d of them"):format(most), "bytes", 1024,
-      measure_memory(most, quick and 3 or 10))
-    measure_push()
-    measure_room()
-    measure_probe(1e6 / (stats.median(by_name["fan-out, 1 in flight"].ours) or 10))
+    measure_round(with_pomelo)
   end
-  if not quick then
+  if not quick and not only then
     for _, n in ipairs { 1000, 3000, 8000 } do measure_memory(math.min(n, most), 2) end
   end
-  sweep()
+  if not only then sweep() end
   local measured = {
     rows = rows, figures = figures, facts = facts, failures = failures, sweeps = sweeps,
     memory = memory, latency = latency,

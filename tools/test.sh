@@ -14,9 +14,21 @@ export POMELUA_BUILD=${BUILD:-build}
 # A spec that runs make means a plain one, not that which runs this.
 unset MAKEFLAGS MFLAGS MAKELEVEL BUILD CFLAGS SAN
 what=${1:-}
-passed=0 failed=0 skipped=0
-log=$(mktemp) failures=$(mktemp)
-trap 'rm -f "$log" "$failures"' EXIT
+BESIDE='^-- It measures nothing: another one may run beside it\.$'
+# How many spec files run beside each other, none of which may need a processor of its own: most of
+# them wait more than they work.
+lanes=${SPEC_LANES:-$(($(nproc) + 1))}
+[ "$lanes" -le 4 ] || lanes=4
+# Files by name: FILE.pid while it runs; counts, failures.
+dir=$(mktemp -d)
+: >"$dir/counts" >"$dir/failures"
+# Ends what runs, which has process groups of its own.
+end() {
+  cat "$dir"/*.pid 2>/dev/null | while read -r group; do kill -KILL -- "-$group"; done 2>/dev/null
+  rm -rf "$dir"
+}
+trap end EXIT
+trap 'exit 130' INT TERM
 
 # Leaks of the program and of the C tests count. LuaJIT's own memory is not
 # scanned, so what only a script holds would look lost inside of luajit: there
@@ -31,70 +43,88 @@ if nm -D "$POMELUA_BUILD/lib/pomelua/core.so" 2>/dev/null | grep -q __asan_init;
   ulimit -s 65536 # frames are larger there
 fi
 
-# Keeps what failed, in short, to be said again at the end: lines of $log, or a reason.
-keep() { # what ran, [reason]
+# Keeps what failed, in short, to be said again at the end: lines of a log, or a reason.
+keep() { # log, what ran, [reason]
   {
-    echo "-- $1${POMELUA_IO_URING:+ (io_uring $POMELUA_IO_URING)}${POMELUA_GC:+ (collector $POMELUA_GC)}${2:+: $2}"
+    echo "-- $2${POMELUA_IO_URING:+ (io_uring $POMELUA_IO_URING)}${POMELUA_GC:+ (collector $POMELUA_GC)}${3:+: $3}"
     # A failure of busted with the lines that tell it; a C test with what it printed.
-    grep -aE -A 6 '^(Failure|Error) -> ' "$log" | grep -avE '^(--|==|$)' | head -n 20
-    grep -aE -B 2 '^not ok ' "$log" | grep -avE '^(--$|ok )' | head -n 20
-  } | cut -c 1-200 >>"$failures"
+    grep -aE -A 6 '^(Failure|Error) -> ' "$1" | grep -avE '^(--|==|$)' | head -n 20
+    grep -aE -B 2 '^not ok ' "$1" | grep -avE '^(--$|ok )' | head -n 20
+  } | cut -c 1-200 >>"$dir/failures"
 }
 
-# Adds what busted counted in $log; a run that did not get that far is a failure.
-count_specs() { # status, what ran
+# Adds what busted counted in a log; a run that did not get that far is a failure.
+count_specs() { # log, status, what ran
   local line reason="" n=0 f=0 e=0 p=0
-  line=$(grep -aE '^[0-9]+ success(es)? / [0-9]+ failures? / [0-9]+ errors? / [0-9]+ pending' "$log" |
+  line=$(grep -aE '^[0-9]+ success(es)? / [0-9]+ failures? / [0-9]+ errors? / [0-9]+ pending' "$1" |
     tail -n 1)
   [ -n "$line" ] && read -r n _ _ f _ _ e _ _ p _ <<<"$line"
-  if [ "$1" = 124 ]; then
+  if [ "$2" = 124 ]; then
     reason="no end after $limit s"
-  elif [ "$1" != 0 ] && [ $((f + e)) = 0 ]; then
-    reason="ended with status $1"
+  elif [ "$2" != 0 ] && [ $((f + e)) = 0 ]; then
+    reason="ended with status $2"
   elif [ -z "$line" ]; then
     reason="ran no spec"
   fi
   if [ -n "$reason" ] && [ $((f + e)) = 0 ]; then f=1; fi
-  [ $((f + e)) = 0 ] || keep "$2" "$reason"
-  passed=$((passed + n)) failed=$((failed + f + e)) skipped=$((skipped + p))
+  [ $((f + e)) = 0 ] || keep "$1" "$3" "$reason"
+  echo "$n $((f + e)) $p" >>"$dir/counts"
 }
 
-# Runs a command for $limit seconds at most, shows and keeps what it prints, and
+# Runs a command for $limit seconds at most, keeps what it prints in a log, and
 # ends what it left running. Not through a pipe: that would wait for those.
-run() {
-  timeout -k 5 "$limit" "$@" </dev/null >"$log" 2>&1 &
-  local group=$! status
+run() { # log, command...
+  local out=$1 status group
+  shift
+  timeout -k 5 "$limit" "$@" </dev/null >"$out" 2>&1 &
+  group=$!
+  echo "$group" >"$out.pid"
   wait "$group"
   status=$?
   kill -KILL -- "-$group" 2>/dev/null
-  cat "$log"
+  rm -f "$out.pid"
   return "$status"
+}
+
+spec() { # jit, file
+  local out status what="$2${1:+ (jit $1)}"
+  out=$(mktemp -p "$dir")
+  POMELUA_JIT=$1 run "$out" "${preload[@]}" luajit /usr/bin/busted --ignore-lua -o plainTerminal "$2"
+  status=$?
+  (
+    flock 9 # what one file prints stands together
+    echo "== $what"
+    cat "$out"
+    count_specs "$out" $status "$what"
+  ) 9>"$dir/lock"
+  rm -f "$out"
 }
 
 run_specs() { # jit, files...
   local jit=$1 file
   shift
   for file in "$@"; do
-    echo "== $file${jit:+ (jit $jit)}"
-    POMELUA_JIT=$jit run "${preload[@]}" luajit /usr/bin/busted --ignore-lua -o plainTerminal "$file"
-    count_specs $? "$file${jit:+ (jit $jit)}"
+    while [ "$(jobs -rp | wc -l)" -ge "$lanes" ]; do wait -n; done
+    spec "$jit" "$file" &
   done
+  wait
 }
 
 spec_files() { find "$@" -name '*_spec.lua' -not -path '*/node_modules/*' 2>/dev/null | sort; }
 quick_files() { spec_files "$@" | grep -v '^spec/slow/'; }
 
 c_tests() { # name
-  local status reason="" p f
-  limit=900 run "$POMELUA_BUILD/test/run" "$@"
+  local out=$dir/c status reason="" p f
+  limit=900 run "$out" "$POMELUA_BUILD/test/run" "$@"
   status=$?
-  p=$(grep -ac '^ok ' "$log") f=$(grep -ac '^not ok ' "$log")
+  cat "$out"
+  p=$(grep -ac '^ok ' "$out") f=$(grep -ac '^not ok ' "$out")
   if [ "$status" != 0 ] && [ "$f" = 0 ]; then
     reason="ended with status $status"
     f=1
   fi
-  [ "$f" = 0 ] || keep "C tests" "$reason"
-  passed=$((passed + p)) failed=$((failed + f))
+  [ "$f" = 0 ] || keep "$out" "C tests" "$reason"
+  echo "$p $f 0" >>"$dir/counts"
 }
 
 if [[ $what != spec* && $what != examples* && $what != slow ]]; then
@@ -114,8 +144,11 @@ if [ -z "$what" ]; then
   run_specs off "${files[@]}"
 elif [ "$what" = slow ]; then
   limit=$((limit * 5))
-  mapfile -t files < <(spec_files spec/slow)
-  run_specs "" "${files[@]}"
+  # Most of these measure, or fill the machine; those that do neither say so.
+  mapfile -t files < <(spec_files spec/slow | xargs grep -L "$BESIDE")
+  lanes=1 run_specs "" "${files[@]}"
+  mapfile -t files < <(spec_files spec/slow | xargs grep -l "$BESIDE")
+  lanes=2 run_specs "" "${files[@]}"
   # Everything that clients see, written without io_uring.
   mapfile -t files < <(spec_files spec/net spec/cluster spec/clients)
   echo "== without io_uring"
@@ -129,7 +162,11 @@ elif [[ $what == spec* || $what == examples* ]]; then
   run_specs "${POMELUA_JIT:-}" "${files[@]}"
 fi
 
+passed=0 failed=0 skipped=0
+while read -r n f p; do
+  passed=$((passed + n)) failed=$((failed + f)) skipped=$((skipped + p))
+done <"$dir/counts"
 echo
-cat "$failures"
+cat "$dir/failures"
 echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
 [ $failed = 0 ] && [ $passed != 0 ]

@@ -37,6 +37,10 @@ void pml_buf_unref(pml_buf *b);                 /* NULL is allowed */
 /* n references at once: one atomic step for a fan-out. b is not NULL. */
 void pml_buf_ref_many(pml_buf *b, uint32_t n);
 void pml_buf_unref_many(pml_buf *b, uint32_t n);
+/* How many there are at this moment, at least 1; other threads may change it meanwhile. */
+static inline uint32_t pml_buf_refs(const pml_buf *b) {
+  return atomic_load_explicit(&b->refs, memory_order_relaxed);
+}
 
 static inline pml_slice pml_slice_of(const void *p, size_t n) {
   pml_slice s = {(const uint8_t *)p, n};
@@ -46,6 +50,16 @@ static inline pml_slice pml_slice_str(const char *s) { return pml_slice_of(s, s 
 static inline pml_slice pml_buf_slice(const pml_buf *b) {
   pml_slice s = {b ? b->data : NULL, b ? b->len : 0};
   return s;
+}
+/* Behind the last byte. An empty slice may have no bytes to point at, and C knows no NULL + 0. */
+static inline const uint8_t *pml_slice_end(pml_slice s) { return s.n ? s.p + s.n : s.p; }
+/* s without its first n bytes, which are there. */
+static inline pml_slice pml_slice_from(pml_slice s, size_t n) {
+  return pml_slice_of(n ? s.p + n : s.p, s.n - n);
+}
+/* The bytes of s, which may be none, to a place with room for them. */
+static inline void pml_slice_copy(void *to, pml_slice s) {
+  if (s.n) memcpy(to, s.p, s.n);
 }
 static inline int pml_slice_eq(pml_slice a, pml_slice b) {
   return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);

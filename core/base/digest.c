@@ -3,6 +3,7 @@
 #include "base/err.h"
 
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
@@ -44,4 +45,8 @@ int pml_random(uint8_t *out, size_t n) {
     n -= k;
   }
   return 0;
+}
+
+int pml_same_secret(const uint8_t *a, const uint8_t *b, size_t n) {
+  return CRYPTO_memcmp(a, b, n) == 0;
 }

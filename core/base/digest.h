@@ -12,6 +12,8 @@
 int pml_digest(const char *name, pml_slice text, uint8_t out[PML_DIGEST_MAX], size_t *len);
 int pml_hmac(const char *name, pml_slice key, pml_slice text, uint8_t out[PML_DIGEST_MAX],
              size_t *len);
+/* Whether n bytes are the same, in a time that does not tell where they differ. */
+int pml_same_secret(const uint8_t *a, const uint8_t *b, size_t n);
 /* Fills out with bytes that are fit for secrets. 0, or PML_EIO: the system gives none. */
 int pml_random(uint8_t *out, size_t n);
 

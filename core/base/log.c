@@ -9,9 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUEUE_MAX ((size_t)4 << 20) /* bytes of lines that wait for the reader of stderr */
 #define WAIT_MS 5000 /* for a reader that stands still, when there is no writer thread */
-#define END_MS 1000  /* at the end of the process, likewise */
+#define END_MS 2000  /* at the end of the process, likewise */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "silent"};
 
@@ -89,8 +88,16 @@ static void put_text(pml_writer *w, const char *text, size_t n, int json) {
   pml_writer_put(w, more, (size_t)k);
 }
 
+/* "[pay] " or "category":"pay", */
+static void put_category(pml_writer *w, const char *category, int json) {
+  pml_writer_put(w, json ? "\",\"category\":\"" : "[", json ? 14 : 1);
+  put_escaped(w, category, strlen(category), json);
+  if (!json) pml_writer_put(w, "] ", 2);
+}
+
 /* The whole line; returns owned. */
-static pml_buf *line(const char *server, pml_level level, int json, const char *text, size_t n) {
+static pml_buf *line(const char *server, const char *category, pml_level level, int json,
+                     const char *text, size_t n) {
   pml_writer w = {0};
   char stamp[32], head[64];
   pml_clock_stamp(stamp, sizeof stamp);
@@ -100,17 +107,27 @@ static pml_buf *line(const char *server, pml_level level, int json, const char *
   pml_writer_put(&w, head, (size_t)k);
   if (!server[0]) server = "pomelua";
   put_escaped(&w, server, strlen(server), json);
-  pml_writer_put(&w, json ? "\",\"msg\":\"" : " ", json ? 9 : 1);
+  if (!json) pml_writer_byte(&w, ' ');
+  if (category[0]) put_category(&w, category, json);
+  if (json) pml_writer_put(&w, "\",\"msg\":\"", 9);
   put_text(&w, text, n, json);
   pml_writer_put(&w, json ? "\"}\n" : "\n", json ? 3 : 1);
   return pml_writer_finish(&w);
 }
 
+static void queue(pml_output *o, pml_buf *b, int last) {
+  if (last) pml_output_put_last(o, b);
+  else pml_output_put(o, b);
+}
+
 static void write_text(const pml_log *log, pml_level level, const char *text, size_t n, int last) {
+  const pml_log_way *way = log->way;
+  const char *category = way ? way->category : "";
   if (level < log->level) return;
   while (n && text[n - 1] == '\n') n--;
   if (log->on_line) {
     pml_writer w = {0};
+    if (category[0]) put_category(&w, category, 0);
     pml_writer_put(&w, text, n);
     pml_writer_byte(&w, '\0');
     pml_buf *b = pml_writer_finish(&w);
@@ -118,14 +135,15 @@ static void write_text(const pml_log *log, pml_level level, const char *text, si
     pml_buf_unref(b);
     return;
   }
-  pml_buf *b = line(log->server, level, log->json, text, n);
-  if (!log->output) {
+  pml_buf *b = line(log->server, category, level, log->json, text, n);
+  for (unsigned i = 0; way && i < way->files; i++) queue(way->file[i], pml_buf_ref(b), last);
+  if (way && way->no_console) {
+    pml_buf_unref(b);
+  } else if (!log->output) {
     pml_output_write(STDERR_FILENO, b->data, b->len, WAIT_MS);
     pml_buf_unref(b);
-  } else if (last) {
-    pml_output_put_last(log->output, b);
   } else {
-    pml_output_put(log->output, b);
+    queue(log->output, b, last);
   }
 }
 
@@ -161,7 +179,16 @@ void pml_log_write(const pml_log *log, pml_level level, const char *format, ...)
 /* --- the end of the process ------------------------------------------------------------ */
 
 void pml_log_flush(const pml_log *log) {
+  for (unsigned i = 0; log->way && i < log->way->files; i++)
+    pml_output_flush(log->way->file[i], END_MS);
   if (log->output) pml_output_flush(log->output, END_MS);
+}
+
+uint64_t pml_log_lost(const pml_log *log) {
+  uint64_t n = log->output ? pml_output_lost(log->output) : 0;
+  for (unsigned i = 0; log->way && i < log->way->files; i++)
+    n += pml_output_lost(log->way->file[i]);
+  return n;
 }
 
 void pml_log_last(const pml_log *log, pml_level level, const char *format, ...) {
@@ -177,12 +204,12 @@ static pml_buf *lost(uint64_t lines, void *ud) {
   int k = snprintf(text, sizeof text,
                    "%llu lines lost here: whoever reads the log has not kept up with it",
                    (unsigned long long)lines);
-  return line("", PML_WARN, ud != NULL, text, (size_t)k);
+  return line("", "", PML_WARN, ud != NULL, text, (size_t)k);
 }
 
-pml_output *pml_log_output(int json) {
+pml_output *pml_log_output(int fd, size_t limit, int json) {
   static const char yes; /* only its address counts */
-  pml_output_options o = {STDERR_FILENO, QUEUE_MAX, lost, json ? (void *)(uintptr_t)&yes : NULL};
+  pml_output_options o = {fd, limit, lost, json ? (void *)(uintptr_t)&yes : NULL};
   return pml_output_new(&o);
 }
 

@@ -5,6 +5,8 @@
  *   2026-11-23T18:17:46.123Z info  chat-1 listening on 127.0.0.1:3050
  *   {"time":"…","level":"info","server":"chat-1","msg":"…"}      with json
  *
+ * A log may have a way: a category, which its lines name, and files that get them, too.
+ *
  * Control characters (C0, C1, and the ones that turn the direction of text), and bytes that are
  * not UTF-8, are escaped (a line break of a traceback is kept, indented, in text form). A text is
  * cut after PML_LOG_TEXT_MAX bytes, and says so. The format never comes from outside. */
@@ -26,6 +28,16 @@ typedef void (*pml_log_on_line_fn)(pml_level level, const char *text, void *ud);
 
 struct pml_throttle;
 
+#define PML_LOG_WAY_FILES 8
+#define PML_LOG_CATEGORY_MAX 64
+
+typedef struct {
+  char category[PML_LOG_CATEGORY_MAX + 1]; /* "": lines name none */
+  uint8_t no_console;                      /* lines do not go to standard error */
+  unsigned files;
+  pml_output *file[PML_LOG_WAY_FILES]; /* borrowed */
+} pml_log_way;
+
 typedef struct {
   char server[PML_SERVER_ID_MAX + 1]; /* server id, "" for the program itself */
   pml_level level;                    /* lines below it are not written */
@@ -33,6 +45,7 @@ typedef struct {
   pml_log_on_line_fn on_line; /* when set, gets the bare text instead of stderr */
   void *ud;
   pml_output *output;            /* borrowed; NULL: lines are written at once */
+  const pml_log_way *way;        /* borrowed; NULL: standard error alone */
   struct pml_throttle *throttle; /* borrowed; NULL: pml_log_may always agrees */
 } pml_log;
 
@@ -46,9 +59,13 @@ void pml_log_text(const pml_log *log, pml_level level, const char *text, size_t 
 void pml_log_last(const pml_log *log, pml_level level, const char *format, ...)
   __attribute__((format(printf, 3, 4)));
 void pml_log_flush(const pml_log *log);
+/* How many lines its writers have lost so far, whosever they were. */
+uint64_t pml_log_lost(const pml_log *log);
 
-/* The writer of a program's log: stderr, or, when it cannot have a thread, NULL. */
-pml_output *pml_log_output(int json);
+#define PML_LOG_QUEUE ((size_t)4 << 20) /* bytes of lines that wait, unless log.json says more */
+
+/* A writer for lines of a log, or, when it cannot have a thread, NULL. Borrows fd. */
+pml_output *pml_log_output(int fd, size_t limit, int json);
 
 /* Lines that others can cause, above all clients, are written only when this agrees: at most
  * `lines` of a kind in ms milliseconds, and then one that says how many more there were. */

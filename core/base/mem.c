@@ -40,15 +40,28 @@ void pml_free_sized(void *p, size_t n) {
 #endif
 }
 
+#ifdef PML_JEMALLOC
+static void purge(unsigned arena) {
+  char name[32];
+  mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+  snprintf(name, sizeof name, "arena.%u.purge", arena);
+  mallctl(name, NULL, NULL, NULL, 0);
+}
+#endif
+
 void pml_mem_trim(void) {
 #ifdef PML_JEMALLOC
   unsigned arena = 0;
   size_t n = sizeof arena;
-  char name[32];
-  mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
-  if (mallctl("thread.arena", &arena, &n, NULL, 0) != 0) return;
-  snprintf(name, sizeof name, "arena.%u.purge", arena);
-  mallctl(name, NULL, NULL, NULL, 0);
+  if (mallctl("thread.arena", &arena, &n, NULL, 0) == 0) purge(arena);
+#else
+  malloc_trim(0);
+#endif
+}
+
+void pml_mem_trim_all(void) {
+#ifdef PML_JEMALLOC
+  purge(MALLCTL_ARENAS_ALL);
 #else
   malloc_trim(0);
 #endif

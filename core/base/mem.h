@@ -21,5 +21,7 @@ void pml_free_sized(void *p, size_t n);   /* the same for a caller that knows th
 /* Gives the free memory of this thread back to the system. It takes some milliseconds: call it when
  * there is nothing else to do. */
 void pml_mem_trim(void);
+/* The same for the free memory of all threads. They may go on meanwhile. */
+void pml_mem_trim_all(void);
 
 #endif

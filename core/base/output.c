@@ -40,7 +40,9 @@ struct pml_output {
   uint8_t losing;      /* no line is taken until half of the queue is free */
   uint8_t busy;        /* the thread has taken lines that are not written yet */
   uint8_t ending, gone;
-  uint8_t *out; /* the thread's own: piece bytes */
+  uint8_t owned; /* the descriptor is closed at the end */
+  int next;      /* the descriptor that takes its place; -1: none */
+  uint8_t *out;  /* the thread's own: piece bytes */
 };
 
 /* --- writing ------------------------------------------------------------------------ */
@@ -68,12 +70,26 @@ int pml_output_write(int fd, const void *p, size_t n, uint32_t ms) {
   return 1;
 }
 
+/* Called by the writer thread: the descriptor that lines go to. */
+static int descriptor(pml_output *o) {
+  pthread_mutex_lock(&o->lock);
+  if (o->next >= 0) {
+    close(o->o.fd);
+    o->o.fd = o->next;
+    o->next = -1;
+  }
+  int fd = o->o.fd;
+  pthread_mutex_unlock(&o->lock);
+  return fd;
+}
+
 /* Called by the writer thread; waits as long as it takes. 0 when the descriptor will never take the
  * bytes: its reader is gone. A full disk may have room again, and then the rest of the line
  * follows. */
 static int write_patiently(pml_output *o, const uint8_t *p, size_t n) {
+  int fd = descriptor(o);
   while (n) {
-    ssize_t k = write(o->o.fd, p, n);
+    ssize_t k = write(fd, p, n);
     if (k > 0) {
       p += k;
       n -= (size_t)k;
@@ -82,9 +98,10 @@ static int write_patiently(pml_output *o, const uint8_t *p, size_t n) {
       pthread_cond_broadcast(&o->done);
       pthread_mutex_unlock(&o->lock);
     } else if (k < 0 && may_wait(errno)) {
-      wait_for_room(o->o.fd, RETRY_MS);
+      wait_for_room(fd, RETRY_MS);
     } else if (k < 0 && (errno == ENOSPC || errno == EDQUOT)) {
       nanosleep(&(struct timespec){0, RETRY_MS * 1000000}, NULL);
+      fd = descriptor(o); /* another file may be on another disk */
     } else if (k == 0 || errno != EINTR) {
       return 0;
     }
@@ -199,6 +216,8 @@ static void release(pml_output *o) {
   pthread_mutex_destroy(&o->lock);
   pml_free(o->line);
   pml_free(o->out);
+  if (o->next >= 0) close(o->next);
+  if (o->owned) close(o->o.fd);
   pml_free(o);
 }
 
@@ -208,6 +227,7 @@ pml_output *pml_output_new(const pml_output_options *options) {
   pthread_condattr_t a;
   pml_output *o = pml_alloc0(sizeof *o);
   o->o = *options;
+  o->next = -1;
   o->pid = getpid();
   o->piece = fstat(o->o.fd, &st) == 0 && S_ISREG(st.st_mode) ? PIECE_FILE : PIECE_PIPE;
   o->out = pml_alloc(o->piece);
@@ -224,6 +244,15 @@ pml_output *pml_output_new(const pml_output_options *options) {
   if (rc == 0) return o;
   release(o);
   return NULL;
+}
+
+void pml_output_own(pml_output *o) { o->owned = 1; }
+
+void pml_output_reopen(pml_output *o, int fd) {
+  pthread_mutex_lock(&o->lock);
+  if (o->next >= 0) close(o->next);
+  o->next = fd;
+  pthread_mutex_unlock(&o->lock);
 }
 
 static void put(pml_output *o, pml_buf *line, int must) {

@@ -23,6 +23,11 @@ typedef struct {
 
 /* NULL when there can be no thread. */
 pml_output *pml_output_new(const pml_output_options *o);
+/* The descriptor is the output's from now on, which closes it at the end. */
+void pml_output_own(pml_output *o);
+/* Lines that are written from now on go to fd, which the output owns; the one before is closed when
+ * what is being written has ended. Only for an output that owns its descriptor. */
+void pml_output_reopen(pml_output *o, int fd);
 /* Queues a whole line; takes the reference. From any thread. */
 void pml_output_put(pml_output *o, pml_buf *line);
 /* The same for a line that comes before the end of the process: it finds room. */

@@ -1,9 +1,12 @@
 #include "bind/l_channel_service.h"
 
+#include "base/json_number.h"
 #include "bind/l_channel.h"
+#include "bind/l_cluster_channel.h"
+#include "bind/l_push.h"
 #include "bind/node_methods.h"
 #include "script/handle.h"
-#include "script/json_number.h"
+#include "script/json.h"
 #include "script/values.h"
 
 #include <math.h>
@@ -39,7 +42,7 @@ static pml_lua *check(lua_State *L, const char *method) {
 /* The name of a channel at index 2, which may be a number; raises on others. */
 static pml_slice name_at(lua_State *L, const char *call, char number[PML_JSON_NUMBER_MAX]) {
   size_t n;
-  lua_settop(L, 3);
+  lua_settop(L, 4);
   if (lua_type(L, 2) == LUA_TNUMBER) {
     double d = lua_tonumber(L, 2);
     if (d == floor(d) && fabs(d) < PML_LUA_WHOLE)
@@ -52,6 +55,58 @@ static pml_slice name_at(lua_State *L, const char *call, char number[PML_JSON_NU
   return pml_slice_of(s, n);
 }
 
+/* Raises when the options at idx, {scope=}, have another key. */
+static void check_keys(lua_State *L, const char *call, int idx) {
+  lua_pushnil(L);
+  while (lua_next(L, idx)) {
+    lua_pop(L, 1);
+    const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    if (!key || strcmp(key, "scope") != 0)
+      luaL_error(L,
+                 "channelService:%s: opts has no key %s; there is scope, \"local\" or \"cluster\"",
+                 call, key ? key : luaL_typename(L, -1));
+  }
+}
+
+/* Whether the options at idx want a cluster channel; raises when they are wrong. */
+static int is_cluster(lua_State *L, const char *call, int idx) {
+  if (lua_isnoneornil(L, idx)) return 0;
+  if (lua_type(L, idx) == LUA_TLIGHTUSERDATA && !lua_touserdata(L, idx)) return 0;
+  if (!lua_istable(L, idx))
+    luaL_error(L, "channelService:%s: opts must be a table, got %s", call, luaL_typename(L, idx));
+  check_keys(L, call, idx);
+  lua_pushliteral(L, "scope");
+  lua_rawget(L, idx);
+  const char *scope = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  int cluster = strcmp(scope, "cluster") == 0;
+  if (!cluster && strcmp(scope, "local") != 0 && !lua_isnil(L, -1))
+    luaL_error(L, "channelService:%s: opts.scope must be \"local\" or \"cluster\", got %s", call,
+               *scope ? scope : luaL_typename(L, -1));
+  lua_pop(L, 1);
+  return cluster;
+}
+
+/* Whether options stand where none belong. */
+static int is_options(lua_State *L, int idx) {
+  if (!lua_istable(L, idx)) return 0;
+  lua_pushliteral(L, "scope");
+  lua_rawget(L, idx);
+  int found = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return found;
+}
+
+/* A method that has no answer for cluster channels: instead says what to write. */
+static void refuse_cluster(lua_State *L, const char *call, int idx, const char *instead) {
+  if (lua_istable(L, idx) && is_cluster(L, call, idx))
+    luaL_error(L, "channelService:%s is about local channels; %s", call, instead);
+}
+
+static int get_cluster(lua_State *L, pml_lua *lua, const char *call, pml_slice name) {
+  pml_lua_push_cluster_channel(L, lua, call, name);
+  return 1;
+}
+
 static int get(lua_State *L, pml_lua *lua, pml_slice name, int create) {
   pml_channels *all = pml_node_channels(lua->node);
   pml_channel *c = create ? pml_channels_create(all, name) : pml_channels_find(all, name);
@@ -62,34 +117,118 @@ static int get(lua_State *L, pml_lua *lua, pml_slice name, int create) {
   return 1;
 }
 
-/* channelService:createChannel(name) -> Channel: the one of that name, made when there is none */
+/* channelService:createChannel(name, {scope=}) -> Channel: the one of that name, made when there is
+ * none */
 static int l_create_channel(lua_State *L) {
+  static const char call[] = "createChannel(name, opts)";
   char number[PML_JSON_NUMBER_MAX];
   pml_lua *lua = check(L, "createChannel");
-  return get(L, lua, name_at(L, "createChannel(name)", number), 1);
+  pml_slice name = name_at(L, "createChannel(name)", number);
+  return is_cluster(L, call, 3) ? get_cluster(L, lua, call, name) : get(L, lua, name, 1);
 }
 
-/* channelService:getChannel(name, create) -> Channel | nil */
+/* channelService:getChannel(name, create, {scope=}) -> Channel | nil; a cluster channel is always
+ * there */
 static int l_get_channel(lua_State *L) {
+  static const char call[] = "getChannel(name, create, opts)";
   char number[PML_JSON_NUMBER_MAX];
   pml_lua *lua = check(L, "getChannel");
-  return get(L, lua, name_at(L, "getChannel(name, create)", number), lua_toboolean(L, 3));
+  pml_slice name = name_at(L, "getChannel(name, create)", number);
+  if (is_options(L, 3))
+    return luaL_error(L, "channelService:%s: opts is the third argument, behind create", call);
+  if (is_cluster(L, call, 4)) return get_cluster(L, lua, call, name);
+  return get(L, lua, name, lua_toboolean(L, 3));
 }
 
 /* channelService:destroyChannel(name) */
 static int l_destroy_channel(lua_State *L) {
   char number[PML_JSON_NUMBER_MAX];
   pml_channels *all = pml_node_channels(check(L, "destroyChannel")->node);
-  pml_channel *c = pml_channels_find(all, name_at(L, "destroyChannel(name)", number));
+  pml_slice name = name_at(L, "destroyChannel(name)", number);
+  refuse_cluster(
+    L, "destroyChannel(name)", 3,
+    "getChannel(name, true, { scope = \"cluster\" }):destroy() ends a cluster channel");
+  pml_channel *c = pml_channels_find(all, name);
   if (c) pml_channels_destroy(all, c);
   return 0;
 }
 
-/* Lua adds the pushes, whose callbacks are Lua's. */
+typedef struct {
+  lua_State *L; /* the array is at its top */
+  int n;
+} names;
+
+static void add_name(pml_channel *c, void *ud) {
+  names *all = ud;
+  pml_slice name = pml_channel_name(c);
+  lua_pushlstring(all->L, (const char *)name.p, name.n);
+  lua_rawseti(all->L, -2, ++all->n);
+}
+
+static void push_array(lua_State *L) {
+  lua_newtable(L);
+  luaL_getmetatable(L, PML_JSON_ARRAY);
+  lua_setmetatable(L, -2);
+}
+
+static void uid_at(lua_State *L, const char *call, char buf[PML_NUMBER_TEXT], pml_uid *uid) {
+  if (pml_lua_uid(L, 2, buf, uid) != 0)
+    luaL_error(L, "channelService:%s: a uid is a string of at most 4096 bytes or a number, got %s",
+               call, luaL_typename(L, 2));
+}
+
+/* channelService:channelsOf(uid) -> {name, …}: the channels that it is a member of, in no order */
+static int l_channels_of(lua_State *L) {
+  char buf[PML_NUMBER_TEXT];
+  pml_uid uid;
+  pml_lua *lua = check(L, "channelsOf");
+  refuse_cluster(L, "channelsOf(uid)", 3,
+                 "nobody keeps a list of the cluster channels of a user: ask one with getMember");
+  uid_at(L, "channelsOf(uid)", buf, &uid);
+  push_array(L);
+  pml_channels_of(pml_node_channels(lua->node), uid, add_name, &(names){L, 0});
+  return 1;
+}
+
+/* channelService:getChannelNames() -> {name, …} in the order in which they were made */
+static int l_get_channel_names(lua_State *L) {
+  pml_lua *lua = check(L, "getChannelNames");
+  refuse_cluster(L, "getChannelNames()", 2, "no server knows the names of all cluster channels");
+  push_array(L);
+  pml_channels_each(pml_node_channels(lua->node), add_name, &(names){L, 0});
+  return 1;
+}
+
+/* channelService:leaveAll(uid) -> of how many channels it was a member, behind each frontend */
+static int l_leave_all(lua_State *L) {
+  char buf[PML_NUMBER_TEXT];
+  pml_uid uid;
+  pml_lua *lua = check(L, "leaveAll");
+  refuse_cluster(L, "leaveAll(uid)", 3,
+                 "a session leaves its cluster channels when it ends, and by channel:leave before");
+  uid_at(L, "leaveAll(uid)", buf, &uid);
+  lua_pushnumber(L,
+                 (lua_Number)pml_channels_leave(pml_node_channels(lua->node), uid, PML_LEFT_ASKED));
+  return 1;
+}
+
+/* channelService:pushMessageByUids(route, msg, uids, opts, cb), or (msg, uids, opts, cb) */
+static int l_push_by_uids(lua_State *L) {
+  return pml_lua_push_by_uids(L, check(L, "pushMessageByUids"));
+}
+
+/* channelService:broadcast(stype, route, msg, opts, cb), or (stype, msg, opts, cb) */
+static int l_broadcast(lua_State *L) { return pml_lua_broadcast(L, check(L, "broadcast")); }
+
 static const luaL_Reg service_methods[] = {
   {"createChannel", l_create_channel},
   {"getChannel", l_get_channel},
   {"destroyChannel", l_destroy_channel},
+  {"channelsOf", l_channels_of},
+  {"getChannelNames", l_get_channel_names},
+  {"leaveAll", l_leave_all},
+  {"pushMessageByUids", l_push_by_uids},
+  {"broadcast", l_broadcast},
   {NULL, NULL},
 };
 
@@ -107,7 +246,7 @@ static int l_channel_service(lua_State *L) {
   *s = (service){&service_kind, lua};
   luaL_getmetatable(L, TNAME);
   lua_setmetatable(L, -2);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, lua->env);
+  pml_anchor_push(L, &lua->env);
   lua_setfenv(L, -2);
   return 1;
 }
@@ -124,14 +263,8 @@ static int l_nearest_name(lua_State *L) {
 }
 
 void pml_open_channel_service(lua_State *L) {
-  if (pml_lua_class(L, TNAME, service_methods, NULL)) {
-    pml_lua_index_by_name(L, "channelService", NULL);
-    lua_pushcfunction(L, l_tostring);
-    lua_setfield(L, -2, "__tostring");
-  }
-  lua_getfield(L, -1, "__methods");
-  lua_setfield(L, -3, "channel_service_methods");
-  lua_pop(L, 1);
+  pml_lua_script_class(L, TNAME, "channelService", service_methods, NULL, l_tostring);
+  lua_setfield(L, -2, "channel_service_methods");
   lua_pushcfunction(L, l_nearest_name);
   lua_setfield(L, -2, "nearest_name");
 }

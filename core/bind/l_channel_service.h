@@ -5,8 +5,8 @@
 
 #include <lua.h>
 
-/* Creates the metatable; sets channel_service_methods, to which Lua adds the pushes, on the module
- * at the top. */
+/* Creates the metatable; sets channel_service_methods, the table of its methods, on the module at
+ * the top. */
 void pml_open_channel_service(lua_State *L);
 
 #endif

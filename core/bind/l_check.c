@@ -38,12 +38,11 @@ static void on_end(int status, int sig, pml_slice said, void *ud) {
   pml_waiter *w = ud;
   pml_lua *lua = w->lua;
   const end_args a = {status, sig, said};
-  const pml_lua_deferred d = {w->fn, 0, push_end, &a};
-  w->fn = LUA_NOREF; /* the function outlives its waiter, which the call may end with the server */
-  pml_waiter_free(w);
+  const pml_lua_deferred d = {&w->fn, 0, push_end, &a};
+  pml_waiter_leave(w); /* the call may end the server, and with it all its waiters */
   pml_lua_defer(lua->L, &d);
   pml_script_call(lua, "checked", pml_slice_of(NULL, 0), 1, 0);
-  luaL_unref(lua->L, LUA_REGISTRYINDEX, d.ref);
+  pml_waiter_free(w);
 }
 
 /* node:check(name, text, fn) -> true | nil, message, NAME: parses a text in another process;

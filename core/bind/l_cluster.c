@@ -1,11 +1,13 @@
-/* A program on a thread of its own. The lock guards what both sides look at: the lines, the
- * program while it runs, the end. */
+/* The program runs on a thread of its own; the caller's thread reads its lines and stops it. The
+ * lock guards the fields that both threads use: the lines, the program while it runs, and how it
+ * ended. */
 #include "bind/l_cluster.h"
 
 #include "base/limits.h"
 #include "base/container.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "bind/l_limit.h"
 #include "bind/l_program.h"
 #include "script/handle.h"
 
@@ -19,7 +21,8 @@
 typedef struct {
   pml_list node;
   pml_level level;
-  int said; /* a line of standard output, not of the log */
+  int
+    said; /* 1: the program would have printed it on standard output; 0: it is a line of the log */
   char server[PML_SERVER_ID_MAX + 1];
   char text[];
 } line;
@@ -29,7 +32,7 @@ typedef struct {
   pml_program_options o;
   char *path;
   pthread_t thread;
-  int running; /* the thread is to be joined */
+  int running; /* 1: the thread was started, and nobody has joined it yet */
   pthread_mutex_t lock;
   pthread_cond_t changed;
   pml_program *program;
@@ -37,6 +40,7 @@ typedef struct {
   int ready, ended, status;
 } cluster;
 
+/* Keeps a line for cluster:lines. Called on the threads of the program. */
 static void keep(cluster *c, int said, const char *server, pml_level level, const char *text) {
   size_t n = strlen(text) + 1;
   line *k = pml_alloc0(sizeof *k + n);
@@ -77,7 +81,8 @@ static void *run(void *ud) {
 
 static cluster *check(lua_State *L) { return luaL_checkudata(L, 1, TNAME); }
 
-/* cluster:wait(ms) -> true when all servers are up | false: not yet | nil: it has ended */
+/* cluster:wait(ms) -> true: all servers are up | false: they are not up yet, and the time is over |
+ * nil: the program has ended */
 static int l_wait(lua_State *L) {
   cluster *c = check(L);
   lua_Integer ms = luaL_checkinteger(L, 2);
@@ -95,6 +100,7 @@ static int l_wait(lua_State *L) {
   return 1;
 }
 
+/* Stops the program in order and waits until its thread has ended. */
 static void end(cluster *c) {
   if (!c->running) return;
   pthread_mutex_lock(&c->lock);
@@ -104,7 +110,8 @@ static void end(cluster *c) {
   c->running = 0;
 }
 
-/* cluster:stop() -> exit status: in order, as by SIGTERM; waits for the end */
+/* cluster:stop() -> the exit status. Stops the program in order, as SIGTERM does, and waits for its
+ * end. */
 static int l_stop(lua_State *L) {
   cluster *c = check(L);
   end(c);
@@ -112,15 +119,15 @@ static int l_stop(lua_State *L) {
   return 1;
 }
 
-/* cluster:lines() -> array of {level=, server=, text=} for the log, {said=true, text=} for what
- * the program would have printed */
+/* cluster:lines() -> array of {level=, server=, text=, said=}, all lines so far. said is true for a
+ * line that the program would have printed on standard output, and false for a line of the log. */
 static int l_lines(lua_State *L) {
   static const char *const names[] = {"debug", "info", "warn", "error", "silent"};
   cluster *c = check(L);
   pml_list *last;
   int n = 0;
   pthread_mutex_lock(&c->lock);
-  last = c->lines.prev; /* lines are only added, and go with c */
+  last = c->lines.prev; /* lines are only appended, and are freed with c */
   pthread_mutex_unlock(&c->lock);
   lua_newtable(L);
   if (last == &c->lines) return 1;
@@ -140,7 +147,7 @@ static int l_lines(lua_State *L) {
   }
 }
 
-/* __gc: stops it, as cluster:stop does */
+/* __gc: stops the program as cluster:stop does, and frees the lines */
 static int l_gc(lua_State *L) {
   cluster *c = check(L);
   end(c);
@@ -153,8 +160,9 @@ static int l_gc(lua_State *L) {
 static const luaL_Reg methods[] = {
   {"wait", l_wait}, {"stop", l_stop}, {"lines", l_lines}, {NULL, NULL}};
 
-/* core.cluster{servers=, level=} -> cluster: as core.run, on a thread. Scripts have no budget
- * there: the process has other scripts, too. */
+/* core.cluster{servers=, level=, limit=} -> cluster. Starts a program as core.run does, but on a
+ * thread of its own. `limit` is that of core.limit, and may be left out: there is one budget in a
+ * process, and the caller's scripts have it already. Without it the program's have none. */
 static int l_cluster(lua_State *L) {
   lua_settop(L, 1);
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -166,7 +174,10 @@ static int l_cluster(lua_State *L) {
   pml_lua_class(L, TNAME, methods, l_gc);
   lua_setmetatable(L, -2);
   pml_lua_program_read(L, 1, lua_tocfunction(L, lua_upvalueindex(1)), &c->common, &c->o);
-  lua_createtable(L, 2, 0); /* keeps what is borrowed */
+  lua_getfield(L, 1, "limit"); /* the table is kept alive, and with it the limit */
+  if (!lua_isnil(L, -1)) c->common.states.budget = pml_lua_limit_budget(L, lua_gettop(L));
+  lua_pop(L, 1);
+  lua_createtable(L, 2, 0); /* keeps the values alive from which C borrows */
   lua_insert(L, 3);
   lua_rawseti(L, 3, 1);
   lua_pushvalue(L, 1);

@@ -1,23 +1,27 @@
-/* l_control: the operator's side of core.run: lines of the control socket, SIGHUP and
- * the fate of single servers reach Lua functions on the main thread. */
+/* l_control: the operator's side of core.run. The main thread calls Lua functions, the hooks, with
+ * the lines that the operator's tools send to the control socket, at SIGHUP, and when a single
+ * server has started or ended. */
 #ifndef PML_BIND_L_CONTROL_H
 #define PML_BIND_L_CONTROL_H
 
 #include "host/program.h"
+#include "script/anchor.h"
 
 #include <lua.h>
 
-/* The first member of what pml_program_options.ud points at. */
+/* The first member of the struct that pml_program_options.ud points at. */
 typedef struct {
   lua_State *L;
-  int hooks;   /* registry reference: the table of functions; LUA_NOREF: none */
-  int program; /* registry reference: the userdata that they get first */
+  pml_anchor hooks;   /* the table of hooks; nothing: the caller gave none */
+  pml_anchor program; /* the userdata that each hook gets as its first argument */
 } pml_lua_control;
 
-/* Takes field `control` of the table at idx: {path=, line=, gone=, told=, server=, hup=};
- * sets o->control_path and o->control. Raises on wrong types. */
+/* Reads the field `control` of the table at idx, {path=, line=, gone=, told=, server=, hup=, wake=,
+ * informed=, remote=, superseded=, ended=}, and sets o->control_path and o->control. Raises when a
+ * value has the wrong type. */
 void pml_lua_control_read(lua_State *L, int idx, pml_lua_control *c, pml_program_options *o);
-/* After the program: its userdata is of no use any more. */
+/* The caller calls it when the program has ended. Methods of the program's userdata raise from then
+ * on. */
 void pml_lua_control_end(pml_lua_control *c);
 
 /* Sets `ask` on the module at the top. */

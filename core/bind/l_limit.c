@@ -55,6 +55,11 @@ static int l_limit(lua_State *L) {
   return 1;
 }
 
+pml_budget *pml_lua_limit_budget(lua_State *L, int index) {
+  limit *m = luaL_checkudata(L, index, TNAME);
+  return m->budget;
+}
+
 static const luaL_Reg methods[] = {
   {"enter", l_enter},
   {"leave", l_leave},

@@ -13,6 +13,15 @@ static int l_loaded(lua_State *L) {
   return 0;
 }
 
+/* node:inform(json): what other processes hear of this server; before node:loaded, and again when
+ * it has changed */
+static int l_inform(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  const char *json = pml_lua_ctext(L, 2, "json");
+  if (lua->member) pml_member_info(lua->member, json);
+  return 0;
+}
+
 /* node:notice(lines) -> whether the program takes it: warnings of a start, one a line */
 static int l_notice(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
@@ -22,11 +31,13 @@ static int l_notice(lua_State *L) {
   return 1;
 }
 
-/* node:failed(text): this server cannot start; the program ends with that line */
+/* node:failed(text, wrong): this server cannot start; the program ends with that line. wrong:
+ * because the files of the app are wrong */
 static int l_failed(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   const char *text = pml_lua_ctext_shown(L, 2);
-  if (lua->member) pml_member_failed(lua->member, text);
+  if (lua->member && lua_toboolean(L, 3)) pml_member_refused(lua->member, text);
+  else if (lua->member) pml_member_failed(lua->member, text);
   return 0;
 }
 
@@ -62,6 +73,16 @@ static int l_controlled(lua_State *L) {
   return 0;
 }
 
+/* node:wish(number, text) -> whether a program takes it: asks the program of this server, which
+ * answers by a question (entries.control) */
+static int l_wish(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  pml_id number = pml_lua_id(L, 2);
+  const char *text = pml_lua_ctext(L, 3, "text");
+  lua_pushboolean(L, lua->member && pml_member_wish(lua->member, number, text) == 0);
+  return 1;
+}
+
 /* node:shutdown(status): ends the whole program in order */
 static int l_shutdown(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
@@ -71,7 +92,8 @@ static int l_shutdown(lua_State *L) {
 }
 
 const luaL_Reg pml_member_methods[] = {
-  {"loaded", l_loaded},         {"notice", l_notice},     {"failed", l_failed},
-  {"listening", l_listening},   {"stopped", l_stopped},   {"patient", l_patient},
-  {"controlled", l_controlled}, {"shutdown", l_shutdown}, {NULL, NULL},
+  {"loaded", l_loaded},         {"notice", l_notice},   {"failed", l_failed},
+  {"listening", l_listening},   {"stopped", l_stopped}, {"patient", l_patient},
+  {"controlled", l_controlled}, {"wish", l_wish},       {"shutdown", l_shutdown},
+  {"inform", l_inform},         {NULL, NULL},
 };

@@ -38,32 +38,6 @@ static int l_now(lua_State *L) {
   return 1;
 }
 
-static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
-
-/* node:log(level, text) */
-static int l_log(lua_State *L) {
-  pml_lua *lua = pml_lua_check(L);
-  int level = luaL_checkoption(L, 2, NULL, levels);
-  size_t n;
-  const char *text = luaL_checklstring(L, 3, &n);
-  pml_log_text(pml_node_log(lua->node), (pml_level)level, text, n);
-  return 0;
-}
-
-/* node:mayLog(level, kind, lines, ms) -> whether a line that others can cause may be written */
-static int l_may_log(lua_State *L) {
-  pml_lua *lua = pml_lua_check(L);
-  int level = luaL_checkoption(L, 2, NULL, levels);
-  size_t n;
-  const char *kind = luaL_checklstring(L, 3, &n);
-  lua_Integer lines = luaL_checkinteger(L, 4), ms = luaL_checkinteger(L, 5);
-  luaL_argcheck(L, lines > 0, 4, "at least one line");
-  luaL_argcheck(L, ms > 0 && ms <= 3600000, 5, "milliseconds, from 1 to 3600000");
-  lua_pushboolean(L, pml_log_may(pml_node_log(lua->node), (pml_level)level, kind, n,
-                                 (uint32_t)lines, (uint32_t)ms));
-  return 1;
-}
-
 /* node:configure{name = number, …} -> true; raises on an unknown name or a bad value */
 static int l_configure(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
@@ -82,6 +56,7 @@ static int l_configure(lua_State *L) {
     lua_pop(L, 1);
   }
   pml_budget_set(lua->budget, pml_node_config(lua->node)->budget_ms);
+  pml_budget_start(lua->budget, pml_node_config(lua->node)->start_budget_ms);
   pml_budget_memory(lua->budget, pml_node_config(lua->node)->memory_hard_mib);
   lua_pushboolean(L, 1);
   return 1;
@@ -102,24 +77,57 @@ static const char *server_field(lua_State *L, int i, const char *name) {
   return s;
 }
 
-/* node:setServers{{id=, type=, frontend=}, …} -> true: all servers of the app */
+static int is_entry(const pml_directory *d, size_t i, const char *id, const char *type,
+                    int frontend, uint32_t weight) {
+  const pml_server_info *v = i < d->n ? &d->v[i] : NULL;
+  return v && strcmp(v->id, id) == 0 && strcmp(v->type, type) == 0 && v->frontend == frontend &&
+         v->weight == weight;
+}
+
+/* node:setServers{{id=, type=, frontend=, weight=}, …} -> true: all servers of the app. The list
+ * that is there already changes nothing: the servers keep their turns. */
 static int l_set_servers(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   pml_directory *d = pml_node_directory(lua->node);
   luaL_checktype(L, 2, LUA_TTABLE);
-  int n = (int)lua_objlen(L, 2);
-  for (int checked = 0; checked < 2; checked++) {
+  int n = (int)lua_objlen(L, 2), same = (size_t)n == d->n;
+  for (int checked = 0; checked < 2 - same; checked++) {
     if (checked) pml_directory_clear(d);
     for (int i = 1; i <= n; i++) {
       lua_rawgeti(L, 2, i);
       if (!lua_istable(L, -1)) return luaL_error(L, "servers[%d] must be a table", i);
       const char *id = server_field(L, i, "id"), *type = server_field(L, i, "type");
       lua_getfield(L, -1, "frontend");
-      if (checked) pml_directory_add(d, id, type, lua_toboolean(L, -1));
-      lua_pop(L, 2);
+      lua_getfield(L, -2, "weight");
+      lua_Number weight = luaL_optnumber(L, -1, 1);
+      if (!(weight >= 0 && weight <= 1000000)) return luaL_error(L, "servers[%d].weight", i);
+      int frontend = lua_toboolean(L, -2);
+      same = same && is_entry(d, (size_t)i - 1, id, type, frontend, (uint32_t)weight);
+      if (checked) pml_directory_add(d, id, type, frontend)->weight = (uint32_t)weight;
+      lua_pop(L, 3);
     }
   }
   lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* node:servers(type) -> {id, …}: of the type, those that are there and do not stop */
+static int l_servers(lua_State *L) {
+  pml_lua *lua = pml_lua_check(L);
+  size_t n;
+  const char *type = luaL_checklstring(L, 2, &n);
+  const pml_server_type *t = pml_node_servers(lua->node, pml_slice_of(type, n));
+  lua_createtable(L, t ? (int)t->n : 0, 0);
+  for (size_t i = 0; t && i < t->n; i++) {
+    lua_pushstring(L, t->v[i]->id);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  return 1;
+}
+
+/* node:directoryVersion() -> number: another one after each server that came, went or stops */
+static int l_directory_version(lua_State *L) {
+  lua_pushnumber(L, pml_node_directory(pml_lua_check(L)->node)->version);
   return 1;
 }
 
@@ -140,7 +148,7 @@ static int l_incarnation(lua_State *L) {
 /* node:listen{host=, port=} -> port | nil, message, "IO" */
 static int l_listen(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
-  char err[256];
+  char err[512];
   int bound;
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_getfield(L, 2, "host");
@@ -178,12 +186,12 @@ const luaL_Reg pml_node_methods[] = {
   {"type", l_type},
   {"isFrontend", l_is_frontend},
   {"now", l_now},
-  {"log", l_log},
-  {"mayLog", l_may_log},
   {"configure", l_configure},
   {"renew", l_renew},
   {"setServers", l_set_servers},
   {"alive", l_alive},
+  {"servers", l_servers},
+  {"directoryVersion", l_directory_version},
   {"incarnation", l_incarnation},
   {"listen", l_listen},
   {"counts", l_counts},

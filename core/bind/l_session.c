@@ -2,6 +2,7 @@
  * one answers an error. */
 #include "bind/node_methods.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/err.h"
 #include "node/frontend.h"
@@ -51,7 +52,8 @@ static int bound_to(lua_State *L, int err, const char *words, pml_uid uid) {
   return pml_lua_fail(L, err, lua_tostring(L, -1));
 }
 
-/* node:bind(sid, uid) -> true | nil, message, "NOENT" | "BOUND" | "INVAL" */
+/* node:bind(sid, uid, order | nil) -> true | nil, message, "NOENT" | "BOUND" | "INVAL". order:
+ * which of two binds of a uid is the later (session/logins) */
 static int l_bind(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   char buf[PML_NUMBER_TEXT];
@@ -60,9 +62,16 @@ static int l_bind(lua_State *L) {
   if (!s) return gone(L, 2);
   if (pml_lua_uid(L, 3, buf, &uid) != 0)
     return pml_lua_fail(L, PML_EINVAL, "a uid is a string or a number");
+  lua_Number order = luaL_optnumber(L, 4, 0);
+  luaL_argcheck(L, order >= 0 && order < 9007199254740992.0, 4, "a number below 2^53");
+  int was_bound = s->uid.s != NULL;
   int rc = pml_sessions_bind(pml_node_sessions(lua->node), s, uid);
   if (rc == PML_EBOUND) return bound_to(L, rc, "session has already bind with ", s->uid);
   if (rc) return pml_lua_fail(L, rc, "a uid is a string or a number, and not empty");
+  if (!was_bound) {
+    s->bound_at = (uint32_t)(pml_clock_wall_ms() / 1000);
+    s->bind_order = (uint64_t)order;
+  }
   return done(L);
 }
 
@@ -132,7 +141,7 @@ static int collect_one(pml_session *s, void *ud) {
   return 0;
 }
 
-/* node:sids() -> {sid, …} in the order of opening */
+/* node:sids() -> {sid, …} */
 static int l_sids(lua_State *L) {
   pml_lua *lua = pml_lua_check(L);
   collect c = {L, 0};
@@ -153,6 +162,22 @@ static int l_address(lua_State *L) {
   return 2;
 }
 
+/* node:boundAt(sid) -> seconds since 1970 | nil: not bound */
+static int l_bound_at(lua_State *L) {
+  pml_session *s = session_at(L, pml_lua_check(L), 2);
+  if (!s || !s->uid.s) return 0;
+  lua_pushnumber(L, s->bound_at);
+  return 1;
+}
+
+/* node:bindOrder(sid) -> what node:bind was given | nil: not bound */
+static int l_bind_order(lua_State *L) {
+  pml_session *s = session_at(L, pml_lua_check(L), 2);
+  if (!s || !s->uid.s) return 0;
+  lua_pushnumber(L, (lua_Number)s->bind_order);
+  return 1;
+}
+
 /* node:watchClosed(sid) -> boolean: entries.closed will be called for it */
 static int l_watch_closed(lua_State *L) {
   pml_session *s = session_at(L, pml_lua_check(L), 2);
@@ -170,6 +195,8 @@ const luaL_Reg pml_session_methods[] = {
   {"sidsOf", l_sids_of},
   {"sids", l_sids},
   {"address", l_address},
+  {"boundAt", l_bound_at},
+  {"bindOrder", l_bind_order},
   {"watchClosed", l_watch_closed},
   {NULL, NULL},
 };

@@ -31,13 +31,40 @@ static int l_pid(lua_State *L) {
   return 1;
 }
 
-/* core.now() -> milliseconds of the monotonic clock */
+/* core.user() -> the number of the user that runs this process */
+static int l_user(lua_State *L) {
+  lua_pushnumber(L, geteuid());
+  return 1;
+}
+
+void pml_lua_hostname(lua_State *L) {
+  char name[256];
+  if (gethostname(name, sizeof name) != 0) name[0] = '\0';
+  name[sizeof name - 1] = '\0';
+  lua_pushstring(L, name);
+}
+
+/* core.hostname() -> the name of this machine, for people */
+static int l_hostname(lua_State *L) {
+  pml_lua_hostname(L);
+  return 1;
+}
+
+/* core.now() -> milliseconds of the monotonic clock, whose zero means nothing */
 static int l_now(lua_State *L) {
   lua_pushnumber(L, (lua_Number)pml_clock_ms());
   return 1;
 }
 
-/* core.stamp(path) -> text that changes when the file does | nil */
+/* core.time() -> seconds since 1970, with their fraction. The operator may set this clock, so it
+ * may go back. */
+static int l_time(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)pml_clock_wall_ms() / 1000);
+  return 1;
+}
+
+/* core.stamp(path) -> a text that is another one when the file was changed or replaced | nil: the
+ * path names nothing */
 static int l_stamp(lua_State *L) {
   struct stat st;
   if (stat(pml_lua_ctext(L, 1, "path"), &st) != 0) return 0;
@@ -46,7 +73,8 @@ static int l_stamp(lua_State *L) {
   return 1;
 }
 
-/* core.kind(path) -> "file", "folder" or "other", text that is the same for the same one | nil */
+/* core.kind(path) -> "file", "folder" or "other", and a text that is equal for two paths when they
+ * name the same file or folder | nil: the path names nothing */
 static int l_kind(lua_State *L) {
   struct stat st;
   if (stat(pml_lua_ctext(L, 1, "path"), &st) != 0) return 0;
@@ -55,7 +83,8 @@ static int l_kind(lua_State *L) {
   return 2;
 }
 
-/* What a failed open, or a file that is none, is called. */
+/* The name, as Lua gets it, of an errno: of an open or a read that failed, or of those that
+ * open_file and read_whole set. */
 static const char *code_of(int number) {
   switch (number) {
   case ENOENT: return "NOENT";
@@ -70,8 +99,9 @@ static const char *code_of(int number) {
   }
 }
 
-/* Opens a regular file of at most `most` bytes. The descriptor | -1 with errno: EISDIR, EINVAL
- * for what is no file (a pipe is not waited for), EFBIG, or why it cannot be opened. */
+/* Opens a regular file of at most `most` bytes. Returns the descriptor, or -1; errno is then
+ * EISDIR, EFBIG, EINVAL for a pipe or a device (this function does not wait until another process
+ * opens its other end), or what open has set. */
 static int open_file(const char *path, lua_Number most) {
   struct stat st;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -87,7 +117,8 @@ static int open_file(const char *path, lua_Number most) {
   return -1;
 }
 
-/* Reads to the end: 0, or the errno; EFBIG when there is more than `most`. */
+/* Appends the file's bytes, up to its end, to out. Returns 0 or an errno; EFBIG when the file has
+ * more than `most` bytes, since it may grow while it is read. */
 static int read_whole(int fd, pml_writer *out, lua_Number most) {
   enum { PIECE = 16384 };
   for (;;) {
@@ -101,8 +132,9 @@ static int read_whole(int fd, pml_writer *out, lua_Number most) {
   }
 }
 
-/* core.read_file(path, most) -> text | nil, message, code: a regular file of at most that many
- * bytes; code: "NOENT", "NOTDIR", "ISDIR", "INVAL" (a pipe or a device), "FBIG", "MFILE", ... */
+/* core.read_file(path, most) -> text | nil, message, code. Reads a regular file of at most so many
+ * bytes. code: "NOENT", "NOTDIR", "ISDIR", "INVAL" (the path names a pipe or a device), "FBIG" (the
+ * file is larger), "MFILE", "NFILE", "ACCES" or "IO" (every other error) */
 static int l_read_file(lua_State *L) {
   const char *path = pml_lua_ctext(L, 1, "path");
   lua_Number most = luaL_checknumber(L, 2);
@@ -122,7 +154,7 @@ static int l_read_file(lua_State *L) {
   return 3;
 }
 
-/* core.pause(ms): blocks */
+/* core.pause(ms): the thread sleeps for so long; nothing else runs on it meanwhile */
 static int l_pause(lua_State *L) {
   lua_Integer ms = luaL_checkinteger(L, 1);
   struct timespec t = {ms / 1000, (ms % 1000) * 1000000};
@@ -130,7 +162,8 @@ static int l_pause(lua_State *L) {
   return 0;
 }
 
-/* core.execute(command) -> exit status of a shell command; 128 + n when signal n ended it */
+/* core.execute(command) -> the exit status of the shell that has run the command; 128 + n when
+ * signal n has ended the shell. The thread waits for it. */
 static int l_execute(lua_State *L) {
   int status = system(pml_lua_ctext(L, 1, "command"));
   if (status == -1) return luaL_error(L, "cannot run a shell: %s", strerror(errno));
@@ -138,8 +171,8 @@ static int l_execute(lua_State *L) {
   return 1;
 }
 
-/* core.exec{path, argument, …} -> nil, message: becomes that program; returns only when it cannot
- */
+/* core.exec{path, argument, …}: that program takes the place of this one in the process. -> nil,
+ * message when the system does not start it; otherwise the call does not return. */
 static int l_exec(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   int n = (int)lua_objlen(L, 1);
@@ -147,7 +180,7 @@ static int l_exec(lua_State *L) {
   const char **argv = lua_newuserdata(L, ((size_t)n + 1) * sizeof *argv);
   for (int i = 0; i < n; i++) {
     lua_rawgeti(L, 1, i + 1);
-    argv[i] = pml_lua_ctext_field(L, -1, "an argument of exec"); /* lives in the table */
+    argv[i] = pml_lua_ctext_field(L, -1, "an argument of exec"); /* the table keeps it alive */
     lua_pop(L, 1);
   }
   argv[n] = NULL;
@@ -157,7 +190,8 @@ static int l_exec(lua_State *L) {
   return 2;
 }
 
-/* core.make_folder(path) -> whether it is there now; its parents are made, too */
+/* core.make_folder(path) -> whether the folder exists now. Makes the folder, and every folder above
+ * it that does not exist. */
 static int l_make_folder(lua_State *L) {
   char *path = pml_strdup(pml_lua_ctext(L, 1, "path"));
   struct stat st;
@@ -175,11 +209,19 @@ static int l_make_folder(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"exe", l_exe},     {"pid", l_pid},
-  {"now", l_now},     {"stamp", l_stamp},
-  {"kind", l_kind},   {"read_file", l_read_file},
-  {"pause", l_pause}, {"execute", l_execute},
-  {"exec", l_exec},   {"make_folder", l_make_folder},
+  {"exe", l_exe},
+  {"pid", l_pid},
+  {"hostname", l_hostname},
+  {"user", l_user},
+  {"now", l_now},
+  {"stamp", l_stamp},
+  {"time", l_time},
+  {"kind", l_kind},
+  {"read_file", l_read_file},
+  {"pause", l_pause},
+  {"execute", l_execute},
+  {"exec", l_exec},
+  {"make_folder", l_make_folder},
   {NULL, NULL},
 };
 

@@ -7,7 +7,9 @@
 #include "bind/node_methods.h"
 #include "bind/virtual.h"
 #include "script/ctext.h"
+#include "script/log_ways.h"
 #include "script/script_lua.h"
+#include "script/waiter.h"
 
 #include <string.h>
 
@@ -49,16 +51,30 @@ static int l_settle(lua_State *L) {
   return 0;
 }
 
+/* node:idle() -> milliseconds until the next timer is due | nil: there is none */
+static int l_idle(lua_State *L) {
+  pml_virtual *v = pml__virtual_check(L)->virt;
+  uint64_t ms;
+  if (!pml_loop_idle(v->loop, &ms)) return 0;
+  lua_pushnumber(L, (lua_Number)ms);
+  return 1;
+}
+
 /* node:close(): forgets everything; later calls raise */
 static int l_close(lua_State *L) {
   pml_lua *lua = pml__virtual_check(L);
   pml_virtual *v = lua->virt;
   pml_list *item;
   if (lua->busy) return luaL_error(L, "not from inside a function that this node calls");
-  for (int i = 0; i < PML_ENTRIES; i++) luaL_unref(L, LUA_REGISTRYINDEX, lua->entry[i]);
-  luaL_unref(L, LUA_REGISTRYINDEX, lua->channels);
-  luaL_unref(L, LUA_REGISTRYINDEX, lua->env);
+  lua_State *before = pml_lua_enter(lua, L);
+  pml_waiters_end(lua);
+  pml_lua_leave(lua, before);
+  for (int i = 0; i < PML_ENTRIES; i++) pml_anchor_drop(L, &lua->entry[i]);
+  pml_anchor_drop(L, &lua->channels);
+  pml_anchor_drop(L, &lua->env);
   pml__virtual_clients_free(lua);
+  pml_log_ways_end(lua);
+  pml_waiters_end(lua);
   pml_node_free(lua->node);
   pml__virtual_bus_free(v);
   while ((item = pml_list_pop(&v->lines))) pml_free(PML_CONTAINER(item, line, node));
@@ -99,7 +115,7 @@ static int l_lines(lua_State *L) {
 
 const luaL_Reg pml_virtual_methods[] = {
   {"advance", l_advance}, {"settle", l_settle}, {"lines", l_lines},
-  {"close", l_close},     {NULL, NULL},
+  {"idle", l_idle},       {"close", l_close},   {NULL, NULL},
 };
 
 /* core.node{id=, type=, frontend=} -> a virtual node */

@@ -26,7 +26,7 @@ static int push_name(lua_State *L, const void *name) {
 
 static void on_event(const char *name, void *ud) {
   pml_waiter *w = ud;
-  const pml_lua_deferred d = {w->fn, 0, push_name, name};
+  const pml_lua_deferred d = {&w->fn, 0, push_name, name};
   pml_lua_defer(w->lua->L, &d);
   pml_script_call(w->lua, "watched", pml_slice_of(NULL, 0), 1, 0);
 }

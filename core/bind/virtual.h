@@ -22,6 +22,10 @@ static inline pml_lua *pml__virtual_check(lua_State *L) {
   return lua;
 }
 
+/* What a client sent to open its WebSocket; empty: nothing is known. */
+pml_slice pml__virtual_head(pml_lua *lua, pml_id sid);
+/* Its handshake is answered, which is kept. PML_ENOENT: it is gone. */
+int pml__virtual_handshake(pml_lua *lua, pml_id sid, int code, pml_slice json);
 /* Frees the clients and what was kept of them; the node is still there. */
 void pml__virtual_clients_free(pml_lua *lua);
 /* Frees what is remembered of records; the node may be gone. */

@@ -7,12 +7,14 @@
 #include "base/container.h"
 #include "base/mem.h"
 #include "bus/transport_record.h"
+#include "node/credits.h"
 #include "script/ctext.h"
 #include "script/values.h"
 #include "wire/envelope.h"
 #include "wire/frame.h"
 #include "wire/package.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A record that went to another server, or came from one, and waits for its answer. Its kind says
@@ -26,7 +28,8 @@ typedef struct {
 } waiting;
 
 /* The name of each kind of record, by PML_ENV_*; no record has the first. */
-static const char *const kinds[] = {"", "call", "forward", "answer", "push", "broadcast", NULL};
+static const char *const kinds[] = {"",     "call",   "forward", "answer",   "push", "broadcast",
+                                    "send", "credit", "channel", "interest", NULL};
 
 static void set_slice(lua_State *L, const char *name, pml_slice s) {
   if (!s.n) return;
@@ -64,7 +67,7 @@ static int answered_kind(pml_list *where, const char *server, uint64_t call) {
 }
 
 static int is_push(const pml_envelope *e) {
-  return e->kind == PML_ENV_PUSH || e->kind == PML_ENV_BROADCAST;
+  return (e->kind >= PML_ENV_PUSH && e->kind <= PML_ENV_SEND) || e->kind == PML_ENV_CHANNEL;
 }
 
 static void set_flag(lua_State *L, const char *name, int on) {
@@ -87,7 +90,7 @@ static void set_own_fields(lua_State *L, const pml_envelope *e, pml_buf *extra) 
   case PML_ENV_FORWARD:
     set_number(L, "session", (double)e->session);
     set_number(L, "msgType", e->msg_type);
-    set_number(L, "msgId", e->msg_id);
+    set_number(L, "msgId", e->call ? e->msg_id : 0);
     set_slice(L, "settings", e->settings);
     pml_lua_push_uid(L, e->uid);
     lua_setfield(L, -2, "uid");
@@ -102,8 +105,19 @@ static void set_own_fields(lua_State *L, const pml_envelope *e, pml_buf *extra) 
     set_flag(L, "binded", e->flags & PML_ENV_BINDED);
     set_flag(L, "filter", e->flags & PML_ENV_FILTER);
     break;
+  case PML_ENV_CHANNEL: set_uids(L, "except", pml_buf_slice(extra)); break;
+  case PML_ENV_SEND: set_number(L, "session", (double)e->session); break;
   default: break;
   }
+  if (e->flags & PML_ENV_LATEST) {
+    char text[17];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)e->identity);
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, "identity");
+    lua_pushliteral(L, "latest");
+  } else if (e->flags & PML_ENV_DROP) lua_pushliteral(L, "drop");
+  else return;
+  lua_setfield(L, -2, "delivery");
 }
 
 /* The body as Lua sees it: what is a framed block inside is the bytes of a message outside. */
@@ -121,20 +135,22 @@ static void set_body(lua_State *L, const pml_envelope *e, int answers, pml_buf *
 }
 
 /* Pushes a record that this node has sent, as l_deliver takes one. */
-static void push_record(lua_State *L, pml_virtual *v, const char *to, const pml_envelope *e,
+static void push_record(lua_State *L, const pml_lua *lua, const char *to, const pml_envelope *e,
                         pml_buf *body, pml_buf *extra) {
+  pml_virtual *v = lua->virt;
   int answers = 0;
   if (e->kind == PML_ENV_ANSWER) answers = answered_kind(&v->given, to, e->call);
   else remember(&v->asked, to, e);
   lua_newtable(L);
   lua_pushstring(L, to);
   lua_setfield(L, -2, "to");
-  lua_pushstring(L, e->kind <= PML_ENV_BROADCAST ? kinds[e->kind] : "?");
+  lua_pushstring(L, e->kind <= PML_ENV_INTEREST ? kinds[e->kind] : "?");
   lua_setfield(L, -2, "kind");
   if (e->call) set_number(L, "call", (double)e->call);
   if (e->ms) set_number(L, "ms", e->ms);
   set_slice(L, "route", e->route);
-  set_slice(L, "from", e->from);
+  lua_pushstring(L, pml_node_id(lua->node)); /* a transport names the sender, the head does not */
+  lua_setfield(L, -2, "from");
   set_own_fields(L, e, extra);
   set_body(L, e, answers, body);
 }
@@ -149,7 +165,9 @@ static int l_outbox(lua_State *L) {
   while (pml_transport_record_take(pml_node_transport(lua->node), &to, &head, &body, &extra)) {
     pml_envelope e;
     if (pml_envelope_read(pml_buf_slice(head), &e) == 0) {
-      push_record(L, lua->virt, to, &e, body, extra);
+      /* What stands for the other server handles a notify when it gets it. */
+      if (e.kind == PML_ENV_FORWARD && !e.call) pml_credits_handled(lua->node, e.session, 1);
+      push_record(L, lua, to, &e, body, extra);
       lua_rawseti(L, -2, ++n);
     }
     pml_free(to);
@@ -256,9 +274,10 @@ static int l_deliver(lua_State *L) {
   if (e.kind == PML_ENV_FORWARD) e.param = bytes;
   pml_buf *head = pml_envelope_write(&e), *body = body_of(&e, answers, bytes, uids);
   remember(&lua->virt->given, from, &e);
+  int by_name = e.kind == PML_ENV_BROADCAST || e.kind == PML_ENV_CHANNEL;
   lua_State *before = pml_lua_enter(lua, L);
   pml_transport_record_deliver(pml_node_transport(lua->node), from, head, body,
-                               e.kind == PML_ENV_BROADCAST ? except : uids);
+                               by_name ? except : uids);
   pml_lua_leave(lua, before);
   pml_buf_unref(head);
   pml_buf_unref(body);

@@ -17,6 +17,7 @@ typedef struct {
   UT_hash_handle hh;
   uint64_t incarnation;
   pml_list calls; /* waiting for this server */
+  size_t waiting; /* how many */
   size_t n;
   char id[];
 } peer;
@@ -43,7 +44,6 @@ struct pml_rpc {
   pml_writer head; /* of the record that is being sent */
   pml_rpc_counts counts;
   int closed;
-  size_t n;
   char self[];
 };
 
@@ -62,6 +62,7 @@ static void peer_add(pml_rpc *r, const char *id, uint64_t incarnation) {
   p->incarnation = incarnation;
   memcpy(p->id, id, n + 1);
   pml_list_init(&p->calls);
+  p->waiting = 0;
   HASH_ADD_KEYPTR_BYHASHVALUE(hh, r->peers, p->id, n, pml_hash_ours(id, n), p);
 }
 
@@ -73,6 +74,7 @@ static void call_end(call *c, int status, pml_buf *body) {
   pml_timer_stop(r->l, &c->deadline);
   pml_slots_take(r->slots, c->id);
   pml_list_remove(&c->node);
+  c->peer->waiting--;
   pml_pool_give(&r->pool, c);
   on_answer(status, body, ud);
 }
@@ -91,13 +93,18 @@ static call *call_new(pml_rpc *r) {
   return c;
 }
 
+/* Ends the calls of that list, which may not grow meanwhile. */
+static void calls_fail(pml_rpc *r, pml_list *calls, int status) {
+  while (!pml_list_empty(calls)) {
+    if (status == PML_ENOENT) r->counts.lost++;
+    call_end(PML_CONTAINER(calls->next, call, node), status, NULL);
+  }
+}
+
 /* Its calls fail; then it is forgotten. Nobody can find it meanwhile. */
 static void peer_remove(pml_rpc *r, peer *p, int status) {
   HASH_DELETE(hh, r->peers, p);
-  while (!pml_list_empty(&p->calls)) {
-    if (status == PML_ENOENT) r->counts.lost++;
-    call_end(PML_CONTAINER(p->calls.next, call, node), status, NULL);
-  }
+  calls_fail(r, &p->calls, status);
   pml_free(p);
 }
 
@@ -144,6 +151,23 @@ static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
   if (r->ev.on_peer) r->ev.on_peer(id, incarnation, up, r->ev.ud);
 }
 
+/* What waits now fails; the server stays. Calls that are begun meanwhile are not among them. */
+static void on_away(const char *id, uint64_t incarnation, void *ud) {
+  pml_rpc *r = ud;
+  peer *p = peer_find(r, id);
+  if (!p || p->incarnation != incarnation) return;
+  pml_list waiting;
+  pml_list_move(&waiting, &p->calls);
+  calls_fail(r, &waiting, PML_ENOENT);
+  if (r->ev.on_loss) r->ev.on_loss(id, 0, r->ev.ud);
+}
+
+static void on_gap(const char *id, uint64_t incarnation, void *ud) {
+  pml_rpc *r = ud;
+  const peer *p = peer_find(r, id);
+  if (p && p->incarnation == incarnation && r->ev.on_loss) r->ev.on_loss(id, 1, r->ev.ud);
+}
+
 pml_rpc *pml_rpc_new(pml_loop *l, const char *self, size_t limit, pml_slot_floor *floor,
                      const pml_rpc_events *ev) {
   size_t n = strlen(self);
@@ -155,7 +179,6 @@ pml_rpc *pml_rpc_new(pml_loop *l, const char *self, size_t limit, pml_slot_floor
   r->slots = slots;
   r->limit = limit;
   pml_pool_init(&r->pool, sizeof(call), POOL_MAX);
-  r->n = n;
   memcpy(r->self, self, n + 1);
   return r;
 }
@@ -172,7 +195,8 @@ void pml_rpc_free(pml_rpc *r) {
 }
 
 pml_transport_events pml_rpc_transport_events(pml_rpc *r) {
-  return (pml_transport_events){.on_record = on_record, .on_peer = on_peer, .ud = r};
+  return (pml_transport_events){
+    .on_record = on_record, .on_peer = on_peer, .ud = r, .on_away = on_away, .on_gap = on_gap};
 }
 
 void pml_rpc_use(pml_rpc *r, pml_transport *t) {
@@ -190,11 +214,15 @@ static int envelope_send(pml_rpc *r, const peer *to, pml_envelope *env, pml_buf 
                          pml_buf *extra) {
   env->from_incarnation = r->incarnation;
   env->to_incarnation = to->incarnation;
-  env->from = pml_slice_of(r->self, r->n);
+  env->from = (pml_slice){0}; /* the transport names it */
   pml_envelope_put(&r->head, env);
   pml_slice head = pml_slice_of(pml_writer_at(&r->head, 0), r->head.len);
-  int rc = env->kind == PML_ENV_ANSWER ? pml_transport_answer(r->t, to->id, head, body)
-                                       : pml_transport_send(r->t, to->id, head, body, extra);
+  /* A credit is owed like an answer: there is at most one for each notify that was taken. */
+  int flags = env->kind == PML_ENV_ANSWER || env->kind == PML_ENV_CREDIT ? PML_SEND_OWED
+              : env->ms                                                  ? PML_SEND_ASKS
+                                                                         : 0;
+  uint64_t series = flags & PML_SEND_OWED ? 0 : env->series;
+  int rc = r->t->send(r->t, to->id, head, body, extra, series, flags);
   if (head.n > HEAD_KEPT) pml_writer_drop(&r->head);
   else pml_writer_cut(&r->head, 0);
   return rc;
@@ -223,6 +251,7 @@ static int call_start(pml_rpc *r, const char *to, pml_envelope *env, pml_buf *bo
     return rc;
   }
   pml_list_append(&p->calls, &c->node);
+  p->waiting++;
   *out = c;
   return 0;
 }
@@ -270,7 +299,7 @@ int pml_rpc_answer(pml_rpc *r, const char *to, uint64_t incarnation, uint64_t id
 int pml_rpc_answer_record(pml_rpc *r, const pml_envelope *env, int status, pml_buf *body) {
   char from[PML_SERVER_ID_MAX + 1];
   if (env->from.n > PML_SERVER_ID_MAX) return PML_ENOENT;
-  memcpy(from, env->from.p, env->from.n);
+  pml_slice_copy(from, env->from);
   from[env->from.n] = '\0';
   return pml_rpc_answer(r, from, env->from_incarnation, env->call, status, body);
 }
@@ -292,10 +321,7 @@ size_t pml_rpc_waiting(const pml_rpc *r) { return pml_slots_count(r->slots); }
 
 size_t pml_rpc_waiting_for(const pml_rpc *r, const char *id) {
   peer *p = peer_find(r, id);
-  size_t n = 0;
-  if (p)
-    for (pml_list *i = p->calls.next; i != &p->calls; i = i->next) n++;
-  return n;
+  return p ? p->waiting : 0;
 }
 
 void pml_rpc_expire(pml_rpc *r, pml_rpc_on_answer_fn on_answer, void (*fn)(void *call, void *ud),

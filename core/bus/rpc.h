@@ -25,6 +25,9 @@ typedef struct {
   void (*on_request)(const pml_envelope *env, pml_buf *body, pml_buf *extra, void *ud);
   void (*on_peer)(const char *id, uint64_t incarnation, int up, void *ud);
   void *ud;
+  /* Records between this server and that one, which is there, may have been lost. gap 1: some that
+   * it sent are missing, and it does not know. NULL: does not matter. */
+  void (*on_loss)(const char *id, int gap, void *ud);
 } pml_rpc_events;
 
 typedef struct {

@@ -15,9 +15,11 @@
  *              incarnation is higher than that of every life of that id before. The head of
  *              a record names the lives of both sides (wire/envelope); bus/rpc, which reads
  *              heads, drops a record that is for, or from, another life than the present one
- *   accepted   0 means accepted, not delivered: a caller that needs to know asks for an
- *              answer and sets a deadline (bus/rpc)
- * Blocks are shared, never copied, within a process. */
+ *   away       a server of another process that cannot be reached just now is PML_ENOENT at once,
+ * and on_away(id) says so, once each time: what waits for its answers gets none. It is there all
+ * the same, in the same life, until on_peer(id, 0) accepted   0 means accepted, not delivered: a
+ * caller that needs to know asks for an answer and sets a deadline (bus/rpc) Blocks are shared,
+ * never copied, within a process. */
 #ifndef PML_BUS_TRANSPORT_H
 #define PML_BUS_TRANSPORT_H
 
@@ -32,27 +34,53 @@ typedef struct {
    * for one life after the other. */
   void (*on_peer)(const char *id, uint64_t incarnation, int up, void *ud);
   void *ud;
+  void (*on_away)(const char *id, uint64_t incarnation, void *ud); /* NULL: does not matter */
+  /* Records of a server of another process to this one were lost, before the next that comes. NULL:
+   * does not matter. */
+  void (*on_gap)(const char *id, uint64_t incarnation, void *ud);
 } pml_transport_events;
+
+/* How a record is sent. */
+enum {
+  PML_SEND_OWED = 1, /* it is an answer: never PML_EFULL */
+  PML_SEND_ASKS =
+    2, /* an answer is waited for: on_away as soon as it is known that none can come */
+  /* Between the buses of two processes: */
+  PML_SEND_LIST = 4, /* extra stands for a list (wire/bus_list) */
+  PML_SEND_ABOUT = 8 /* head is about a list (wire/bus_list) */
+};
 
 typedef struct pml_transport pml_transport;
 struct pml_transport {
   uint64_t incarnation; /* read-only: of this server's life; never 0 */
   /* Copies head, shares the blocks; body and extra may be NULL. Sending to oneself is allowed.
-   * owed: the record is an answer, never PML_EFULL. */
+   * series: 0, or extra is a list of uids (base/uid) and follows, with few changes or as the same
+   * block, the one that was sent to this server in this series before: the bus then sends what has
+   * changed (bus/lists). flags: PML_SEND_... */
   int (*send)(pml_transport *t, const char *to, pml_slice head, pml_buf *body, pml_buf *extra,
-              int owed);
+              uint64_t series, int flags);
   /* Leaves and frees t: the other servers hear that this one is gone. */
   void (*close)(pml_transport *t);
 };
 
 static inline int pml_transport_send(pml_transport *t, const char *to, pml_slice head,
                                      pml_buf *body, pml_buf *extra) {
-  return t->send(t, to, head, body, extra, 0);
+  return t->send(t, to, head, body, extra, 0, 0);
+}
+/* The same for a record whose extra block is the list of a series. */
+static inline int pml_transport_send_list(pml_transport *t, const char *to, pml_slice head,
+                                          pml_buf *body, pml_buf *extra, uint64_t series) {
+  return t->send(t, to, head, body, extra, series, 0);
+}
+/* The same for a record that wants an answer. */
+static inline int pml_transport_ask(pml_transport *t, const char *to, pml_slice head, pml_buf *body,
+                                    pml_buf *extra) {
+  return t->send(t, to, head, body, extra, 0, PML_SEND_ASKS);
 }
 /* The same for an answer. */
 static inline int pml_transport_answer(pml_transport *t, const char *to, pml_slice head,
                                        pml_buf *body) {
-  return t->send(t, to, head, body, NULL, 1);
+  return t->send(t, to, head, body, NULL, 0, PML_SEND_OWED);
 }
 static inline void pml_transport_close(pml_transport *t) { t->close(t); }
 

@@ -36,8 +36,9 @@ static peer *peer_find(const recorder *x, const char *id) {
 }
 
 static int record_send(pml_transport *t, const char *to, pml_slice head, pml_buf *body,
-                       pml_buf *extra, int owed) {
-  (void)owed;
+                       pml_buf *extra, uint64_t series, int flags) {
+  (void)series;
+  (void)flags;
   recorder *x = of(t);
   if (head.n + pml_buf_slice(body).n + pml_buf_slice(extra).n > PML_RECORD_MAX) {
     return PML_ETOOBIG;

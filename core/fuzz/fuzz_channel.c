@@ -99,7 +99,7 @@ static void add(truth *t, int s, int u, int is_number, unsigned now) {
 }
 
 static void leave(truth *t, int s, int u) {
-  MUST(pml_channel_leave(t->c, uid_of(u, 0), sids[s]) == (t->p[s][u].joined != 0));
+  MUST(pml_channel_leave(t->c, uid_of(u, 0), sids[s], PML_LEFT_ASKED) == (t->p[s][u].joined != 0));
   t->p[s][u].joined = 0;
 }
 
@@ -131,14 +131,66 @@ static void command(pml_channels *all, truth *t, int which, uint8_t op, uint8_t 
   check(t);
 }
 
+/* --- all channels together --------------------------------------------------------- */
+
+static void count_one(pml_channel *c, void *ud) {
+  MUST(pml_channel_count(c) > 0);
+  ++*(int *)ud;
+}
+
+static int in_channel(const truth *t, int u) {
+  for (int s = 0; t->c && s < SIDS; s++)
+    if (t->p[s][u].joined) return 1;
+  return 0;
+}
+
+/* The channels of a user by the index of all members, or all of them leave. */
+static void user(pml_channels *all, truth *v, uint8_t op, int u) {
+  int found = 0, expected = 0;
+  size_t pairs = 0;
+  for (int i = 0; i < NAMES; i++) {
+    expected += in_channel(&v[i], u);
+    for (int s = 0; v[i].c && s < SIDS; s++) pairs += v[i].p[s][u].joined != 0;
+  }
+  pml_channels_of(all, uid_of(u, 1), count_one, &found);
+  MUST(found == expected);
+  if (op & 32) return;
+  MUST(pml_channels_leave(all, uid_of(u, 0), PML_LEFT_ASKED) == pairs);
+  for (int i = 0; i < NAMES; i++)
+    for (int s = 0; s < SIDS; s++) v[i].p[s][u].joined = 0;
+}
+
+static long seen_pairs, seen_channels;
+
+static void seen(const pml_channel_event *e, void *ud) {
+  (void)ud;
+  switch (e->change) {
+  case PML_CHANNEL_MADE: seen_channels++; break;
+  case PML_CHANNEL_GONE: seen_channels--; break;
+  case PML_CHANNEL_JOINED: seen_pairs++; break;
+  case PML_CHANNEL_LEFT: seen_pairs--; break;
+  }
+}
+
+/* Who has watched from the start has counted right. */
+static void check_seen(pml_channels *all, const truth *v) {
+  long pairs = 0;
+  for (int i = 0; i < NAMES; i++) pairs += v[i].c ? (long)pml_channel_count(v[i].c) : 0;
+  MUST(seen_pairs == pairs && seen_channels == (long)pml_channels_count(all));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
   pml_channels *all = pml_channels_new(NULL);
   truth v[NAMES];
   memset(v, 0, sizeof v);
+  seen_pairs = seen_channels = 0;
+  pml_channels_watch(all, seen, NULL);
   for (size_t i = 0; i + 1 < n && i < 4096; i += 2) {
     int which = d[i] >> 3 & 3;
+    if (d[i] >= 0xC0) user(all, v, d[i], d[i + 1] & 7);
     command(all, &v[which], which, d[i], d[i + 1], (unsigned)i + 1);
   }
+  check_seen(all, v);
   pml_channels_free(all);
   return 0;
 }

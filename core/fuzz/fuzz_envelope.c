@@ -6,9 +6,10 @@
 
 static void same(const pml_envelope *a, const pml_envelope *b) {
   MUST(a->kind == b->kind && a->flags == b->flags && a->status == b->status);
-  MUST(a->msg_type == b->msg_type && a->group == b->group && a->ms == b->ms);
+  MUST(a->msg_type == b->msg_type && a->ms == b->ms);
   MUST(a->msg_id == b->msg_id && a->call == b->call && a->session == b->session);
   MUST(a->from_incarnation == b->from_incarnation && a->to_incarnation == b->to_incarnation);
+  MUST(a->identity == b->identity);
   MUST(pml_slice_eq(a->from, b->from) && pml_slice_eq(a->route, b->route));
   MUST(pml_slice_eq(a->settings, b->settings) && pml_slice_eq(a->param, b->param));
   MUST(!a->uid.s == !b->uid.s && pml_uid_eq(a->uid, b->uid));
@@ -55,17 +56,17 @@ static void write_any(const uint8_t *d, size_t n) {
   input in = {d, n};
   uint64_t bits = number(&in);
   pml_envelope e = {
-    .kind = (uint8_t)(1 + bits % PML_ENV_BROADCAST),
+    .kind = (uint8_t)(1 + bits % PML_ENV_INTEREST),
     .flags = (uint8_t)(bits >> 8),
     .status = (uint8_t)(bits >> 16),
     .msg_type = (uint8_t)(bits >> 24),
-    .group = (uint16_t)(bits >> 32),
     .ms = (uint32_t)number(&in),
     .msg_id = (uint32_t)number(&in),
     .call = number(&in),
     .session = number(&in),
     .from_incarnation = number(&in),
     .to_incarnation = number(&in),
+    .identity = number(&in),
     .from = text(&in),
     .route = text(&in),
     .settings = text(&in),

@@ -11,6 +11,8 @@ typedef struct {
   tape heard;
   uint32_t limit;
   pml_package_parser *ends; /* on KICK */
+  unsigned pause;           /* after each package of which so many have come; 0: never */
+  unsigned packages;
 } run;
 
 static int on_package(uint8_t type, pml_slice body, void *ud) {
@@ -19,7 +21,7 @@ static int on_package(uint8_t type, pml_slice body, void *ud) {
   tape_put(&r->heard, &body.n, sizeof body.n);
   tape_put(&r->heard, body.p, body.n);
   if (type == PML_PKG_HANDSHAKE) r->limit = LATER;
-  if (type != PML_PKG_KICK) return 0;
+  if (type != PML_PKG_KICK) return r->pause && ++r->packages % r->pause == 0 ? PML_EAGAIN : 0;
   if (r->ends) pml_package_fini(r->ends);
   return PML_ECLOSED;
 }
@@ -50,12 +52,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
   MUST(pml_package_feed(&p, d, n, &whole.limit, on_package, &whole) == want);
   MUST(tape_eq(&whole.heard, &truth.heard));
   int rc = 0;
-  for (size_t i = 0, k; i < n && !rc; i += k) {
+  pieces.pause = c.x % 4;
+  for (size_t i = 0, k; i < n && rc >= 0; i += k) {
     k = chunks_next(&c, n - i);
     uint8_t *piece = malloc(k); /* so that reading past it is seen */
     memcpy(piece, d + i, k);
     rc = pml_package_feed(&q, piece, k, &pieces.limit, on_package, &pieces);
     free(piece);
+    MUST(rc < (int)k);
+    if (rc > 0) k -= (size_t)rc, rc = 0;
     MUST(q.cap <= 2 * n + 256);
   }
   MUST(rc == want);

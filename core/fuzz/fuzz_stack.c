@@ -4,6 +4,7 @@
  * of each message, what the scripts do with it. Nothing may crash, and a shut must end. */
 #include "base/err.h"
 #include "fuzz/chunks.h"
+#include "node/forms.h"
 #include "node/frontend.h"
 #include "node/route.h"
 #include "node/node.h"
@@ -26,7 +27,7 @@ typedef struct {
   pml_node *node;
   int frontend;
   pml_id held[HELD], calls[HELD]; /* requests; calls and messages that wait for their route */
-  unsigned nheld, ncalls;
+  unsigned nheld, ncalls, releases;
   pml_channel *room;
 } world;
 
@@ -69,12 +70,42 @@ static void turn(int n) {
 /* A body's size: small ones, and some that fill a client's queue. */
 static size_t size_of(unsigned b) { return b < 200 ? b : (size_t)(b - 199) * 900; }
 
+/* The definitions of the n-th release, which bodies of the sizes 7 and 14 fit, or not. */
+static pml_protos *release(unsigned n) {
+  static const char *const types[] = {"uInt32", "string", "double", "bool"};
+  char text[200];
+  pml_protos_error err;
+  snprintf(text, sizeof text,
+           "{\"p\":{\"required %s x\":%u},\"b\":{\"optional %s x\":1},\"c.h.m\":{\"repeated %s "
+           "x\":1},\"b.h.m\":{\"required uInt32 x\":2,\"optional uInt32 code\":%u}}",
+           types[n % 4], 1 + n % 3, types[n % 3], types[n % 2], 3 + n % 2);
+  pml_protos *p = pml_protos_new(pml_slice_str(text), pml_slice_str(text), &err);
+  MUST(p);
+  return p;
+}
+
+static void set_release(pml_node *n, unsigned number) {
+  pml_protos *p = release(number);
+  pml_forms_set_protos(n, p);
+  pml_protos_unref(p);
+}
+
+static void set_dictionary(pml_node *n) {
+  const pml_dictionary_pair pairs[] = {
+    {pml_slice_str("p"), 1}, {pml_slice_str("u"), 2}, {pml_slice_str("c.h.m"), 3}};
+  pml_dictionary *d;
+  MUST(pml_dictionary_new(pairs, 3, &d) == 0);
+  pml_forms_set_dictionary(n, d);
+  pml_dictionary_unref(d);
+}
+
 static pml_buf *frame(uint8_t type, uint32_t id, const char *route, size_t size) {
   pml_message_view m = {.type = type, .id = id, .route = pml_slice_str(route)};
   pml_writer w = {0};
   pml_frame_begin(&w);
   pml_message_write_head(&w, &m);
-  memset(pml_writer_more(&w, size), 'x', size);
+  if (size % 7) memset(pml_writer_more(&w, size), 'x', size);
+  else pml_writer_put(&w, size % 2 ? "{\"x\":1}" : "{\"x\":[]}", size % 2 ? 7 : 8);
   return pml_frame_end(&w, PML_PKG_DATA);
 }
 
@@ -99,13 +130,23 @@ static void hold_call(world *x, pml_id call) {
   if (x->ncalls < HELD) x->calls[x->ncalls++] = call;
 }
 
+/* All policies, and few identities. */
+static pml_push_what what_of(pml_buf *f, unsigned a, int acknowledged) {
+  pml_push_what w = {.frame = f, .ms = acknowledged ? 5 : 0};
+  w.how.policy = (pml_policy)(a / 7 % 3);
+  if (w.how.policy == PML_LATEST) w.how.identity = 1 + a / 21 % 3;
+  return w;
+}
+
 static void push_channel(world *x, unsigned a) {
   char text[8];
   pml_id push;
   pml_writer w = {0};
   if (a & 1) pml_uids_put(&w, uid_of(a / 3, text));
   pml_buf *except = pml_writer_finish(&w), *f = frame(PML_MSG_PUSH, 0, "p", size_of(a));
-  pml_push_channel(x->node, x->room, f, pml_buf_slice(except), a & 2 ? 5 : 0, &push);
+  pml_push_what what = what_of(f, a, a & 2);
+  what.except = pml_buf_slice(except);
+  pml_push_channel(x->node, x->room, &what, &push);
   pml_buf_unref(except);
   pml_buf_unref(f);
 }
@@ -115,7 +156,8 @@ static void push_broadcast(world *x, unsigned a) {
   pml_push_broadcast_to to = {.sids = sids, .count = 1 + a % 3, .binded = a & 4, .filtered = a & 8};
   pml_id push;
   pml_buf *f = frame(PML_MSG_PUSH, 0, "b", size_of(a));
-  pml_push_broadcast(x->node, &to, f, a & 2 ? 5 : 0, &push);
+  pml_push_what what = what_of(f, a, a & 2);
+  pml_push_broadcast(x->node, &to, &what, &push);
   pml_buf_unref(f);
 }
 
@@ -125,7 +167,8 @@ static void push_uids(world *x, unsigned a) {
     {uid_of(a, one), "A"}, {uid_of(a / 5, two), a & 1 ? "A" : "gone"}, {uid_of(a, one), "A"}};
   pml_id push;
   pml_buf *f = frame(PML_MSG_PUSH, 0, "u", size_of(a));
-  pml_push_uids(x->node, to, 1 + a % 3, f, (pml_slice){0}, a & 16 ? 5 : 0, &push);
+  pml_push_what what = what_of(f, a, a & 16);
+  pml_push_uids(x->node, to, 1 + a % 3, &what, &push);
   pml_buf_unref(f);
 }
 
@@ -170,7 +213,9 @@ static void do_to_server(world *x, unsigned op, unsigned a) {
   case 7: push_broadcast(x, a); break;
   case 8: push_uids(x, a); break;
   case 9: pml_channel_add(x->room, uid_of(a, text), a & 32 ? "A" : "gone"); break;
-  case 10: pml_channel_leave(x->room, uid_of(a, text), a & 32 ? "A" : "gone"); break;
+  case 10:
+    pml_channel_leave(x->room, uid_of(a, text), a & 32 ? "A" : "gone", PML_LEFT_ASKED);
+    break;
   case 13: call(x, a); break;
   case 14: pml_node_timer(x->node, a % 4); break;
   default: pml_node_refuse(x->node, a == 255);
@@ -179,7 +224,7 @@ static void do_to_server(world *x, unsigned op, unsigned a) {
 
 /* The bytes of a body are what the script does: pairs of a deed and its argument. */
 static void act(world *x, pml_id request, pml_id session, pml_slice body) {
-  const uint8_t *p = (const uint8_t *)body.p, *end = p + body.n;
+  const uint8_t *p = body.p, *end = pml_slice_end(body);
   int answered = request == 0;
   for (int k = 0; k < 6 && p < end; k++) {
     unsigned op = *p++ % 16, a = p < end ? *p++ : 0;
@@ -246,6 +291,7 @@ static void on_handshake(void *ud, pml_id session, pml_slice body) {
     hold(x, session);
     return;
   }
+  if (first == 'F' && body.n > 1) pml_forms_choose(x->node, session, body.p[1]);
   pml_frontend_handshake(x->node, session, first == 'N' ? 500 : 200,
                          pml_slice_str("{\"code\":200}"));
 }
@@ -267,7 +313,7 @@ static void on_closed(void *ud, const pml_session *s, const pml_close_reason *wh
 
 static void on_timer(void *ud, pml_id timer) {
   world *x = ud;
-  (void)timer;
+  if (x->frontend && timer & 1) set_release(x->node, x->releases++);
   if (x->ncalls) {
     pml_id id = x->calls[--x->ncalls];
     pml_buf *out = pml_buf_from("[]", 2);
@@ -330,6 +376,10 @@ static void make(world *x, const char *id, const char *type, int frontend, pml_h
   pml_directory_add(pml_node_directory(x->node), "A", "c", 1);
   pml_directory_add(pml_node_directory(x->node), "B", "b", 0);
   pml_directory_add(pml_node_directory(x->node), "gone", "g", 0);
+  if (frontend) {
+    set_dictionary(x->node);
+    set_release(x->node, 0);
+  }
   MUST(pml_node_join(x->node, hub) == 0);
   x->room = pml_channels_create(pml_node_channels(x->node), pml_slice_str("room"));
 }
@@ -386,8 +436,10 @@ static void hang_up(client *c, int reset) {
   c->fd = -1;
 }
 
-static void shake_hands(client *c) {
-  put_package(c, PML_PKG_HANDSHAKE, pml_slice_str("{}"), 0);
+/* form: 0 to 3; 0: the plain one. */
+static void shake_hands(client *c, unsigned form) {
+  static const char *const bodies[] = {"{}", "F\2", "F\3", "F\17"};
+  put_package(c, PML_PKG_HANDSHAKE, pml_slice_str(bodies[form]), 0);
   turn(3);
   put_package(c, PML_PKG_ACK, (pml_slice){0}, 0);
 }
@@ -452,12 +504,12 @@ static void step(unsigned op, client *c, unsigned mode, int *draining, int *drai
   switch (op % 14) {
   case 0:
     connect_client(c, mode & 4);
-    if (op & 16) shake_hands(c);
+    if (op & 16) shake_hands(c, op >> 6 & 3);
     break;
   case 1:
     upgrade(c);
     turn(2);
-    if (op & 16) shake_hands(c);
+    if (op & 16) shake_hands(c, op >> 6 & 3);
     break;
   case 2: {
     pml_slice raw = take(next());

@@ -161,7 +161,7 @@ int pml_control_write(pml_control *c, pml_id id, pml_slice text) {
   }
   write_req *w = pml_alloc(sizeof *w);
   w->text = pml_buf_new(text.n + 1);
-  if (text.n) memcpy(w->text->data, text.p, text.n);
+  pml_slice_copy(w->text->data, text);
   w->text->data[text.n] = '\n';
   w->req.data = k;
   uv_buf_t b = uv_buf_init((char *)w->text->data, w->text->len);

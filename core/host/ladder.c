@@ -8,22 +8,12 @@
 #define NAMES 64     /* at most so many different things are named when they are cut */
 #define LEAST_MS 200 /* least time for one look */
 
-enum { ALL, OTHERS };
-
-typedef struct {
-  pml__phase phase;
-  int who; /* on a ladder of one server: it, or the others */
-} stage;
-
-static const stage stages[] = {
-  {PML__PHASE_LEAVING, OTHERS}, /* only when one server stops */
-  {PML__PHASE_FLUSH, OTHERS},   {PML__PHASE_CLOSING, ALL}, {PML__PHASE_GRACE, ALL},
-  {PML__PHASE_EXPIRE, ALL},     {PML__PHASE_TELLING, ALL}, {PML__PHASE_FLUSH, ALL},
-  {PML__PHASE_PARTING, ALL},    {PML__PHASE_COUNT, ALL},   {PML__PHASE_SHUTDOWN, ALL},
-  {PML__PHASE_COUNT, ALL},
+static const pml__phase stages[] = {
+  PML__PHASE_DRAINING, PML__PHASE_LEAVING, PML__PHASE_MOVING,   PML__PHASE_CLOSING,
+  PML__PHASE_GRACE,    PML__PHASE_EXPIRE,  PML__PHASE_TELLING,  PML__PHASE_FLUSH,
+  PML__PHASE_PARTING,  PML__PHASE_COUNT,   PML__PHASE_SHUTDOWN, PML__PHASE_COUNT,
 };
 #define STAGES (int)(sizeof stages / sizeof *stages)
-#define FIRST_OF_ALL 2
 
 /* A stage that waits until all is quiet goes through these, again and again. */
 enum { LOOK, FLUSH, LOOK_AGAIN };
@@ -36,8 +26,8 @@ typedef struct {
 struct pml__ladder {
   pml__ladder_options o;
   pml__server *only;
-  uint32_t timeout, grace;
-  uint64_t began, end, asked; /* times of the loop */
+  uint32_t timeout, grace, drain; /* timeout: of what is behind the drain, once that is over */
+  uint64_t began, end, asked;     /* times of the loop */
   int stage, look, waiting;
   pml_id number; /* of the phase that is asked for */
   pml_timer deadline, pause;
@@ -99,8 +89,7 @@ static void finish(pml__ladder *l) {
 static int is_asked(const pml__ladder *l, const pml__server *m, pml__phase phase) {
   if (!m->running) return 0;
   if (!l->only) return 1;
-  if (stages[l->stage].who == OTHERS) return m != l->only;
-  return m == l->only || stages[l->stage].phase == PML__PHASE_COUNT || phase == PML__PHASE_COUNT;
+  return m == l->only || stages[l->stage] == PML__PHASE_COUNT || phase == PML__PHASE_COUNT;
 }
 
 static int all_done(pml__ladder *l) {
@@ -120,14 +109,37 @@ static uint64_t measure(const pml__ladder *l, pml__phase phase) {
   switch (phase) {
   case PML__PHASE_CLOSING:
   case PML__PHASE_EXPIRE: return l->only != NULL;
+  case PML__PHASE_LEAVING: return l->timeout / 10 + 1;
+  case PML__PHASE_MOVING: return l->drain;
   case PML__PHASE_GRACE: return l->grace;
   case PML__PHASE_PARTING: return left_until(l, l->began + l->timeout / 10 * 6);
   default: return 0;
   }
 }
 
+/* What goes with a phase to one server; "together": those that stop. */
+static const char *text_for(const pml__ladder *l, const pml__server *m, pml__phase phase,
+                            const char *together) {
+  if (phase == PML__PHASE_LEAVING) return together;
+  return l->only && m != l->only ? pml__server_id(l->only) : "";
+}
+
+/* The ids of all that stop, a line each. They are not told of each other: for a while every server
+ * of a type would seem to be leaving, and then none is left to send anything to. */
+static void put_stopping(const pml__ladder *l, pml_writer *w) {
+  pml__server **m = l->o.servers->list;
+  for (size_t i = 0; i < l->o.servers->count && !l->only; i++) {
+    if (!m[i]->running) continue;
+    put_text(w, pml__server_id(m[i]));
+    put_text(w, "\n");
+  }
+  pml_writer_put(w, "", 1);
+}
+
 static void ask(pml__ladder *l, pml__phase phase) {
   pml__server **m = l->o.servers->list;
+  pml_writer together = {0};
+  if (phase == PML__PHASE_LEAVING) put_stopping(l, &together);
   pml__msg msg = {.kind = PML__MSG_PHASE, .a = phase, .b = measure(l, phase)};
   msg.id = l->number = ++*l->o.numbers;
   l->waiting = 1;
@@ -137,17 +149,20 @@ static void ask(pml__ladder *l, pml__phase phase) {
     s->asked = is_asked(l, m[i], phase);
     s->done = s->named; /* a server that was silent before is not waited for until it reports */
     if (!s->asked) continue;
-    pml__msg_post(m[i]->member.box, &msg,
-                  l->only && m[i] != l->only ? l->only->member.spec.id : "");
+    const char *lines = together.len ? (const char *)pml_writer_at(&together, 0) : "";
+    pml__msg_post(m[i]->member.box, &msg, text_for(l, m[i], phase, lines));
   }
+  pml_writer_drop(&together);
 }
 
 /* How long a stage may take: a share of the whole. */
 static uint64_t deadline_of(const pml__ladder *l) {
-  uint64_t ms, share = l->timeout / 5, slack = l->timeout / 20;
-  switch (stages[l->stage].phase) {
+  uint64_t ms, share = l->timeout / 5, slack = l->timeout / 10;
+  switch (stages[l->stage]) {
   case PML__PHASE_GRACE: ms = l->grace + slack; break;
+  case PML__PHASE_DRAINING:
   case PML__PHASE_TELLING: ms = l->grace; break;
+  case PML__PHASE_MOVING: ms = l->drain + slack; break;
   case PML__PHASE_PARTING: ms = measure(l, PML__PHASE_PARTING) + slack; break;
   case PML__PHASE_SHUTDOWN: ms = left_until(l, l->end); break;
   case PML__PHASE_COUNT:
@@ -166,6 +181,10 @@ static uint64_t deadline_of(const pml__ladder *l) {
 static void enter(pml__ladder *l);
 
 static void next_stage(pml__ladder *l) {
+  if (stages[l->stage] == PML__PHASE_MOVING) { /* the shares are those of what is left */
+    l->began = pml_loop_now(l->o.loop);
+    l->timeout = (uint32_t)left_until(l, l->end);
+  }
   l->stage++;
   if (l->stage == STAGES) finish(l);
   else enter(l);
@@ -213,7 +232,7 @@ static void look_again(pml_timer *t) {
 static void take_notes(pml__ladder *l) {
   pml__server **m = l->o.servers->list;
   for (size_t i = 0; i < l->o.servers->count; i++)
-    if (m[i]->step.asked && stages[l->stage].phase == PML__PHASE_EXPIRE)
+    if (m[i]->step.asked && stages[l->stage] == PML__PHASE_EXPIRE)
       cut_lines(l, m[i], m[i]->step.text);
 }
 
@@ -221,14 +240,14 @@ static void take_notes(pml__ladder *l) {
 static void go_on(pml__ladder *l) {
   while (l->waiting && l->stage < STAGES && all_done(l)) {
     l->waiting = 0;
-    if (stages[l->stage].phase == PML__PHASE_COUNT) {
+    if (stages[l->stage] == PML__PHASE_COUNT) {
       looked(l);
       continue;
     }
     take_notes(l);
     /* A beforeShutdown without a deadline has used the time of the work that it began. */
     uint64_t least = pml_loop_now(l->o.loop) + l->timeout / 4;
-    if (stages[l->stage].phase == PML__PHASE_SHUTDOWN && !pml_timer_running(&l->deadline) &&
+    if (stages[l->stage] == PML__PHASE_SHUTDOWN && !pml_timer_running(&l->deadline) &&
         l->end < least)
       l->end = least;
     next_stage(l);
@@ -240,18 +259,20 @@ static void enter(pml__ladder *l) {
   pml_timer_stop(l->o.loop, &l->pause);
   pml_timer_start(l->o.loop, &l->deadline, ms);
   l->look = LOOK;
-  ask(l, stages[l->stage].phase);
+  ask(l, stages[l->stage]);
 }
 
-/* Names a server that has not reported. It is not to blame for slow listeners of stop_server,
- * and for records that are on their way. */
+/* Names a server that has not reported. It is not to blame for slow listeners of drain and
+ * stop_server, and for records that are on their way. */
 static void name_silent(pml__ladder *l, pml__server *m) {
-  pml__phase phase = stages[l->stage].phase;
-  static const char shutdown[] = "beforeShutdown", silent[] = "it does not answer";
+  pml__phase phase = stages[l->stage];
+  static const char shutdown[] = "beforeShutdown, or the stop of a component";
+  static const char silent[] = "it does not answer";
   if (phase == PML__PHASE_SHUTDOWN) {
     cut(l, pml__server_id(m), shutdown, sizeof shutdown - 1);
-  } else if (phase != PML__PHASE_TELLING && phase != PML__PHASE_FLUSH &&
-             !(phase == PML__PHASE_COUNT && l->look == FLUSH) && !m->step.named) {
+  } else if (phase != PML__PHASE_DRAINING && phase != PML__PHASE_TELLING &&
+             phase != PML__PHASE_FLUSH && !(phase == PML__PHASE_COUNT && l->look == FLUSH) &&
+             !m->step.named) {
     m->step.named = 1;
     cut(l, pml__server_id(m), silent, sizeof silent - 1);
     pml_log_write(l->o.log, PML_WARN, "server %s does not answer while it is to stop",
@@ -274,18 +295,18 @@ static void late(pml_timer *t) {
   int last = l->stage == STAGES - 1;
   /* A look comes many times: a server that has answered all but the newest is not silent. */
   int just_asked =
-    stages[l->stage].phase == PML__PHASE_COUNT && pml_loop_now(l->o.loop) < l->asked + LEAST_MS;
+    stages[l->stage] == PML__PHASE_COUNT && pml_loop_now(l->o.loop) < l->asked + LEAST_MS;
   pml__server **m = l->o.servers->list;
   for (size_t i = 0; i < l->o.servers->count; i++) {
     pml__step *s = &m[i]->step;
     if (!m[i]->running || !s->asked) continue;
     if (just_asked && !s->named) s->done = 1; /* its last answer counts */
     if (last) cut_open(l, m[i]);
-    if (s->done || (s->patient && stages[l->stage].phase == PML__PHASE_SHUTDOWN)) continue;
+    if (s->done || (s->patient && stages[l->stage] == PML__PHASE_SHUTDOWN)) continue;
     if (!last) name_silent(l, m[i]);
     s->done = 1;
   }
-  if (stages[l->stage].phase == PML__PHASE_COUNT) {
+  if (stages[l->stage] == PML__PHASE_COUNT) {
     l->waiting = 0;
     next_stage(l);
   }
@@ -294,23 +315,23 @@ static void late(pml_timer *t) {
 
 /* --- from outside ------------------------------------------------------------------------- */
 
-pml__ladder *pml__ladder_begin(const pml__ladder_options *o, pml__server *only, uint32_t timeout,
-                               uint32_t grace) {
+pml__ladder *pml__ladder_begin(const pml__ladder_options *o, pml__server *only,
+                               const pml__ladder_times *t) {
   pml__ladder *l = pml_alloc0(sizeof *l);
   pml__server **m = o->servers->list;
   l->o = *o;
   l->only = only;
-  l->timeout = timeout;
-  l->grace = grace < timeout ? grace : timeout;
+  l->timeout = t->stop;
+  l->grace = t->grace < t->stop ? t->grace : t->stop;
+  l->drain = t->drain < t->stop - l->grace ? t->drain : t->stop - l->grace;
   l->began = pml_loop_now(o->loop);
-  l->end = l->began + timeout;
+  l->end = l->began + t->stop;
   pml_timer_init(&l->deadline, late);
   pml_timer_init(&l->pause, look_again);
   for (size_t i = 0; i < l->o.servers->count; i++) {
     pml_free(m[i]->step.text);
     m[i]->step = (pml__step){0};
   }
-  l->stage = only ? 0 : FIRST_OF_ALL;
   enter(l);
   go_on(l);
   return l;

@@ -1,6 +1,8 @@
 /* ladder: a stop in order, step by step, of all servers or of one. The main thread drives it.
  *
- *   no new clients, no new messages of clients → open requests are answered, within the grace
+ *   the event drain → other servers send it nothing new → no new clients, and those that are there
+ *   are told to connect elsewhere, one after the other
+ *   → no new messages of clients → open requests are answered, within the grace
  *   → the event stop_server → connections end → what clients, calls and ended sessions began
  *   ends, on every server → beforeShutdown → what that began ends
  *
@@ -34,9 +36,14 @@ typedef struct {
   void *ud;
 } pml__ladder_options;
 
-/* Begins. only NULL: all servers. timeout, grace: milliseconds. Returns owned. */
-pml__ladder *pml__ladder_begin(const pml__ladder_options *o, pml__server *only, uint32_t timeout,
-                               uint32_t grace);
+/* Milliseconds: for the whole, and of these for open requests, and for telling the clients. */
+typedef struct {
+  uint32_t stop, grace, drain;
+} pml__ladder_times;
+
+/* Begins. only NULL: all servers. Returns owned. */
+pml__ladder *pml__ladder_begin(const pml__ladder_options *o, pml__server *only,
+                               const pml__ladder_times *t);
 void pml__ladder_free(pml__ladder *l); /* NULL is allowed; ended is not called then */
 /* A server reports that a phase is done; a late report, on another phase, does nothing. */
 void pml__ladder_done(pml__ladder *l, pml__server *m, pml_id number, uint64_t open, uint64_t began,

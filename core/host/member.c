@@ -1,4 +1,4 @@
-#include "host/member_private.h"
+#include "host/member_web.h"
 
 #include "base/container.h"
 #include "base/err.h"
@@ -27,11 +27,17 @@ static void report(pml_member *m, pml__msg_kind kind, uint64_t a, const char *te
 void pml_member_loaded(pml_member *m) {
   const pml_config *c = pml_node_config(m->node);
   pml__msg msg = {.kind = PML__MSG_LOADED, .from = m, .a = c->stop_ms, .b = c->stop_grace_ms};
+  msg.c = c->stuck_s;
+  msg.id = c->drain_ms;
   pml__msg_post(m->host->main, &msg, "");
 }
 
+void pml_member_info(pml_member *m, const char *json) { report(m, PML__MSG_INFO, 0, json); }
 void pml_member_notice(pml_member *m, const char *lines) { report(m, PML__MSG_NOTICE, 0, lines); }
 void pml_member_failed(pml_member *m, const char *t) { report(m, PML__MSG_FAILED, 0, t); }
+void pml_member_refused(pml_member *m, const char *t) {
+  report(m, PML__MSG_FAILED, PML_EXIT_CONFIG, t);
+}
 void pml_member_listening(pml_member *m, const char *l) { report(m, PML__MSG_LISTENING, 0, l); }
 void pml_member_patient(pml_member *m) { report(m, PML__MSG_PATIENT, 0, ""); }
 void pml_member_shutdown(pml_member *m, int status) {
@@ -42,6 +48,17 @@ void pml_member_answer(pml_member *m, pml_id call, const char *text) {
   pml__msg msg = {.kind = PML__MSG_ANSWER, .from = m, .id = call};
   pml__msg_post(m->host->main, &msg, text);
 }
+
+int pml_member_wish(pml_member *m, pml_id number, const char *text) {
+  if (!m->host->wishes) return PML_ENOENT;
+  pml__msg msg = {.kind = PML__MSG_WISH, .from = m, .id = number};
+  pml__msg_post(m->host->main, &msg, text);
+  return 0;
+}
+
+pml_dictionaries *pml_member_dictionaries(const pml_member *m) { return m->host->dictionaries; }
+pml_tls_tickets *pml_member_tickets(const pml_member *m) { return m->host->tickets; }
+pml_sqlite_files *pml_member_sqlite(const pml_member *m) { return m->host->sqlite; }
 
 void pml_member_set_stage(pml_member *m, const pml_stage *s) { m->stage = *s; }
 
@@ -66,6 +83,11 @@ static void flushed(void *ud) {
   done(m, m->flushing);
 }
 
+static void moved(void *ud) {
+  pml_member *m = ud;
+  done(m, m->moving);
+}
+
 static void parted(void *ud) {
   pml_member *m = ud;
   done(m, m->parting);
@@ -73,8 +95,8 @@ static void parted(void *ud) {
 
 static void poll_requests(pml_timer *t) {
   pml_member *m = PML_CONTAINER(t, pml_member, poll);
-  if (pml_node_open_requests(m->node) == 0 || pml_loop_now(m->loop) >= m->poll_end)
-    done(m, m->phase);
+  size_t open = pml_node_open_requests(m->node) + pml__member_web_open(m);
+  if (open == 0 || pml_loop_now(m->loop) >= m->poll_end) done(m, m->phase);
   else pml_timer_start(m->loop, t, POLL_MS);
 }
 
@@ -104,8 +126,12 @@ static void count(pml_member *m, pml_id number, const char *leaving) {
 /* Requests that other servers work on are ended by these servers when they stop as well. When this
  * server stops alone, it gives such requests up, and the other servers finish them. */
 static void expire(pml_member *m, pml_id number, int alone) {
+  char line[40];
   pml_writer w = {0};
   pml_requests_expire(m->node, add_line, &w);
+  size_t web = pml__member_web_expire(m);
+  if (web) snprintf(line, sizeof line, "%zu HTTP request%s", web, web == 1 ? "" : "s");
+  if (web) add_line(line, &w);
   if (alone) pml_forward_expire(m->node, add_line, &w);
   pml_writer_put(&w, "", 1);
   done_with(m, number, 0, 0, (const char *)pml_writer_at(&w, 0));
@@ -121,12 +147,18 @@ static void phase(pml_member *m, const pml__msg *msg) {
   pml_timer_stop(m->loop, &m->poll);
   m->phase = msg->id;
   switch ((pml__phase)msg->a) {
+  case PML__PHASE_DRAINING: ask_script(m, PML_STOP_DRAINING, msg->id); break;
   case PML__PHASE_LEAVING:
-    pml_node_leaving(m->node, msg->text);
-    done(m, msg->id);
+    m->flushing = msg->id;
+    pml_node_leave(m->node, msg->text, (uint32_t)msg->b, flushed, m);
+    break;
+  case PML__PHASE_MOVING:
+    m->moving = msg->id;
+    pml_node_move(m->node, "shutdown", (uint32_t)msg->b, moved, m);
     break;
   case PML__PHASE_CLOSING:
     pml_node_close(m->node, msg->b != 0);
+    pml__member_web_refuse(m);
     ask_script(m, PML_STOP_CLOSING, msg->id);
     break;
   case PML__PHASE_GRACE:
@@ -168,7 +200,7 @@ static void join(pml_member *m) {
   char text[96];
   int rc = pml_node_join(m->node, m->host->hub);
   if (rc == 0) {
-    report(m, PML__MSG_JOINED, 0, "");
+    report(m, PML__MSG_JOINED, pml_node_incarnation(m->node, m->spec.id), "");
     return;
   }
   snprintf(text, sizeof text, "cannot join the bus: %s",
@@ -191,6 +223,9 @@ static void on_mail(pml_mail *mail, void *ud) {
     if (m->stage.control) m->stage.control(m->stage.ud, msg->id, pml_slice_str(msg->text));
     else pml_member_answer(m, msg->id, "");
     break;
+  case PML__MSG_PULSE:
+    report(m, PML__MSG_PULSED, pml_sessions_count(pml_node_sessions(m->node)), "");
+    break;
   case PML__MSG_PHASE: phase(m, msg); break;
   case PML__MSG_END:
     m->ending = 1;
@@ -208,6 +243,10 @@ static void name_thread(const char *id) {
   pthread_setname_np(pthread_self(), name);
 }
 
+static int socket_for(void *ud, const char *id, const char *host, int port) {
+  return pml__handed_take(ud, id, host, port);
+}
+
 static void *member_main(void *ud) {
   pml_member *m = ud;
   const pml__member_host *o = m->host;
@@ -217,23 +256,28 @@ static void *member_main(void *ud) {
     .type = m->spec.type,
     .frontend = m->spec.frontend,
     .floor = m->host->floor,
+    .client_memory = m->host->client_memory,
+    .socket = m->host->handed ? socket_for : NULL,
+    .socket_ud = m->host->handed,
   };
   void *state = NULL;
   char *err = NULL;
   pml_log_init(&no.log, m->spec.id, o->level, o->json);
   no.log.output = o->output;
+  no.log.way = o->way;
   if (o->on_log) no.log.on_line = on_line;
   no.log.ud = m;
   pml_task_init(&m->start, start_now);
   pml_timer_init(&m->poll, poll_requests);
   m->node = pml_node_new(m->loop, &no);
   if (o->load(m->node, m, m->spec.boot, &state, &err, o->ud) != 0) {
-    pml_member_failed(m, err ? err : "cannot load");
+    pml_member_refused(m, err ? err : "cannot load");
     pml_free(err);
   }
   pml_loop_run(m->loop);
   pml_task_cancel(&m->start);
   pml_timer_stop(m->loop, &m->poll);
+  pml__member_web_end(m);
   if (state) o->unload(state, o->ud);
   pml_node_free(m->node);
   pml_mailbox_close(m->box, pml__msg_drop, NULL);

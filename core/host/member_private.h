@@ -4,8 +4,11 @@
 #define PML_HOST_MEMBER_PRIVATE_H
 
 #include "base/log.h"
+#include "host/handed.h"
 #include "host/member.h"
+#include "host/web_calls.h"
 #include "loop/mailbox.h"
+#include "store/sqlite.h"
 
 #include <pthread.h>
 
@@ -13,10 +16,18 @@
 typedef struct {
   pml_mailbox *main; /* where members report */
   pml_hub *hub;
-  pml_slot_floor *floor; /* of the ids of all servers' tables */
+  pml_dictionaries *dictionaries;
+  pml_sqlite_files *sqlite; /* files that their stores share */
+  pml_tls_tickets *tickets; /* TLS clients of one frontend are known to the others */
+  pml_slot_floor *floor;    /* of the ids of all servers' tables */
+  pml_client_memory *client_memory;
+  pml__handed *handed;  /* sockets of the service manager; NULL: none */
+  pml_web_calls *calls; /* HTTP requests for servers; NULL: the program has no routes */
   pml_level level;
   int json;
-  pml_output *output; /* of their logs; NULL: lines are written at once */
+  int wishes;             /* 1: the program takes what servers ask it for */
+  pml_output *output;     /* of their logs; NULL: lines are written at once */
+  const pml_log_way *way; /* of their logs until their scripts choose; or NULL */
   int (*load)(pml_node *n, pml_member *m, const char *boot, void **state, char **err, void *ud);
   void (*unload)(void *state, void *ud);
   void (*on_log)(const char *server, pml_level level, const char *text, void *ud); /* or NULL */
@@ -30,13 +41,14 @@ struct pml_member {
   pml_mailbox *box; /* set before the thread runs */
   /* of the server's thread alone */
   pml_loop *loop;
+  pml_mailbox *web; /* of HTTP requests; NULL: it has told no routes */
   pml_node *node;
   pml_stage stage;
   pml_task start;
   pml_timer poll; /* looks whether requests are still open */
   uint64_t poll_end;
   pml_id phase; /* number of the phase that is not done, 0: none */
-  pml_id flushing, parting;
+  pml_id flushing, moving, parting;
   int ending;
 };
 

@@ -45,6 +45,7 @@ static void free_server(pml__server *s) {
   pml__member_clear(&s->member);
   pml_free(s->step.text);
   pml_free(s->why);
+  pml_free(s->info);
   pml_free(s);
 }
 

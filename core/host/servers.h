@@ -13,6 +13,13 @@ typedef struct {
   char *text; /* owned: what is open */
 } pml__step;
 
+/* Its signs of life: see host/service. */
+typedef struct {
+  int asked, stuck;
+  uint64_t waited;  /* milliseconds since it was asked */
+  uint64_t clients; /* at the last one */
+} pml__pulse;
+
 typedef struct {
   pml_member member;
   int running; /* its thread is there */
@@ -20,7 +27,10 @@ typedef struct {
   int failed, wants_stop;
   char *why;     /* owned: why it failed, or what had to be cut; reported when its thread is gone */
   uint32_t seen; /* the kinds of messages that came from it, a bit each */
-  uint32_t stop_ms, grace_ms;
+  char *info;    /* owned: what other processes hear of it */
+  uint64_t incarnation; /* 0: it has not joined the hub */
+  uint32_t stop_ms, grace_ms, drain_ms, stuck_s;
+  pml__pulse pulse;
   pml__step step;
   struct pml__ladder *ladder; /* owned: its own, while it is stopped alone */
 } pml__server;

@@ -7,12 +7,14 @@
 
 #include "base/buf.h"
 #include "base/slot.h"
+#include "host/web_calls.h"
 
 /* What the scripts do in a stop. */
 typedef enum {
-  PML_STOP_CLOSING, /* know that it has begun */
-  PML_STOP_TELLING, /* tell the listeners of stop_server */
-  PML_STOP_SHUTDOWN /* beforeShutdown */
+  PML_STOP_DRAINING, /* tell the listeners of drain, before anything is refused */
+  PML_STOP_CLOSING,  /* know that it has begun */
+  PML_STOP_TELLING,  /* tell the listeners of stop_server */
+  PML_STOP_SHUTDOWN  /* beforeShutdown */
 } pml_stop_step;
 
 typedef struct {
@@ -25,6 +27,8 @@ typedef struct {
   size_t (*pending)(void *ud, pml_writer *names);
   /* The operator's question to this server; answered by pml_member_answer. */
   void (*control)(void *ud, pml_id call, pml_slice text);
+  /* An HTTP request for a route that the server has told; answered by pml_member_answer_web. */
+  void (*web)(void *ud, const pml_web_call *call);
   void *ud;
 } pml_stage;
 

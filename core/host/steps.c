@@ -1,12 +1,14 @@
 #include "host/steps.h"
 
 #include "base/container.h"
+#include "base/err.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define FLUSH_MS 200  /* for the log, before "ready" is written */
+#define FLUSH_MS 2000 /* for what was said, before something that tells of it */
 #define LEAVE_MS 6000 /* for the threads to end, when their servers have stopped */
 
 /* --- all servers stop ------------------------------------------------------------------ */
@@ -48,19 +50,28 @@ static void all_stopped(pml__ladder *l, const char *text, void *ud) {
 static pml__ladder *ladder(pml_program *p, pml__server *only,
                            void (*ended)(pml__ladder *l, const char *text, void *ud)) {
   pml__ladder_options o = {p->loop, &p->log, &p->servers, &p->phases, ended, p};
-  uint32_t timeout = 0, grace = 0;
+  pml__ladder_times t = {0};
   for (size_t i = 0; i < p->servers.count; i++) { /* the longest of the servers that stop */
     pml__server *m = p->servers.list[i];
     if (!m->running || (only && m != only)) continue;
-    if (m->stop_ms > timeout) timeout = m->stop_ms;
-    if (m->grace_ms > grace) grace = m->grace_ms;
+    if (m->incarnation) pml__uplink_leaving(p->uplink, pml__server_id(m));
+    if (m->stop_ms > t.stop) t.stop = m->stop_ms;
+    if (m->grace_ms > t.grace) t.grace = m->grace_ms;
+    if (m->drain_ms > t.drain) t.drain = m->drain_ms;
   }
-  return pml__ladder_begin(&o, only, timeout, grace);
+  if (p->at_once && !only) t.drain = 0;
+  return pml__ladder_begin(&o, only, &t);
+}
+
+static void set_stopping(pml_program *p, const char *why) {
+  p->stopping = 1;
+  pml__service_stopping(&p->service, why);
+  if (p->web) pml_web_set_health(p->web, PML_WEB_STOPPING, 0, 0);
 }
 
 void pml__steps_stop(pml_program *p) {
   if (p->stopping) return;
-  p->stopping = 1;
+  set_stopping(p, NULL);
   if (p->alone) pml__ladder_free(p->alone->ladder);
   if (p->alone) p->alone->ladder = NULL;
   p->alone = NULL;
@@ -91,8 +102,8 @@ void pml__steps_fail(pml_program *p, const char *server, const char *text) {
   if (!p->failed && p->o->on_log) p->o->on_log(server, PML_ERROR, text, p->o->ud);
   else if (!p->failed) pml__process_complain(server, text, p->o->json);
   p->failed = 1;
-  p->status = 1;
-  p->stopping = 1;
+  p->status = p->failed_with ? p->failed_with : 1;
+  set_stopping(p, text);
   pml__ladder_free(p->ladder);
   p->ladder = NULL;
   end_all(p);
@@ -108,29 +119,44 @@ static void say_lines(pml_program *p, const char *text) {
   }
 }
 
-static int open_web(pml_program *p) {
-  const pml_program_options *o = p->o;
-  char err[256], line[320];
-  if (!o->web_root) return 0;
-  if (pml_web_open(o->web_host, o->web_port, o->web_root, &p->log, &p->web, err, sizeof err) != 0) {
-    pml__steps_fail(p, "config/web.json", err);
-    return -1;
-  }
-  snprintf(line, sizeof line, "web page at http://%s:%d/", o->web_host ? o->web_host : "127.0.0.1",
-           pml_web_port(p->web));
-  o->say(line, o->ud);
-  return 0;
+static void say_port(pml_program *p, const pml_web *web, const char *what, const char *host) {
+  char line[320];
+  int v6 = host && strchr(host, ':') != NULL; /* brackets, as in every address of a page */
+  snprintf(line, sizeof line, "%s at http%s://%s%s%s:%d/", what, pml_web_is_secure(web) ? "s" : "",
+           v6 ? "[" : "", host ? host : "127.0.0.1", v6 ? "]" : "", pml_web_port(web));
+  p->o->say(line, p->o->ud);
 }
 
-/* All servers listen. 0; -1: the program has failed. */
-static int begin_service(pml_program *p) {
-  if (open_web(p) != 0) return -1;
+/* Somebody has opened a socket for this program, and clients would wait there for ever. */
+static int has_strange_socket(pml_program *p) {
+  char which[160], text[400];
+  if (!pml__handed_left(p->host.handed, which, sizeof which)) return 0;
+  snprintf(text, sizeof text,
+           "LISTEN_FDS: nobody listens on the socket %s that was handed over: give a frontend of "
+           "config/servers.json (clientPort; host with distinctHost) or config/web.json its "
+           "address and port, or name the socket after a server (FileDescriptorName=)",
+           which);
+  p->failed_with = PML_EXIT_CONFIG;
+  pml__steps_fail(p, "", text);
+  return 1;
+}
+
+/* All servers listen. */
+static void begin_service(pml_program *p) {
+  if (has_strange_socket(p)) return;
+  const pml_program_options *o = p->o;
+  unsigned n = (unsigned)pml__servers_running(&p->servers);
   p->up = 1;
+  if (p->web) {
+    pml_web_set_health(p->web, PML_WEB_RUNNING, n, n);
+    say_port(p, p->web, o->web->root ? "web page" : "http", o->web->host);
+  }
+  if (p->http) say_port(p, p->http, "http", o->web->http.host);
   /* A reader of "ready" finds in the log all that the start had to report, unless nobody reads
    * the log. */
-  if (p->o->output) pml_output_flush(p->o->output, FLUSH_MS);
-  p->o->say("ready", p->o->ud);
-  return 0;
+  if (o->output) pml_output_flush(o->output, FLUSH_MS);
+  o->say("ready", o->ud);
+  pml__service_ready(&p->service);
 }
 
 /* Reports that a server is up, or has ended. Whether the program goes on without servers. */
@@ -160,6 +186,19 @@ void pml__steps_stop_servers(pml_program *p) {
   }
 }
 
+int pml__steps_stop_server(pml_program *p, const char *server, int now) {
+  pml__server *m = pml__servers_find(&p->servers, server);
+  if (!m || p->stopping) return PML_ENOENT;
+  m->alone = 1;
+  if (now) {
+    pml__server_post(m, PML__MSG_END);
+  } else {
+    m->wants_stop = 1;
+    pml__steps_stop_servers(p);
+  }
+  return 0;
+}
+
 /* --- the steps of a start -------------------------------------------------------------- */
 
 /* When a server has sent `from`, it is sent `to`: alone, or with all that start together with it,
@@ -167,31 +206,63 @@ void pml__steps_stop_servers(pml_program *p) {
 static const struct {
   pml__msg_kind from, to;
 } steps[] = {
-  {PML__MSG_LOADED, PML__MSG_JOIN},
+  {PML__MSG_CLAIMED, PML__MSG_JOIN},
   {PML__MSG_JOINED, PML__MSG_START},
   {PML__MSG_LISTENING, PML__MSG_ALL_UP},
 };
 
+/* With other processes only p->o->control knows when all servers of the app are up. */
+static int is_due(const pml_program *p, pml__msg_kind to) {
+  return to != PML__MSG_ALL_UP || !p->uplink || p->all_up;
+}
+
 static void step_together(pml_program *p, pml__msg_kind from, pml__msg_kind to) {
   if (!pml__servers_saw(&p->servers, from)) return;
-  if (from == PML__MSG_LOADED) pml__notices_say(&p->notices, pml__steps_notice, p);
-  if (from == PML__MSG_LISTENING && begin_service(p) != 0) return;
-  pml__servers_post(&p->servers, to);
+  if (from == PML__MSG_CLAIMED) pml__notices_say(&p->notices, pml__steps_notice, p);
+  if (from == PML__MSG_LISTENING) begin_service(p);
+  if (!p->stopping && is_due(p, to)) pml__servers_post(&p->servers, to);
 }
 
-static void step(pml_program *p, pml__server *s, const pml__msg *msg) {
-  if (msg->kind == PML__MSG_LISTENING) say_lines(p, msg->text);
+static void step(pml_program *p, pml__server *s, pml__msg_kind kind) {
   if (p->stopping) return;
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-    if (steps[i].from != msg->kind) continue;
-    if (s->alone) pml__server_post(s, steps[i].to);
-    else step_together(p, steps[i].from, steps[i].to);
+    if (steps[i].from != kind) continue;
+    if (!s->alone) step_together(p, steps[i].from, steps[i].to);
+    else if (is_due(p, steps[i].to)) pml__server_post(s, steps[i].to);
   }
-  if (msg->kind == PML__MSG_LISTENING && !p->stopping) server_changed(p, s, 1, NULL);
+  if (kind != PML__MSG_LISTENING || p->stopping) return;
+  /* Who hears that a server is up again finds the line with its port. */
+  if (s->alone && p->o->said) pml_output_flush(p->o->said, FLUSH_MS);
+  server_changed(p, s, 1, NULL);
 }
 
-/* A server that starts or stops apart ends alone; any other one ends the program. */
-static void failed(pml_program *p, pml__server *s, const char *text) {
+void pml__steps_all_up(pml_program *p) {
+  if (!p->uplink || p->all_up || p->stopping) return;
+  p->all_up = 1;
+  for (size_t i = 0; i < p->servers.count; i++) {
+    pml__server *s = p->servers.list[i];
+    if (s->running && pml__server_saw(s, PML__MSG_LISTENING)) pml__server_post(s, PML__MSG_ALL_UP);
+  }
+}
+
+void pml__steps_claimed(pml_program *p, pml__server *s) {
+  if (!pml__server_saw(s, PML__MSG_LOADED) || pml__server_saw(s, PML__MSG_CLAIMED)) return;
+  pml__server_see(s, PML__MSG_CLAIMED);
+  step(p, s, PML__MSG_CLAIMED);
+}
+
+static void loaded(pml_program *p, pml__server *s) {
+  if (p->uplink) pml__uplink_claim(p->uplink, pml__server_id(s));
+  else pml__steps_claimed(p, s);
+}
+
+/* Other processes hear of the server, or of what has changed of it. */
+static void serve(const pml_program *p, const pml__server *s) {
+  if (s->incarnation)
+    pml__uplink_serve(p->uplink, pml__server_id(s), s->incarnation, s->info ? s->info : "{}");
+}
+
+void pml__steps_failed(pml_program *p, pml__server *s, const char *text) {
   if (!s->alone || p->stopping) {
     pml__steps_fail(p, pml__server_id(s), text);
     return;
@@ -219,6 +290,7 @@ static void answered(pml_program *p, pml__server *s, pml_id id, const char *text
 static void member_ended(pml_program *p, pml__server *m) {
   pthread_join(m->member.thread, NULL);
   m->running = 0;
+  if (pml__server_saw(m, PML__MSG_CLAIMED)) pml__uplink_leave(p->uplink, pml__server_id(m));
   pml__ladder_free(m->ladder);
   m->ladder = NULL;
   if (p->alone == m) p->alone = NULL;
@@ -257,18 +329,41 @@ void pml__steps_mail(pml_mail *mail, void *ud) {
   case PML__MSG_LOADED:
     s->stop_ms = (uint32_t)msg->a;
     s->grace_ms = (uint32_t)msg->b;
-    if (!again) step(p, s, msg);
+    s->drain_ms = (uint32_t)msg->id;
+    s->stuck_s = (uint32_t)msg->c;
+    pml__service_loaded(&p->service);
+    if (!again) loaded(p, s);
+    break;
+  case PML__MSG_INFO:
+    pml_free(s->info);
+    s->info = pml_strdup(msg->text);
+    serve(p, s);
+    if (p->o->control.on_info) p->o->control.on_info(p, pml__server_id(s), s->info, p->o->ud);
     break;
   case PML__MSG_JOINED:
-  case PML__MSG_LISTENING:
-    if (!again) step(p, s, msg);
+    s->incarnation = msg->a;
+    serve(p, s);
+    if (!again) step(p, s, PML__MSG_JOINED);
     break;
-  case PML__MSG_FAILED: failed(p, s, msg->text); break;
+  case PML__MSG_LISTENING:
+    if (again) break;
+    say_lines(p, msg->text);
+    step(p, s, PML__MSG_LISTENING);
+    break;
+  case PML__MSG_FAILED:
+    if (!p->failed && !p->up) p->failed_with = (int)msg->a;
+    pml__steps_failed(p, s, msg->text);
+    break;
   case PML__MSG_NOTICE: noticed(p, s, msg->text); break;
   case PML__MSG_DONE:
   case PML__MSG_PATIENT: of_ladder(p, s, msg); break;
   case PML__MSG_SHUTDOWN: stop_with(p, (int)msg->a); break;
   case PML__MSG_ANSWER: answered(p, s, msg->id, msg->text); break;
+  case PML__MSG_WISH:
+    if (p->o->control.on_wish)
+      p->o->control.on_wish(p, pml__server_id(s), msg->id, msg->text, p->o->ud);
+    break;
+  case PML__MSG_PULSED: pml__service_pulse(&p->service, s, msg->a); break;
   case PML__MSG_ENDED: member_ended(p, s); break;
   default: break;
   }

@@ -115,15 +115,6 @@ static int range_holds(struct MHD_Connection *c, const char *tag, const char *da
   return !h || strcmp(h, tag) == 0 || strcmp(h, date) == 0;
 }
 
-enum MHD_Result pml__web_finish(struct MHD_Connection *c, unsigned status, struct MHD_Response *r) {
-  if (!r) return MHD_NO;
-  MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-  MHD_add_response_header(r, "Cache-Control", "no-cache");
-  enum MHD_Result ok = MHD_queue_response(c, status, r);
-  MHD_destroy_response(r);
-  return ok;
-}
-
 /* An answer without the file's bytes. Takes the descriptor. */
 static struct MHD_Response *without_bytes(int fd) {
   close(fd);
@@ -153,7 +144,8 @@ static struct MHD_Response *with_bytes(struct MHD_Connection *c, const pml__web_
   return r;
 }
 
-enum MHD_Result pml__web_answer_file(struct MHD_Connection *c, const pml__web_file *file) {
+enum MHD_Result pml__web_answer_file(const pml__web_answers *a, struct MHD_Connection *c,
+                                     const pml__web_file *file) {
   char tag[64], date[64];
   unsigned status = 304;
   const struct stat *st = &file->st;
@@ -172,5 +164,5 @@ enum MHD_Result pml__web_answer_file(struct MHD_Connection *c, const pml__web_fi
     MHD_add_response_header(r, "Content-Type", type_of(file->path));
     if (file->coding) MHD_add_response_header(r, "Content-Encoding", file->coding);
   }
-  return pml__web_finish(c, status, r);
+  return pml__web_finish(a, c, status, r);
 }

@@ -4,7 +4,8 @@
 #ifndef PML_HOST_WEB_FILE_H
 #define PML_HOST_WEB_FILE_H
 
-#include <microhttpd.h>
+#include "host/web_answer.h"
+
 #include <sys/stat.h>
 
 typedef struct {
@@ -16,9 +17,7 @@ typedef struct {
 } pml__web_file;
 
 /* Answers 200, 206, 304 or 416. Takes the descriptor; MHD_NO when out of memory. */
-enum MHD_Result pml__web_answer_file(struct MHD_Connection *c, const pml__web_file *file);
-
-/* Queues r, which may be NULL, with the headers that every answer has. Takes r. */
-enum MHD_Result pml__web_finish(struct MHD_Connection *c, unsigned status, struct MHD_Response *r);
+enum MHD_Result pml__web_answer_file(const pml__web_answers *a, struct MHD_Connection *c,
+                                     const pml__web_file *file);
 
 #endif

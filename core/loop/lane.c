@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "loop/timers.h"
 
+#include <assert.h>
+
 #define CAP_FIRST 16u
 
 static pml_timer **at(const pml__lane *a, uint32_t place) { return &a->v[place & (a->cap - 1)]; }
@@ -13,7 +15,7 @@ static void close_up(pml__lane *a, pml_timer **to, uint32_t cap) {
   for (uint32_t i = a->head; i != a->tail; i++) {
     pml_timer *t = *at(a, i);
     if (!t) continue;
-    t->at = n;
+    t->at = n & PML__TIMERS_MAX;
     to[n++ & (cap - 1)] = t;
   }
   a->tail = n;
@@ -25,6 +27,7 @@ static void make_room(pml__lane *a) {
     close_up(a, a->v, a->cap);
     return;
   }
+  assert(a->cap <= PML__TIMERS_MAX / 2); /* ours: memory ends before */
   uint32_t cap = a->cap ? a->cap * 2 : CAP_FIRST;
   pml_timer **v = pml_alloc(cap * sizeof *v);
   close_up(a, v, cap);
@@ -35,8 +38,8 @@ static void make_room(pml__lane *a) {
 
 void pml__lane_add(pml__lane *a, pml_timer *t) {
   if (a->tail - a->head == a->cap) make_room(a);
-  t->at = a->tail++;
-  *at(a, t->at) = t;
+  t->at = a->tail & PML__TIMERS_MAX; /* at() looks at its lower bits only */
+  *at(a, a->tail++) = t;
   a->count++;
 }
 

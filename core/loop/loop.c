@@ -8,6 +8,8 @@
 /* A settle ends after so many passes even when some task always asks again. */
 #define PASSES_MAX 1000
 
+#define HELPERS_MS 200
+
 struct pml_loop {
   uv_loop_t uv; /* not initialised when virtual */
   uv_prepare_t prepare;
@@ -23,6 +25,7 @@ struct pml_loop {
   pml_list later; /* what asked again during this end of turn */
   uint64_t pass;  /* counts ends of turn */
   int in_pass;
+  pml_helpers *helpers; /* NULL: no threads so far */
 };
 
 /* ---- end-of-turn work ---- */
@@ -178,11 +181,17 @@ void pml_loop_free(pml_loop *l) {
   if (!l->is_virtual) run_out(l);
   assert(pml_list_empty(&l->due) &&
          !pml__timers_next(&l->timers)); /* ours: as above, after closing */
+  pml_helpers_leave(l->helpers, HELPERS_MS);
   pml__timers_fini(&l->timers);
   pml_free(l);
 }
 
 /* ---- turns ---- */
+
+pml_helpers *pml_loop_helpers(pml_loop *l) {
+  if (!l->helpers) l->helpers = pml_helpers_new();
+  return l->helpers;
+}
 
 uv_loop_t *pml_loop_uv(pml_loop *l) { return l->is_virtual ? NULL : &l->uv; }
 int pml_loop_is_virtual(const pml_loop *l) { return l->is_virtual; }
@@ -209,6 +218,13 @@ void pml_loop_settle(pml_loop *l) {
     tasks_run(l);
     l->turn++;
   }
+}
+
+int pml_loop_idle(const pml_loop *l, uint64_t *ms) {
+  const pml_timer *t = pml__timers_next(&l->timers);
+  if (!t) return 0;
+  *ms = t->due > l->now ? t->due - l->now : 0;
+  return 1;
 }
 
 void pml_loop_advance(pml_loop *l, uint64_t ms) {

@@ -7,6 +7,7 @@
 #define PML_LOOP_LOOP_H
 
 #include "base/list.h"
+#include "loop/helpers.h"
 #include "loop/timers.h"
 
 #include <stdint.h>
@@ -23,6 +24,9 @@ void pml_loop_free(pml_loop *l);
 
 uv_loop_t *pml_loop_uv(pml_loop *l); /* borrowed; NULL when virtual */
 int pml_loop_is_virtual(const pml_loop *l);
+/* For whoever starts threads that work for this loop and are not joined: borrowed. pml_loop_free
+ * waits 200 ms at most for those that are still there. */
+pml_helpers *pml_loop_helpers(pml_loop *l);
 /* Milliseconds, monotonic, as of this turn. */
 uint64_t pml_loop_now(const pml_loop *l);
 /* Counts the times this loop has polled for events. */
@@ -33,6 +37,8 @@ void pml_loop_stop(pml_loop *l); /* at the end of this turn */
 /* Virtual loops: moves time on, firing timers and end-of-turn work in order.
  * Not from inside a callback. */
 void pml_loop_advance(pml_loop *l, uint64_t ms);
+/* Virtual loops: whether a timer runs, and in how many milliseconds the next one is due. */
+int pml_loop_idle(const pml_loop *l, uint64_t *ms);
 /* Virtual loops: end-of-turn work until none is left (or 1,000 turns have gone). */
 void pml_loop_settle(pml_loop *l);
 

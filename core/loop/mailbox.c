@@ -68,6 +68,8 @@ static void on_async(uv_async_t *h) {
   if (m->taken.first) uv_async_send(&m->async); /* the rest on the next turn */
 }
 
+void pml_mailbox_run(pml_mailbox *m) { on_async(&m->async); }
+
 pml_mailbox *pml_mailbox_new(pml_loop *l, size_t budget, size_t limit,
                              pml_mailbox_on_mail_fn on_mail, void *ud) {
   assert(budget > 0);                      /* ours: a drain makes progress */

@@ -42,6 +42,10 @@ int pml_mailbox_reserve(pml_mailbox *m, size_t bytes);
 int pml_mailbox_post_reserved(pml_mailbox *m, pml_mail *first);
 void pml_mailbox_release(pml_mailbox *m, size_t bytes);
 
+/* Loop thread, not from inside on_mail of this one; harmless when closed. Hands out now what has
+ * been posted, without a wait for the turn of m; the budget counts. */
+void pml_mailbox_run(pml_mailbox *m);
+
 /* Loop thread, also from inside on_mail; harmless when closed. No more mail is taken or handed out;
  * queued mail goes to on_drop (takes). The owner's reference stays. */
 void pml_mailbox_close(pml_mailbox *m, pml_mailbox_on_mail_fn on_drop, void *ud);

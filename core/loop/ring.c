@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #define FILES_MAX 65536u /* the kernel's table of remembered files has eight bytes for each */
 
@@ -61,10 +60,10 @@ void pml_ring_forget(pml_ring *r, int fd) {
   io_uring_register_files_update(&r->uring, (unsigned)fd, &none, 1);
 }
 
-int pml_ring_send(pml_ring *r, int fd, const void *p, size_t n, void *ud) {
+int pml_ring_send(pml_ring *r, int fd, const void *p, size_t n, int flags, void *ud) {
   struct io_uring_sqe *s = r->waiting < PML_RING_BATCH ? io_uring_get_sqe(&r->uring) : NULL;
   if (!s) return 0;
-  io_uring_prep_send(s, fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+  io_uring_prep_send(s, fd, p, n, flags);
   io_uring_sqe_set_flags(s, IOSQE_FIXED_FILE);
   io_uring_sqe_set_data(s, ud);
   r->waiting++;

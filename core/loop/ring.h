@@ -26,8 +26,10 @@ int pml_ring_remember(pml_ring *r, int fd);
 void pml_ring_forget(pml_ring *r, int fd);
 
 /* Adds a send of n bytes at p, which must stay until pml_ring_run, to fd, which is
- * remembered; done gets ud. 0 when PML_RING_BATCH of them wait already, else 1. */
-int pml_ring_send(pml_ring *r, int fd, const void *p, size_t n, void *ud);
+ * remembered; flags as for send(); done gets ud. 0 when PML_RING_BATCH of them wait already,
+ * else 1.
+ */
+int pml_ring_send(pml_ring *r, int fd, const void *p, size_t n, int flags, void *ud);
 /* Sends all that waits, and calls done for each send with the number of bytes, or a negative errno.
  * -EAGAIN: the socket takes nothing now, or the kernel did not take the batch: the caller tries the
  * ordinary way. done must not add sends. */

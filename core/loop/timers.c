@@ -5,12 +5,12 @@
 #include <assert.h>
 
 static int before(const pml_timer *a, const pml_timer *b) {
-  return a->due != b->due ? a->due < b->due : a->seq < b->seq;
+  return a->due != b->due ? a->due < b->due : (int32_t)(a->seq - b->seq) < 0;
 }
 
 static void put_at(pml__timers *s, pml_timer *t, uint32_t at) {
   s->heap[at] = t;
-  t->at = at;
+  t->at = at & PML__TIMERS_MAX;
 }
 
 /* Moves t, whose place is free to be overwritten, to where it belongs. */
@@ -40,6 +40,7 @@ static void heap_remove(pml__timers *s, pml_timer *t) {
 
 static void heap_add(pml__timers *s, pml_timer *t) {
   if (s->len + 1 >= s->cap) {
+    assert(s->cap <= PML__TIMERS_MAX / 2); /* ours: memory ends before */
     s->cap = s->cap ? s->cap * 2 : 16;
     s->heap = pml_realloc(s->heap, s->cap * sizeof(pml_timer *));
   }
@@ -62,7 +63,7 @@ static void put_in(pml__timers *s, pml_timer *t, uint64_t ms) {
   pml__lane *a = lane_for(s, ms);
   if (a) {
     pml__lane_add(a, t);
-    t->held = (uint8_t)(IN_LANE + (a - s->lanes));
+    t->held = (IN_LANE + (unsigned)(a - s->lanes)) & 15u;
   } else {
     heap_add(s, t);
     t->held = IN_HEAP;

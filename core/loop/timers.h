@@ -14,9 +14,9 @@
 typedef struct pml_timer {
   void (*fire)(struct pml_timer *t); /* public */
   uint64_t due;                      /* read-only: milliseconds */
-  uint64_t seq;                      /* private: equal dues fire in the order of starting */
-  uint32_t at;                       /* private: place in what holds it */
-  uint8_t held;                      /* private: 0 stopped, 1 the heap, else a lane */
+  uint32_t seq;                      /* private: equal dues fire in the order of starting */
+  unsigned at : 28;                  /* private: place in what holds it */
+  unsigned held : 4;                 /* private: 0 stopped, 1 the heap, else a lane */
 } pml_timer;
 
 static inline void pml_timer_init(pml_timer *t, void (*fire)(pml_timer *t)) {
@@ -25,13 +25,14 @@ static inline void pml_timer_init(pml_timer *t, void (*fire)(pml_timer *t)) {
 static inline int pml_timer_running(const pml_timer *t) { return t->held != 0; }
 
 #define PML__LANES 8u
+#define PML__TIMERS_MAX 0x0fffffffu /* running ones of a set; each has an owner in memory */
 
 /* Zeroed is a valid empty set. */
 typedef struct {
   pml__lane lanes[PML__LANES]; /* private */
   pml_timer **heap;            /* private, owned: places count from 1 */
   uint32_t len, cap;           /* private: of the heap */
-  uint64_t seq;                /* private */
+  uint32_t seq;                /* private: goes round */
   int firing;                  /* read-only: inside of pml__timers_fire */
 } pml__timers;
 

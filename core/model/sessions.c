@@ -12,24 +12,22 @@
  * the table, under its own copy of the uid; the others hang behind it. */
 typedef struct entry {
   pml_session s;
-  struct entry *newer;
-  pml_link link; /* in by_uid */
+  union {
+    struct entry *newer; /* s.behind */
+    pml_link link;       /* else, while it has a uid: in by_uid */
+  };
 } entry;
 
-/* A walk under way, on its caller's stack. */
-typedef struct walk {
-  pml_list *next;
-  struct walk *outer;
-} walk;
+_Static_assert(sizeof(void *) > 8 || sizeof(entry) == 112, "a session's size class");
 
 struct pml_sessions {
   pml_slots *slots;
-  pml_list all;
   pml_table by_uid;
-  walk *walks;
   size_t bound;
   uint64_t epoch;
   pml_hash_key key;
+  void (*lost)(pml_session *s, void *ud);
+  void *ud;
 };
 
 static entry *entry_of(pml_session *s) { return PML_CONTAINER(s, entry, s); }
@@ -38,16 +36,18 @@ static entry *older_of(entry *e) { return e->s.uid_next ? entry_of(e->s.uid_next
 pml_sessions *pml_sessions_new(pml_slot_floor *floor) {
   pml_sessions *t = pml_alloc0(sizeof *t);
   t->slots = pml_slots_new(floor);
-  pml_list_init(&t->all);
   pml_hash_key_init(&t->key);
   return t;
 }
 
+static int close_one(pml_session *s, void *ud) {
+  pml_sessions_close(ud, s);
+  return 0;
+}
+
 void pml_sessions_free(pml_sessions *t) {
   if (!t) return;
-  while (!pml_list_empty(&t->all)) {
-    pml_sessions_close(t, PML_CONTAINER(t->all.next, pml_session, all));
-  }
+  pml_sessions_each(t, close_one, t);
   pml_slots_free(t->slots);
   pml_table_fini(&t->by_uid);
   pml_free(t);
@@ -61,8 +61,12 @@ pml_session *pml_sessions_open(pml_sessions *t, pml_sink *sink) {
     return NULL;
   }
   e->s.sink = sink;
-  pml_list_append(&t->all, &e->s.all);
   return &e->s;
+}
+
+pml_session_rest *pml_session_aside(pml_session *s) {
+  if (!s->rest) s->rest = pml_alloc0(sizeof *s->rest);
+  return s->rest;
 }
 
 static void index_add(pml_sessions *t, entry *e) {
@@ -83,14 +87,17 @@ static entry *newest(const pml_sessions *t, pml_uid uid) {
 
 static void unlink_uid(pml_sessions *t, entry *e) {
   entry *older = older_of(e);
-  if (older) older->newer = e->newer;
-  if (e->newer) {
+  if (e->s.behind) {
     e->newer->s.uid_next = e->s.uid_next;
+    if (older) older->newer = e->newer;
   } else {
     index_remove(t, e);
-    if (older) index_add(t, older);
+    if (older) {
+      older->s.behind = 0;
+      index_add(t, older);
+    }
   }
-  e->newer = NULL;
+  e->s.behind = 0;
   e->s.uid_next = NULL;
   t->bound--;
   t->epoch++;
@@ -101,13 +108,21 @@ static void forget_uid(pml_session *s) {
   s->uid = (pml_uid){NULL, 0, 0};
 }
 
+void pml_sessions_watch(pml_sessions *t, void (*fn)(pml_session *s, void *ud), void *ud) {
+  t->lost = fn;
+  t->ud = ud;
+}
+
+/* Before a session that has a uid is without it. */
+static void lose_uid(pml_sessions *t, pml_session *s) {
+  if (t->lost) t->lost(s, t->ud);
+  unlink_uid(t, entry_of(s));
+}
+
 void pml_sessions_leave(pml_sessions *t, pml_session *s) {
   if (s->left) return;
+  if (s->uid.s) lose_uid(t, s);
   s->left = 1;
-  if (s->uid.s) unlink_uid(t, entry_of(s));
-  for (walk *w = t->walks; w; w = w->outer)
-    if (w->next == &s->all) w->next = s->all.next;
-  pml_list_remove(&s->all);
   void *taken = pml_slots_take(t->slots, s->id);
   assert(taken == s); /* ours: a session leaves once, its own table */
   (void)taken;
@@ -117,6 +132,7 @@ void pml_sessions_close(pml_sessions *t, pml_session *s) {
   pml_sessions_leave(t, s);
   forget_uid(s);
   pml_buf_unref(s->settings);
+  pml_free(s->rest);
   pml_free(entry_of(s));
 }
 
@@ -138,6 +154,7 @@ int pml_sessions_bind(pml_sessions *t, pml_session *s, pml_uid uid) {
   if (older) {
     index_remove(t, older);
     older->newer = e;
+    older->s.behind = 1;
     s->uid_next = &older->s;
   }
   index_add(t, e);
@@ -148,7 +165,7 @@ int pml_sessions_bind(pml_sessions *t, pml_session *s, pml_uid uid) {
 
 int pml_sessions_unbind(pml_sessions *t, pml_session *s, pml_uid uid) {
   if (s->left || !s->uid.s || !pml_uid_eq(s->uid, uid)) return PML_ENOENT;
-  unlink_uid(t, entry_of(s));
+  lose_uid(t, s);
   forget_uid(s);
   return 0;
 }
@@ -157,14 +174,10 @@ size_t pml_sessions_count(const pml_sessions *t) { return pml_slots_count(t->slo
 size_t pml_sessions_bound(const pml_sessions *t) { return t->bound; }
 
 void pml_sessions_each(pml_sessions *t, int (*fn)(pml_session *s, void *ud), void *ud) {
-  walk w = {t->all.next, t->walks};
-  t->walks = &w;
-  while (w.next != &t->all) {
-    pml_session *s = PML_CONTAINER(w.next, pml_session, all);
-    w.next = w.next->next;
-    if (fn(s, ud)) break;
-  }
-  t->walks = w.outer;
+  uint32_t at = 0;
+  pml_id id;
+  for (pml_session *s; (s = pml_slots_next(t->slots, &at, &id));)
+    if (fn(s, ud)) return;
 }
 
 uint64_t pml_sessions_epoch(const pml_sessions *t) { return t->epoch; }

@@ -33,9 +33,14 @@ int pml_sessions_unbind(pml_sessions *t, pml_session *s, pml_uid uid);
 size_t pml_sessions_count(const pml_sessions *t);
 size_t pml_sessions_bound(const pml_sessions *t); /* how many of them have a uid */
 
-/* Walks all sessions in the order of opening; fn may open sessions, close them and let them
- * leave, and walk, too. fn returns non-zero to stop. */
+/* Walks all sessions in the order of their places, which is that of opening as long as none has
+ * been closed; fn may open sessions, which may be walked or not, close them and let them leave, and
+ * walk, too. fn returns non-zero to stop. */
 void pml_sessions_each(pml_sessions *t, int (*fn)(pml_session *s, void *ud), void *ud);
+
+/* fn hears of each session with a uid that is about to leave the tables, or to lose its uid, while
+ * all is as it was; it may not change sessions. NULL: nobody. Borrows ud. */
+void pml_sessions_watch(pml_sessions *t, void (*fn)(pml_session *s, void *ud), void *ud);
 
 /* Changes whenever a uid may resolve to other sessions than before. */
 uint64_t pml_sessions_epoch(const pml_sessions *t);

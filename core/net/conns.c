@@ -1,6 +1,7 @@
 #include "net/conns_private.h"
 
 #include "base/mem.h"
+#include "net/addresses.h"
 #include "base/signals.h"
 
 pml_conns *pml_conns_new(pml_loop *l, const pml_conns_options *o) {
@@ -10,7 +11,11 @@ pml_conns *pml_conns_new(pml_loop *l, const pml_conns_options *o) {
   s->loop = l;
   s->o = *o;
   pml_list_init(&s->all);
+  pml_list_init(&s->later);
   s->marked_end = &s->marked;
+  s->evict.all = o->memory ? o->memory : &s->evict.own;
+  s->evict.span = UINT64_MAX; /* until evict begins */
+  pml__trim_init(s);
   s->ring = o->limits.no_ring ? NULL : pml_ring_new();
   uv_idle_init(uv, &s->life); /* cannot fail */
   s->life.data = s;
@@ -20,15 +25,44 @@ pml_conns *pml_conns_new(pml_loop *l, const pml_conns_options *o) {
 
 size_t pml_conns_count(const pml_conns *s) { return s->counts.open; }
 const pml_net_counts *pml_conns_counts(const pml_conns *s) { return &s->counts; }
+size_t pml_conns_waiting(const pml_conns *s) { return s->waiting; }
+size_t pml_conns_shaking(const pml_conns *s, size_t *waiting) {
+  *waiting = s->shakes.waiting;
+  return s->shakes.under_way;
+}
+uint64_t pml_conns_latest(const pml_conns *s) { return s->spare.waiting; }
+uint64_t pml_conns_held(const pml_conns *s) { return s->evict.held; }
+
+void pml_conns_set_tls(pml_conns *s, pml_tls *t, int required) {
+  if (t && !s->tls_io) s->tls_io = pml__tls_io_new();
+  if (!s->tls_io) t = NULL; /* ours: only without memory, and then nothing else works either */
+  pml_tls_ref(t);
+  pml_tls_unref(s->tls);
+  s->tls = t;
+  s->tls_required = t && required;
+}
+
+size_t pml_conns_addresses(const pml_conns *s) {
+  return s->addresses ? pml__addresses_count(s->addresses) : 0;
+}
 
 static void maybe_free(pml_conns *s) {
   if (!s->lived || s->listeners || s->counts.open) return;
   pml_task_cancel(&s->flush);
   pml_timer_stop(s->loop, &s->retry);
   pml_timer_stop(s->loop, &s->reread);
+  pml_task_cancel(&s->turns);
+  pml_timer_stop(s->loop, &s->evict.timer);
+  pml_timer_stop(s->loop, &s->trim.timer);
+  atomic_fetch_sub(&s->evict.all->bytes, s->evict.published);
   pml_refs_settle(&s->refs);
   pml__outqs_free(&s->spare);
   pml_ring_free(s->ring);
+  pml_writable_free(s->writable);
+  if (s->shakes.begin) pml__tls_queue_fini(&s->shakes);
+  pml_tls_unref(s->tls);
+  pml__tls_io_free(s->tls_io);
+  pml__addresses_free(s->addresses);
   void (*on_closed)(void *ud) = s->on_closed;
   void *ud = s->ud;
   pml_free(s);
@@ -52,12 +86,14 @@ void pml_conns_free(pml_conns *s, void (*on_closed)(void *ud), void *ud) {
 void pml__conns_add(pml_conns *s, pml_list *node) {
   s->counts.accepted++;
   s->counts.open++;
+  if (s->counts.open > s->trim.open) s->trim.open = s->counts.open;
   pml_list_append(&s->all, node);
 }
 
 void pml__conns_left(pml_conns *s) {
   s->counts.open--;
   s->counts.closed++;
+  pml__trim_note(s);
   maybe_free(s);
 }
 

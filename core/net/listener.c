@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define BACKLOG 4096
 
@@ -38,8 +39,8 @@ static void on_connection(uv_stream_t *h, int status) {
   pml_listener *s = h->data;
   pml_conn *c;
   int r = status ? status : pml__conn_accept(s->to, h, &c);
-  if (r) refused(s->to, r);
-  else if (pml__receive_start(c)) pml__conn_die(c, PML_END_ERROR);
+  if (r < 0) refused(s->to, r);
+  else if (!r && pml__receive_start(c)) pml__conn_die(c, PML_END_ERROR);
 }
 
 /* Set on the listening socket, because accepted sockets inherit it at no cost. Where the system
@@ -94,11 +95,10 @@ static int port_of(const uv_tcp_t *tcp) {
                                        : ((struct sockaddr_in *)&a)->sin_port);
 }
 
-int pml_listener_open(pml_conns *to, const char *host, int port, pml_listener **out) {
-  uv_loop_t *uv = pml_loop_uv(to->loop);
-  if (port < 0 || port > 65535) return UV_EINVAL;
+/* One that is not open yet. 0 or a libuv code, *out untouched. */
+static int make(pml_conns *to, pml_listener **out) {
   pml_listener *s = pml_alloc0(sizeof *s);
-  int r = uv_tcp_init(uv, &s->tcp);
+  int r = uv_tcp_init(pml_loop_uv(to->loop), &s->tcp);
   if (r) {
     pml_free(s);
     return r;
@@ -109,10 +109,14 @@ int pml_listener_open(pml_conns *to, const char *host, int port, pml_listener **
   if (!to->flush.run) { /* the first listener */
     pml__flush_init(to);
     pml__receive_init(to);
+    pml__evict_init(to);
   }
-  if (host && host[0]) r = bind_host(s, uv, host, port);
-  else if ((r = bind_host(s, uv, "::", port)) == UV_EAFNOSUPPORT || r == UV_EADDRNOTAVAIL)
-    r = bind_host(s, uv, "0.0.0.0", port);
+  *out = s;
+  return 0;
+}
+
+/* r: how it went. */
+static int opened(pml_listener *s, int r, pml_listener **out) {
   if (r) {
     pml_listener_close(s);
     return r;
@@ -120,6 +124,29 @@ int pml_listener_open(pml_conns *to, const char *host, int port, pml_listener **
   s->port = port_of(&s->tcp);
   *out = s;
   return 0;
+}
+
+int pml_listener_open(pml_conns *to, const char *host, int port, pml_listener **out) {
+  uv_loop_t *uv = pml_loop_uv(to->loop);
+  pml_listener *s;
+  if (port < 0 || port > 65535) return UV_EINVAL;
+  int r = make(to, &s);
+  if (r) return r;
+  if (host && host[0]) r = bind_host(s, uv, host, port);
+  else if ((r = bind_host(s, uv, "::", port)) == UV_EAFNOSUPPORT || r == UV_EADDRNOTAVAIL)
+    r = bind_host(s, uv, "0.0.0.0", port);
+  return opened(s, r, out);
+}
+
+int pml_listener_adopt(pml_conns *to, int fd, pml_listener **out) {
+  pml_listener *s;
+  int r = make(to, &s);
+  if (!r && (r = uv_tcp_open(&s->tcp, fd))) r = opened(s, r, out);
+  else if (!r) fd = -1;
+  if (fd >= 0) close(fd);
+  if (r) return r;
+  keep_alive(s);
+  return opened(s, uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection), out);
 }
 
 int pml_listener_port(const pml_listener *s) { return s->port; }

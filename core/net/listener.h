@@ -12,6 +12,8 @@ typedef struct pml_listener pml_listener;
  * picks one. to: borrowed until the listener is closed. Returns 0 or a negative libuv code
  * (uv_strerror), *out untouched; *out is owned. */
 int pml_listener_open(pml_conns *to, const char *host, int port, pml_listener **out);
+/* The same with a TCP socket that is bound, and perhaps listens: takes fd, also when it fails. */
+int pml_listener_adopt(pml_conns *to, int fd, pml_listener **out);
 int pml_listener_port(const pml_listener *s);
 /* Takes s. Stops accepting; what was accepted stays. */
 void pml_listener_close(pml_listener *s);

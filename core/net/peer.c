@@ -16,7 +16,10 @@
 /* The fields that a send reads come last, next to the host's data. */
 struct pml_peer {
   pml_timer timer; /* handshake, then heartbeat */
-  pml_package_parser parser;
+  union {
+    pml_package_parser parser;
+    pml_behind behind; /* once it has moved */
+  };
   pml_buf *reason;    /* of pml_peer_close, owned */
   uint32_t limit;     /* of a package, as of now */
   uint32_t beat_at;   /* when the next heartbeat may be answered; milliseconds, cut */
@@ -27,6 +30,7 @@ struct pml_peer {
   unsigned bytes : 1;  /* the WebSocket message under way has some */
   unsigned beaten : 1; /* beat_at means something */
   unsigned late : 1;   /* late_turn means something */
+  unsigned moved : 1;  /* pml_peer_move */
 };
 
 static pml_peer_host *host_of(pml_peer *p) { return pml_conn_owner(pml_peer_conn(p)); }
@@ -90,18 +94,24 @@ static void beat(pml_peer *p) {
   pml_conn_send(pml_peer_conn(p), h->beat);
 }
 
-static void on_heartbeat(pml_peer *p) {
+static int noise(pml_peer *p) {
+  pml_peer_host *h = host_of(p);
+  return h->on_noise ? h->on_noise(p, h) : 0;
+}
+
+static int on_heartbeat(pml_peer *p) {
   pml_conn *c = pml_peer_conn(p);
-  if (!host_of(p)->heartbeat_s) return;
+  if (!host_of(p)->heartbeat_s) return noise(p);
   uint32_t now = (uint32_t)pml_loop_now(pml_conn_loop(c));
   int32_t early = p->beaten ? (int32_t)(p->beat_at - now) : 0;
   if (early > (int32_t)BEAT_EARLY_MS) {
     pml_conn_counts(c)->heartbeats_unanswered++;
-    return;
+    return noise(p);
   }
   p->beaten = 1;
   p->beat_at = (early > 0 ? p->beat_at : now) + BEAT_EVERY_MS;
   beat(p);
+  return 0;
 }
 
 /* ---- packages ---- */
@@ -110,6 +120,7 @@ static void on_ack(pml_peer *p) {
   pml_peer_host *h = host_of(p);
   pml_conn *c = pml_peer_conn(p);
   p->state = PML_PEER_WORKING;
+  pml_conn_finished(c);
   p->limit = h->package_after;
   p->late = 0;
   pml_timer_stop(pml_conn_loop(c), &p->timer);
@@ -128,23 +139,26 @@ static int on_package(uint8_t type, pml_slice body, void *ud) {
   int r = 0;
   switch (type) {
   case PML_PKG_HANDSHAKE:
-    if (p->state != PML_PEER_INITED || p->asked) break;
+    if (p->state != PML_PEER_INITED || p->asked) {
+      r = noise(p);
+      break;
+    }
     p->asked = 1;
     h->on_handshake(p, body, h);
     break;
   case PML_PKG_ACK:
     if (p->state == PML_PEER_WAIT_ACK) on_ack(p);
+    else r = noise(p);
     break;
-  case PML_PKG_HEARTBEAT:
-    if (p->state == PML_PEER_WORKING) on_heartbeat(p);
-    break;
+  case PML_PKG_HEARTBEAT: r = p->state == PML_PEER_WORKING ? on_heartbeat(p) : noise(p); break;
   case PML_PKG_DATA:
     if (p->state == PML_PEER_WORKING) r = h->on_data(p, body, h);
     break;
   default: return PML_EPROTO; /* KICK is the server's to send */
   }
   if (r) return r;
-  return pml_conn_closing(pml_peer_conn(p)) ? PML_ECLOSED : 0;
+  if (pml_conn_closing(pml_peer_conn(p))) return PML_ECLOSED;
+  return pml_conn_had_share(pml_peer_conn(p)) ? PML_EAGAIN : 0;
 }
 
 static int on_bytes(pml_conn *c, int kind, pml_slice bytes, int fin) {
@@ -152,16 +166,36 @@ static int on_bytes(pml_conn *c, int kind, pml_slice bytes, int fin) {
   if (bytes.n) {
     p->bytes = 1;
     int r = pml_package_feed(&p->parser, bytes.p, bytes.n, &p->limit, on_package, p);
+    if (p->moved) return 0;
+    pml_conn_cut(c, pml_package_number(&p->parser), pml_package_held(&p->parser));
     if (r) return r == PML_ECLOSED ? 0 : r;
   }
   if (kind == PML_STREAM || !fin) return 0;
   int any = p->bytes;
   p->bytes = 0;
-  if (!any) return kind == PML_BINARY ? PML_EPROTO : 0;
+  if (!any) return kind == PML_BINARY ? PML_EPROTO : noise(p);
   return pml_package_partial(&p->parser) ? PML_EPROTO : 0;
 }
 
+static void tell_behind(pml_peer *p, const pml_behind_counts *c) {
+  pml_peer_host *h = host_of(p);
+  if (h->on_behind && (c->requests || c->notifies)) h->on_behind(h, c);
+}
+
+static void on_behind(pml_conn *c, pml_slice bytes) {
+  pml_peer *p = pml_conn_user(c);
+  pml_behind_counts counts = {0};
+  if (!p->moved) return;
+  pml_behind_feed(&p->behind, bytes, &counts);
+  tell_behind(p, &counts);
+}
+
 /* ---- life ---- */
+
+static int on_ping(pml_conn *c) {
+  pml_peer *p = pml_conn_user(c);
+  return p->open ? noise(p) : 0;
+}
 
 static void on_open(pml_conn *c) {
   pml_peer *p = pml_conn_user(c);
@@ -182,7 +216,7 @@ static void on_end(pml_conn *c, pml_end why, int end_code) {
   if (!p->open) return;
   p->state = PML_PEER_CLOSED;
   pml_timer_stop(pml_conn_loop(c), &p->timer);
-  pml_package_fini(&p->parser);
+  if (!p->moved) pml_package_fini(&p->parser);
   pml_peer_end end = {
     .why = why,
     .ws_code = why == PML_END_PEER ? end_code : 0,
@@ -199,12 +233,13 @@ static void on_end(pml_conn *c, pml_end why, int end_code) {
 }
 
 pml_conn_hooks pml_peer_hooks(size_t user_size) {
-  return (pml_conn_hooks){on_open, on_bytes, on_end, sizeof(pml_peer) + user_size};
+  return (pml_conn_hooks){on_open, on_bytes, on_behind,
+                          on_ping, on_end,   sizeof(pml_peer) + user_size};
 }
 
 /* ---- called by the host ---- */
 
-void pml_peer_handshake(pml_peer *p, int code, pml_slice json) {
+static void answer(pml_peer *p, int code, pml_slice json, pml_end why) {
   pml_conn *c = pml_peer_conn(p);
   if (p->state != PML_PEER_INITED || pml_conn_closing(c)) return;
   pml_buf *frame = pml_frame_of(PML_PKG_HANDSHAKE, json.p, json.n);
@@ -215,11 +250,24 @@ void pml_peer_handshake(pml_peer *p, int code, pml_slice json) {
     return;
   }
   p->state = PML_PEER_CLOSED;
-  pml_conn_close(c, PML_END_HANDSHAKE, PML_WS_NORMAL);
+  pml_conn_close(c, why, PML_WS_NORMAL);
+}
+
+void pml_peer_handshake(pml_peer *p, int code, pml_slice json) {
+  answer(p, code, json, PML_END_HANDSHAKE);
+}
+
+void pml_peer_refuse(pml_peer *p, int code, pml_slice json, pml_end why) {
+  answer(p, code, json, why);
 }
 
 void pml_peer_send(pml_peer *p, pml_buf *frame) {
   if (p->state == PML_PEER_WORKING) pml_conn_send(pml_peer_conn(p), frame);
+}
+
+pml_offered pml_peer_offer(pml_peer *p, pml_buf *frame, pml_delivery how) {
+  return p->state == PML_PEER_WORKING ? pml_conn_offer(pml_peer_conn(p), frame, how)
+                                      : pml_offered_nowhere(how);
 }
 
 static pml_buf *kick_frame(pml_slice reason) {
@@ -241,17 +289,44 @@ static void end(pml_peer *p, pml_slice reason, uint16_t ws_code) {
   pml_conn_close(pml_peer_conn(p), PML_END_ASKED, ws_code);
 }
 
+static void send_kick(pml_peer *p, pml_slice reason) {
+  if (!reason.p || p->state != PML_PEER_WORKING) return;
+  pml_buf *frame = kick_frame(reason);
+  if (frame) pml_conn_send(pml_peer_conn(p), frame);
+  pml_buf_unref(frame);
+}
+
 void pml_peer_close(pml_peer *p, pml_slice reason) {
+  if (pml_conn_closing(pml_peer_conn(p))) return;
+  send_kick(p, reason);
+  end(p, reason, PML_WS_NORMAL);
+}
+
+void pml_peer_end_for(pml_peer *p, pml_end why, pml_slice text) {
   pml_conn *c = pml_peer_conn(p);
   if (pml_conn_closing(c)) return;
-  if (reason.p && p->state == PML_PEER_WORKING) {
-    pml_buf *frame = kick_frame(reason);
-    if (frame) pml_conn_send(c, frame);
-    pml_buf_unref(frame);
-  }
-  end(p, reason, PML_WS_NORMAL);
+  send_kick(p, text);
+  p->state = PML_PEER_CLOSED;
+  pml_conn_close(c, why, PML_WS_NORMAL);
 }
 
 void pml_peer_leave(pml_peer *p, pml_slice reason) {
   if (!pml_conn_closing(pml_peer_conn(p))) end(p, reason, PML_WS_GOING_AWAY);
+}
+
+/* Only a client that is WORKING sends messages. */
+void pml_peer_move(pml_peer *p, pml_slice reason) {
+  pml_conn *c = pml_peer_conn(p);
+  pml_behind_counts counts = {0};
+  if (pml_conn_closing(c)) return;
+  if (reason.p) p->reason = pml_buf_from(reason.p, reason.n);
+  if (p->state == PML_PEER_WORKING) {
+    pml_behind b = pml_behind_of(&p->parser, &counts);
+    pml_package_fini(&p->parser);
+    p->behind = b;
+    p->moved = 1;
+    tell_behind(p, &counts);
+  }
+  p->state = PML_PEER_CLOSED;
+  pml_conn_leave(c, "move");
 }

@@ -5,6 +5,7 @@
 #define PML_NET_PEER_H
 
 #include "net/conn.h"
+#include "wire/behind.h"
 
 typedef struct pml_peer pml_peer;
 typedef enum {
@@ -37,10 +38,16 @@ typedef struct pml_peer_host {
   /* The client's HANDSHAKE body. Answer, now or later, with pml_peer_handshake. Once per peer. */
   void (*on_handshake)(pml_peer *p, pml_slice body, struct pml_peer_host *h);
   void (*on_working)(pml_peer *p, struct pml_peer_host *h); /* the ACK came */
-  /* A DATA package in state WORKING. 0, or PML_EPROTO: the peer is closed for it. */
+  /* A DATA package in state WORKING. 0, or PML_EPROTO or PML_EFULL: the peer is closed for it. */
   int (*on_data)(pml_peer *p, pml_slice body, struct pml_peer_host *h);
+  /* The client sent what means nothing: a heartbeat too early, an ACK or a handshake again, a ping,
+   * an empty message. 0, or PML_EFULL as on_data. NULL: nobody counts them. */
+  int (*on_noise)(pml_peer *p, struct pml_peer_host *h);
   void (*on_end)(pml_peer *p, const pml_peer_end *end,
                  struct pml_peer_host *h); /* once, after on_open */
+  /* So many messages came behind pml_peer_move, also after on_end: nobody takes them, and none is
+   * answered. NULL: nobody counts them. */
+  void (*on_behind)(struct pml_peer_host *h, const pml_behind_counts *counts);
   void *ud;
   pml_buf *beat;  /* private, starts NULL: the heartbeat, there while peers are */
   uint32_t peers; /* private, starts 0 */
@@ -58,13 +65,23 @@ pml_peer_state pml_peer_state_of(const pml_peer *p);
 /* The answer to the handshake, JSON text. code 200: state WAIT_ACK; any other:
  * sent, then closed. Ignored when the handshake was answered or the peer is closing. */
 void pml_peer_handshake(pml_peer *p, int code, pml_slice json);
+/* The same for an answer that refuses: code is not 200, and the connection ends for `why`. */
+void pml_peer_refuse(pml_peer *p, int code, pml_slice json, pml_end why);
 /* Queues a frame; dropped unless WORKING. Shares it. */
 void pml_peer_send(pml_peer *p, pml_buf *frame);
+/* The same for a push that may be replaced or dropped (pml_conn_offer). */
+pml_offered pml_peer_offer(pml_peer *p, pml_buf *frame, pml_delivery how);
 /* KICK {"reason":reason} when WORKING and reason.p is not NULL, then the flush, then the close
  * (WebSocket code 1000). reason is copied; what of it is not UTF-8 is sent as U+FFFD. */
 void pml_peer_close(pml_peer *p, pml_slice reason);
-/* The server stops: the flush, then the close (WebSocket code 1001), and no KICK. reason is passed
- * to the host's on_end. */
+/* The same for a reason of the server's own: text is what the KICK says, and the connection ends
+ * for `why`. */
+void pml_peer_end_for(pml_peer *p, pml_end why, pml_slice text);
+/* The flush, then the close (WebSocket code 1001), and no KICK: the client may come back. reason is
+ * passed to the host's on_end. */
 void pml_peer_leave(pml_peer *p, pml_slice reason);
+/* The same for a client that is to connect to another server: the close frame says `move`. What
+ * comes behind it is counted. */
+void pml_peer_move(pml_peer *p, pml_slice reason);
 
 #endif

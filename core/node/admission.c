@@ -23,9 +23,12 @@ int pml__admission_stopped(pml_node *n, pml_admission_source from) {
   return 1;
 }
 
-int pml__admission_full(pml_node *n, const pml_session *s) {
+int pml__admission_full(pml_node *n, const pml_session *s, pml_slice route) {
   if (s->in_flight < n->config.max_in_flight) return 0;
   n->admission.over_in_flight++;
+  pml_log_some(&n->log, PML_INFO, "messages above maxInFlight",
+               "%.*s: refused: serverConfig.maxInFlight (%u) messages of its session are in flight",
+               (int)route.n, (const char *)route.p, (unsigned)n->config.max_in_flight);
   return 1;
 }
 

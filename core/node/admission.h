@@ -23,8 +23,9 @@ extern const pml_counter pml__admission_counters[];
 void pml__admission_stop(pml_node *n, pml_admission_source from);
 /* Whether a message is refused because this server stops; counts it then. */
 int pml__admission_stopped(pml_node *n, pml_admission_source from);
-/* Whether a message is refused because its session has too many open; counts it then. */
-int pml__admission_full(pml_node *n, const pml_session *s);
+/* Whether a message is refused because its session has too many open; counts it then, and says so
+ * in the log. */
+int pml__admission_full(pml_node *n, const pml_session *s, pml_slice route);
 /* Whether a request is refused because the scripts hold too much memory; counts it then. One
  * request a second is let through: after its call the memory is looked at again. */
 int pml__admission_low_memory(pml_node *n);

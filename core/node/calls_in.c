@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "node/admission.h"
+#include "node/fair.h"
 #include "node/state.h"
 
 const pml_counter pml__calls_in_counters[] = {
@@ -35,9 +36,17 @@ static void given_up(pml_timer *t) {
   pml_free(c);
 }
 
+static void mark_leaving(pml_node *n, pml_slice id) {
+  char *text = pml_strndup((const char *)id.p, id.n);
+  pml_node_leaving(n, text);
+  pml_free(text);
+}
+
 void pml__calls_in_take(pml_node *n, const pml_envelope *env, pml_slice args) {
   pml_id id = 0;
-  if (env->route.n == 0) { /* the answer says that all records before it have arrived */
+  if (env->route.n == 0) { /* the answer says that all records before it were taken */
+    if (env->flags & PML_ENV_LEAVING) mark_leaving(n, env->from);
+    pml__fair_finish(n);
     pml_rpc_refuse(n->rpc, env, "");
     return;
   }
@@ -54,7 +63,7 @@ void pml__calls_in_take(pml_node *n, const pml_envelope *env, pml_slice args) {
     c->incarnation = env->from_incarnation;
     c->generation = n->generation;
     c->aside = (env->flags & PML_ENV_ASIDE) != 0;
-    memcpy(c->from, env->from.p, env->from.n);
+    pml_slice_copy(c->from, env->from);
     c->id = id = pml_slots_put(n->calls_in.open, c);
     if (!id) {
       pml_free(c);
@@ -93,6 +102,11 @@ void pml_calls_in_older(pml_node *n, pml_calls_in_on_older_fn fn, void *ud) {
   pml_id id;
   for (remote_call *c; (c = pml_slots_next(n->calls_in.open, &at, &id));)
     if (c->generation != n->generation) fn(id, c->generation, ud);
+}
+
+int64_t pml_calls_in_left(const pml_node *n, pml_id id) {
+  remote_call *c = pml_slots_get(n->calls_in.open, id);
+  return c ? (int64_t)(c->timer.due - pml_loop_now(n->loop)) : -1;
 }
 
 size_t pml_calls_in_open(const pml_node *n) {

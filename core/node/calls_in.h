@@ -15,6 +15,8 @@ typedef struct {
 /* Calls fn with each call that scripts of another generation than the present one got. */
 typedef void (*pml_calls_in_on_older_fn)(pml_id id, uint32_t generation, void *ud);
 void pml_calls_in_older(pml_node *n, pml_calls_in_on_older_fn fn, void *ud);
+/* Milliseconds until the caller gives up; -1: it was answered, or has given up. */
+int64_t pml_calls_in_left(const pml_node *n, pml_id call);
 /* Calls that a stop waits for. */
 size_t pml_calls_in_open(const pml_node *n);
 

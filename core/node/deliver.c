@@ -1,8 +1,10 @@
 #include "node/deliver.h"
 
+#include "base/err.h"
 #include "base/uidset.h"
 #include "node/resolve.h"
 #include "node/state.h"
+#include "node/transcode.h"
 #include "wire/frame.h"
 
 const pml_counter pml__deliver_counters[] = {
@@ -26,10 +28,9 @@ static uint32_t mark_except(pml_node *n, pml_slice except) {
   return n->deliver.mark;
 }
 
-static void to_session(pml_node *n, pml_session *s, uint32_t mark, pml_buf *frame) {
+static void to_session(pml_outgoing *o, pml_session *s, uint32_t mark) {
   if ((mark && s->mark == mark) || !s->sink) return;
-  n->deliver.deliveries++;
-  pml_sink_send(s->sink, frame);
+  o->node->deliver.deliveries += pml__outgoing_send(o, s);
 }
 
 static void no_session(pml_node *n, pml_slice uids, pml_uidset *except, pml_writer *fails) {
@@ -43,23 +44,53 @@ static void no_session(pml_node *n, pml_slice uids, pml_uidset *except, pml_writ
 
 /* A thousand sessions do not fit into a core's cache: the next ones are fetched while one is
  * served. A session is fetched earlier than the connection that its sink points to. */
-static void warm(const pml_resolved *known, size_t i) {
-  if (i + 8 < known->n) __builtin_prefetch(known->v[i + 8]);
-  if (i + 4 < known->n && known->v[i + 4]->sink) pml_sink_warm(known->v[i + 4]->sink);
+static void warm(pml_session *const *v, size_t n, size_t i) {
+  if (i + 8 < n) __builtin_prefetch(v[i + 8]);
+  if (i + 4 < n && v[i + 4]->sink) pml_sink_warm(v[i + 4]->sink);
+}
+
+/* Of a session that resumes the sink points to what is kept and to the connection. */
+static void to_all_that_resume(pml_outgoing *o, pml_session *const *v, size_t n, uint32_t mark) {
+  for (size_t i = 0; i < n; i++) {
+    if (i + 12 < n) __builtin_prefetch(v[i + 12]);
+    if (i + 8 < n && v[i + 8]->sink) pml_sink_warm(v[i + 8]->sink);
+    if (i + 4 < n && v[i + 4]->resumes) pml__resume_warm(v[i + 4]->sink);
+    to_session(o, v[i], mark);
+  }
+}
+
+static void to_all(pml_outgoing *o, pml_session *const *v, size_t n, uint32_t mark) {
+  if (o->node->resume.all) {
+    to_all_that_resume(o, v, n, mark);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) {
+    warm(v, n, i);
+    to_session(o, v[i], mark);
+  }
+}
+
+void pml__deliver_sessions(pml_node *n, pml_session *const *v, size_t count, pml_slice except,
+                           pml_buf *frame, pml_delivery how) {
+  uint32_t mark = mark_except(n, except);
+  pml_outgoing o;
+  pml__outgoing_begin(&o, n, frame, how);
+  to_all(&o, v, count, mark);
+  pml__outgoing_end(&o);
 }
 
 void pml__deliver_uids(pml_node *n, pml_buf *block, pml_slice except, pml_buf *frame,
-                       pml_writer *fails) {
+                       pml_delivery how, pml_writer *fails) {
   uint32_t mark = mark_except(n, except);
   pml_uidset left_out = {.list = except};
+  pml_outgoing o;
+  pml__outgoing_begin(&o, n, frame, how);
   const pml_resolved *known = pml_resolver_get(n->deliver.resolver, n->sessions, block);
   if (known) {
-    for (size_t i = 0; i < known->n; i++) {
-      warm(known, i);
-      to_session(n, known->v[i], mark, frame);
-    }
+    to_all(&o, known->v, known->n, mark);
     no_session(n, known->fails, &left_out, fails);
     pml_uidset_fini(&left_out);
+    pml__outgoing_end(&o);
     return;
   }
   pml_slice uids = pml_buf_slice(block), rest = uids;
@@ -67,14 +98,15 @@ void pml__deliver_uids(pml_node *n, pml_buf *block, pml_slice except, pml_buf *f
   for (; pml_uids_next(&rest, &uid) > 0; uids = rest) {
     pml_session *s = pml_sessions_by_uid(n->sessions, uid);
     if (!s) no_session(n, pml_slice_of(uids.p, uids.n - rest.n), &left_out, fails);
-    for (; s; s = s->uid_next) to_session(n, s, mark, frame);
+    for (; s; s = s->uid_next) to_session(&o, s, mark);
   }
   pml_uidset_fini(&left_out);
+  pml__outgoing_end(&o);
 }
 
 typedef struct {
   pml_node *node;
-  pml_buf *frame;
+  pml_outgoing push;
   pml_slice param;
   pml_uidset except;
   uint32_t mark;
@@ -92,34 +124,56 @@ static int broadcast_one(pml_session *s, void *ud) {
   pml_node *n = b->node;
   if (!s->sink || !s->ready || (b->binded && !s->uid.s) || is_left_out(b, s)) return 0;
   if (b->filtered && n->script.filter &&
-      !n->script.filter(n->script.ud, s, pml_frame_body(b->frame), b->param))
+      !n->script.filter(n->script.ud, s, pml_frame_body(b->push.plain), b->param))
     return 0;
   if (s->left) return 0; /* the filter has kicked it */
-  n->deliver.deliveries++;
-  pml_sink_send(s->sink, b->frame);
+  n->deliver.deliveries += pml__outgoing_send(&b->push, s);
   return 0;
 }
 
-void pml__deliver_all(pml_node *n, int flags, pml_slice param, pml_slice except, pml_buf *frame) {
+void pml__deliver_all(pml_node *n, int flags, pml_slice param, pml_slice except, pml_buf *frame,
+                      pml_delivery how) {
   broadcast b = {
     .node = n,
-    .frame = frame,
     .param = param,
     .except = {.list = except},
     .mark = mark_except(n, except),
     .binded = (flags & PML_ENV_BINDED) != 0,
     .filtered = (flags & PML_ENV_FILTER) != 0,
   };
+  pml__outgoing_begin(&b.push, n, frame, how);
   pml_sessions_each(n->sessions, broadcast_one, &b);
+  pml__outgoing_end(&b.push);
   pml_uidset_fini(&b.except);
+}
+
+int pml__deliver_session(pml_node *n, pml_id session, pml_buf *frame, pml_delivery how) {
+  pml_session *s = pml_sessions_get(n->sessions, session);
+  if (!s || s->left) {
+    n->deliver.fails++;
+    return PML_ENOENT;
+  }
+  pml_outgoing o;
+  pml__outgoing_begin(&o, n, frame, how);
+  to_session(&o, s, 0);
+  pml__outgoing_end(&o);
+  return 0;
+}
+
+pml_delivery pml__deliver_how(const pml_envelope *env) {
+  if (env->flags & PML_ENV_LATEST && env->identity)
+    return (pml_delivery){env->identity, PML_LATEST};
+  return (pml_delivery){0, env->flags & PML_ENV_DROP ? PML_DROP : PML_RELIABLE};
 }
 
 void pml__deliver_record(pml_node *n, const pml_envelope *env, pml_buf *frame, pml_buf *uids) {
   pml_writer fails = {0};
   if (!frame || frame->len <= PML_FRAME_ROOM) return;
+  pml_delivery how = pml__deliver_how(env);
   if (env->kind == PML_ENV_PUSH)
-    pml__deliver_uids(n, uids, env->param, frame, env->call ? &fails : NULL);
-  else pml__deliver_all(n, env->flags, env->param, pml_buf_slice(uids), frame);
+    pml__deliver_uids(n, uids, env->param, frame, how, env->call ? &fails : NULL);
+  else if (env->kind == PML_ENV_SEND) pml__deliver_session(n, env->session, frame, how);
+  else pml__deliver_all(n, env->flags, env->param, pml_buf_slice(uids), frame, how);
   if (!env->call) return;
   pml_buf *b = pml_writer_finish(&fails);
   pml_rpc_answer_record(n->rpc, env, 0, b);

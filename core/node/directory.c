@@ -1,6 +1,5 @@
 #include "node/directory.h"
 
-#include "base/crc32.h"
 #include "base/mem.h"
 
 void pml_directory_init(pml_directory *d) { *d = (pml_directory){0}; }
@@ -20,10 +19,12 @@ void pml_directory_fini(pml_directory *d) {
   d->v = NULL;
 }
 
-void pml_directory_add(pml_directory *d, const char *id, const char *type, int frontend) {
+pml_server_info *pml_directory_add(pml_directory *d, const char *id, const char *type,
+                                   int frontend) {
   pml_directory_changed(d); /* its list is about to move */
   d->v = pml_realloc(d->v, (d->n + 1) * sizeof *d->v);
-  d->v[d->n++] = (pml_server_info){pml_strdup(id), pml_strdup(type), frontend};
+  d->v[d->n] = (pml_server_info){pml_strdup(id), pml_strdup(type), frontend, 1};
+  return &d->v[d->n++];
 }
 
 const pml_server_info *pml_directory_find(const pml_directory *d, const char *id) {
@@ -39,11 +40,15 @@ static pml_server_type *type_find(const pml_directory *d, pml_slice type) {
 }
 
 void pml_directory_changed(pml_directory *d) {
-  for (size_t i = 0; i < d->ntypes; i++) pml_free(d->types[i].v);
+  for (size_t i = 0; i < d->ntypes; i++) {
+    pml_free(d->types[i].v);
+    pml_free(d->types[i].credit);
+  }
   pml_free(d->types);
   d->types = NULL;
   d->ntypes = 0;
   d->known = 0;
+  d->version++;
 }
 
 static void look(pml_directory *d, int (*alive)(const char *id, void *ud), void *ud) {
@@ -54,18 +59,17 @@ static void look(pml_directory *d, int (*alive)(const char *id, void *ud), void 
     pml_server_type *t = type_find(d, pml_slice_str(s->type));
     if (!t) {
       t = &d->types[d->ntypes++];
-      *t = (pml_server_type){.type = s->type, .v = pml_alloc(d->n * sizeof *t->v)};
+      *t = (pml_server_type){.type = s->type,
+                             .v = pml_alloc(d->n * sizeof *t->v),
+                             .credit = pml_alloc0(d->n * sizeof *t->credit)};
     }
     t->v[t->n++] = s;
   }
   d->known = 1;
 }
 
-const pml_server_info *pml_directory_route(pml_directory *d, pml_slice type, pml_slice uid,
-                                           int (*alive)(const char *id, void *ud), void *ud) {
+pml_server_type *pml_directory_type(pml_directory *d, pml_slice type,
+                                    int (*alive)(const char *id, void *ud), void *ud) {
   if (!d->known) look(d, alive, ud);
-  const pml_server_type *t = type_find(d, type);
-  if (!t) return NULL;
-  int32_t crc = (int32_t)pml_crc32(uid.p, uid.n);
-  return t->v[(uint64_t)(crc < 0 ? -(int64_t)crc : (int64_t)crc) % t->n];
+  return type_find(d, type);
 }

@@ -6,6 +6,7 @@
 #include "node/state.h"
 
 void pml_node_close(pml_node *n, int refuse) {
+  pml__resume_stop(n, pml_slice_str(NULL));
   if (n->listener) pml_listener_close(n->listener);
   n->listener = NULL;
   pml__admission_stop(n, refuse ? PML_FROM_SERVER : PML_FROM_CLIENT);
@@ -48,13 +49,14 @@ void pml__drain_session_ended(pml_node *n) {
 size_t pml__drain_open(const pml_node *n) { return n->drain.begun ? sessions_left(n) : 0; }
 
 static int leave(pml_session *s, void *ud) {
-  if (s->sink) pml_sink_leave(s->sink, pml_slice_str(ud));
+  if (s->sink) pml_sink_move(s->sink, pml_slice_str(ud));
   return 0;
 }
 
 void pml_node_drain(pml_node *n, const char *reason, uint32_t ms, void (*done)(void *ud),
                     void *ud) {
   pml_node_close(n, 1);
+  pml__resume_stop(n, pml_slice_str(reason));
   n->drain.begun = 1;
   n->drain.done = done;
   n->drain.ud = ud;

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "node/credits.h"
 #include "node/requests.h"
 #include "node/state.h"
 #include "wire/frame.h"
@@ -36,7 +37,7 @@ static forward *forward_new(pml_node *n, const char *to, pml_slice route) {
   f->nto = (uint16_t)nto; /* a longer id than PML_SERVER_ID_MAX is no server's: it is not sent */
   f->pooled = (uint8_t)pooled;
   memcpy(f->text, to, nto + 1);
-  memcpy(f->text + nto + 1, route.p, route.n);
+  pml_slice_copy(f->text + nto + 1, route);
   f->text[nto + 1 + route.n] = '\0';
   return f;
 }
@@ -67,8 +68,10 @@ static void on_answer(int status, pml_buf *body, void *ud) {
   n->forwards.open--;
   if (s) {
     s->in_flight--;
-    if (good && s->sink) pml_sink_send(s->sink, body);
-    else pml__requests_refuse(s, f->msg_id);
+    pml_slice route = pml_slice_str(route_of(f));
+    if (!good) pml__requests_refuse(n, s, f->msg_id, route);
+    else if (s->sink) pml__transcode_respond(n, s, route, body);
+    pml__moves_answered(n, s);
   }
   forward_free(f);
 }
@@ -102,7 +105,12 @@ int pml__forward_send(pml_node *n, pml_session *s, const pml_message_view *m, co
   };
   if (!n->rpc) return PML_ENOENT;
   n->forwards.sent++;
-  if (!m->id) return pml_rpc_cast(n->rpc, to, &env, NULL, NULL);
+  if (!m->id) {
+    env.msg_id = pml__credits_epoch(&n->credits);
+    int sent = pml_rpc_cast(n->rpc, to, &env, NULL, NULL);
+    if (!sent) pml__credits_sent(n, s);
+    return sent;
+  }
   forward *f = forward_new(n, to, m->route);
   f->session = s->id;
   f->msg_id = m->id;
@@ -116,15 +124,18 @@ int pml__forward_send(pml_node *n, pml_session *s, const pml_message_view *m, co
   return 0;
 }
 
-void pml__forward_refuse(pml_node *n, pml_session *s, uint32_t msg_id) {
+void pml__forward_note_sent(pml_node *n) { n->forwards.sent++; }
+void pml__forward_note_failed(pml_node *n) { n->forwards.failed++; }
+
+void pml__forward_refuse(pml_node *n, pml_session *s, uint32_t msg_id, pml_slice route) {
   n->forwards.failed++;
-  pml__requests_refuse(s, msg_id);
+  pml__requests_refuse(n, s, msg_id, route);
 }
 
 void pml__forward_fail(pml_node *n, pml_session *s, const pml_message_view *m, const char *why) {
   pml_log_some(&n->log, PML_ERROR, "undeliverable messages", "%.*s: %s", (int)m->route.n,
                (const char *)m->route.p, why);
-  pml__forward_refuse(n, s, m->id);
+  pml__forward_refuse(n, s, m->id, m->route);
 }
 
 size_t pml__forward_count(const pml_node *n) { return n->forwards.open; }

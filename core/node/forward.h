@@ -26,8 +26,11 @@ size_t pml__forward_count(const pml_node *n);
 /* Sends a client's message to server `to`. 0: the client gets the answer, or {"code":500}.
  * Negative (PML_ENOENT, PML_EFULL, …): it was not sent, and the client has got nothing. */
 int pml__forward_send(pml_node *n, pml_session *s, const pml_message_view *m, const char *to);
+/* Counts a message that node/filtered has sent, or one of those that got no answer. */
+void pml__forward_note_sent(pml_node *n);
+void pml__forward_note_failed(pml_node *n);
 /* A message was not sent: counts it and answers {"code":500}. */
-void pml__forward_refuse(pml_node *n, pml_session *s, uint32_t msg_id);
+void pml__forward_refuse(pml_node *n, pml_session *s, uint32_t msg_id, pml_slice route);
 /* The same, with a line in the log that says why. */
 void pml__forward_fail(pml_node *n, pml_session *s, const pml_message_view *m, const char *why);
 

@@ -12,7 +12,7 @@ struct pml_gather {
   pml_id id;
   size_t open, good, bad; /* frontends: asked, answered, failed */
   pml_writer fails;       /* base/uid list of the users that were not reached */
-  int is_broadcast;
+  int kind;
 };
 
 /* One frontend that was asked. */
@@ -29,12 +29,18 @@ static void fail_all(pml_gather *g, pml_slice uids, pml_slice except) {
   pml_uidset_fini(&left_out);
 }
 
+/* Who is not reached in a cluster channel nobody can name, so that one frontend is enough. */
+static const char *message_of(const pml_gather *g) {
+  if (!g->bad) return NULL;
+  if (g->kind == PML_ENV_CHANNEL) return "a frontend has not acknowledged the push";
+  if (g->good) return NULL;
+  return g->kind == PML_ENV_BROADCAST ? "broadcast fails" : "all uids push message fail";
+}
+
 static void on_end(pml_task *t) {
   pml_gather *g = PML_CONTAINER(t, pml_gather, end);
   pml_node *n = g->node;
-  const char *message = NULL;
-  if (g->bad && !g->good)
-    message = g->is_broadcast ? "broadcast fails" : "all uids push message fail";
+  const char *message = message_of(g);
   pml_buf *fails = pml_writer_finish(&g->fails);
   pml_id id = g->id;
   pml_slots_take(n->gathers.open, id);
@@ -67,11 +73,11 @@ static void on_answer(int status, pml_buf *body, void *ud) {
   end_if_done(g);
 }
 
-pml_gather *pml__gather_new(pml_node *n, int is_broadcast) {
+pml_gather *pml__gather_new(pml_node *n, int kind) {
   pml_gather *g = pml_alloc0(sizeof *g);
   pml_task_init(&g->end, on_end);
   g->node = n;
-  g->is_broadcast = is_broadcast;
+  g->kind = kind;
   g->id = pml_slots_put(n->gathers.open, g);
   if (!g->id) {
     pml_free(g);

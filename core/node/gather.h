@@ -17,8 +17,9 @@ void pml__gather_init(pml_node *n);
 /* Forgets all gathers, and frees what they used. */
 void pml__gather_clear(pml_node *n);
 
-/* Borrowed until pml__gather_wait; NULL: too many pushes wait. */
-pml_gather *pml__gather_new(pml_node *n, int is_broadcast);
+/* kind: of the records, PML_ENV_PUSH, BROADCAST or CHANNEL. Borrowed until pml__gather_wait; NULL:
+ * too many pushes wait. */
+pml_gather *pml__gather_new(pml_node *n, int kind);
 /* Sends a push to a frontend that is to acknowledge it. Shares all blocks; uids and except (each
  * may be NULL) name the users that count as not reached when the frontend fails. 0, or as
  * pml_rpc_call. */

@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 #include "model/channels.h"
 #include "model/sessions.h"
+#include "net/tls_context.h"
 #include "node/config.h"
 #include "node/directory.h"
 #include "node/script.h"
@@ -21,6 +22,12 @@ typedef struct {
   /* Borrowed, or NULL: no id of this node is equal to an id of an earlier node with the same floor.
    */
   pml_slot_floor *floor;
+  /* Borrowed, or NULL: what the clients of all servers of the process hold. */
+  pml_client_memory *client_memory;
+  /* May be NULL. A socket that was opened for the client port before, owned by who gets it; -1:
+   * there is none. From the node's thread. */
+  int (*socket)(void *ud, const char *id, const char *host, int port);
+  void *socket_ud;
 } pml_node_options;
 
 /* Borrows loop. Returns owned. */
@@ -39,6 +46,21 @@ pml_sessions *pml_node_sessions(pml_node *n);
 pml_channels *pml_node_channels(pml_node *n);
 pml_directory *pml_node_directory(pml_node *n);
 
+/* From here on scripts hear of what happens to channels (told: on_member, of the channels that are
+ * there first), and channels whose last member has left are destroyed at the end of the turn
+ * (remove_empty). Neither can be taken back. */
+void pml_node_watch_channels(pml_node *n, int told, int remove_empty);
+/* A member was added that is one. */
+void pml_node_member_again(pml_node *n, const pml_channel *c, pml_uid uid, const char *sid);
+/* A member was added with a session of the frontend sid: scripts hear of this, and of its leaving,
+ * also when they hear of nothing else. */
+void pml_node_member_tied(pml_node *n, pml_channel *c, pml_uid uid, const char *sid,
+                          pml_id session);
+/* on_member tells `number` after all changes so far. */
+void pml_node_member_after(pml_node *n, pml_id number);
+/* While on, what happens to channels comes from a store. */
+void pml_node_restoring(pml_node *n, int on);
+
 /* While on, requests for this server's handlers are answered {"code":500} and notifies are dropped.
  */
 void pml_node_refuse(pml_node *n, int on);
@@ -51,11 +73,18 @@ pml_transport *pml_node_transport(pml_node *n);
 int pml_node_alive(const pml_node *n, const char *id);
 /* Which life of a server is there now, oneself included; 0: none is. */
 uint64_t pml_node_incarnation(const pml_node *n, const char *id);
-/* Pomelo's default route (pml_directory_route) among the servers that are there. */
+/* The servers of a type that are there and do not stop; NULL: none is. Borrowed until the directory
+ * changes. */
+const pml_server_type *pml_node_servers(pml_node *n, pml_slice type);
+/* The one of them that gets the next message or call (node/balance); when all of them stop, the
+ * first that does. NULL: none is there. Borrowed until the directory changes. */
 const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key);
 
 /* Frontends: opens the client port. 0, or PML_EIO with the reason in err. */
 int pml_node_listen(pml_node *n, const char *host, int port, int *bound, char *err, size_t nerr);
+/* New clients may speak TLS by these certificates, and required: have to; open connections keep
+ * what they have. Before or while it listens. Takes a reference. */
+void pml_node_set_tls(pml_node *n, pml_tls *t, int required);
 /* Begins a stop: no new clients, and no new messages of clients; with refuse, no new messages of
  * other servers either. */
 void pml_node_close(pml_node *n, int refuse);
@@ -70,6 +99,18 @@ void pml_node_leaving(pml_node *n, const char *id);
 /* Calls done(ud) when all records to server `to` (NULL: to every server) have arrived there, or the
  * server is gone; perhaps from inside. Of two flushes only the later one calls its done. */
 void pml_node_flush(pml_node *n, const char *to, void (*done)(void *ud), void *ud);
+/* A stop begins: the other servers send this one no new messages and calls, as long as there are
+ * others of its type; so do those that come later. Not told are those in `together`, ids of which
+ * each ends with a line break. Calls done(ud) when each has answered, and all that it sent before
+ * has arrived, or it is gone, at the latest after ms; perhaps from inside. As pml_node_flush
+ * otherwise. */
+void pml_node_leave(pml_node *n, const char *together, uint32_t ms, void (*done)(void *ud),
+                    void *ud);
+/* Takes no new clients, and tells those that are there to connect to another server, without a
+ * KICK, spread over ms (node/moves); the listeners of their sessions get the reason (borrowed, for
+ * as long as n lives). Calls done(ud), perhaps from inside, when no session is left, at the latest
+ * after ms. */
+void pml_node_move(pml_node *n, const char *reason, uint32_t ms, void (*done)(void *ud), void *ud);
 /* Stops accepting, and closes every client without a KICK; the listeners of its session get the
  * reason. Calls done(ud) on a later turn, when every session has ended and its listeners were
  * called, at the latest after ms. */

@@ -1,6 +1,7 @@
 #include "node/peers.h"
 
 #include "base/mem.h"
+#include "node/balance.h"
 #include "node/state.h"
 
 #define GONE_MAX 1024 /* servers that went whose return is noticed */
@@ -65,9 +66,20 @@ static int stays(const char *id, void *ud) {
   return pml_node_alive(n, id) && leaving_at(&n->peers, id) == n->peers.nleaving;
 }
 
+static size_t waiting(const char *id, void *ud) {
+  const pml_node *n = ud;
+  return n->rpc ? pml_rpc_waiting_for(n->rpc, id) : 0;
+}
+
+const pml_server_type *pml_node_servers(pml_node *n, pml_slice type) {
+  return pml_directory_type(&n->directory, type, stays, n);
+}
+
 const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key) {
   const pml_peers *p = &n->peers;
-  const pml_server_info *to = pml_directory_route(&n->directory, type, key, stays, n);
+  pml_server_type *t = pml_directory_type(&n->directory, type, stays, n);
+  const pml_server_info *to = NULL;
+  if (t) to = pml_balance_pick((pml_balance)n->config.router_type, t, key, waiting, n);
   for (size_t i = 0; !to && i < p->nleaving; i++) { /* the last of its type answers to its end */
     const pml_server_info *last = pml_directory_find(&n->directory, p->leaving[i]);
     if (last && pml_slice_eq(pml_slice_str(last->type), type) && pml_node_alive(n, last->id))
@@ -78,9 +90,17 @@ const pml_server_info *pml_node_route(pml_node *n, pml_slice type, pml_slice key
 
 /* --- changes --------------------------------------------------------------------- */
 
+void pml__peers_leave(pml_node *n) { n->peers.self = 1; }
+
+static void tell_leaving(const pml_node *n, const char *id) {
+  pml_envelope env = {.kind = PML_ENV_CALL, .flags = PML_ENV_ASIDE | PML_ENV_LEAVING};
+  if (n->rpc) pml_rpc_cast(n->rpc, id, &env, NULL, NULL);
+}
+
 int pml__peers_changed(pml_node *n, const char *id, int up) {
   pml_directory_changed(&n->directory);
   leaving_remove(&n->peers, id);
+  if (up && n->peers.self) tell_leaving(n, id);
   if (up) return gone_take(&n->peers, id);
   gone_add(&n->peers, id);
   return 0;

@@ -11,10 +11,13 @@ typedef struct {
   size_t nleaving;
   char **gone; /* servers that were there and are not; the last of them only */
   size_t ngone;
+  int self; /* this one stops, and the others are told */
 } pml_peers;
 
 /* A server has come or gone. Returns 1 when it comes under an id that was there before. */
 int pml__peers_changed(pml_node *n, const char *id, int up);
+/* From here on servers that come are told that this one stops. */
+void pml__peers_leave(pml_node *n);
 void pml__peers_clear(pml_node *n);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "node/node.h"
 
+void pml__records_init(pml_node *n);
 /* A record that is not an answer. All borrowed. */
 void pml__records_take(pml_node *n, const pml_envelope *env, pml_buf *body, pml_buf *extra);
 

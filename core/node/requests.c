@@ -9,6 +9,8 @@
 #include "wire/message.h"
 #include "wire/package.h"
 
+#include <stdio.h>
+
 #define KEPT 1024  /* requests that have ended and whose memory is used again */
 #define POOLED 160 /* bytes of one of them; a request with a longer route is freed */
 
@@ -40,25 +42,31 @@ static void forget(void *obj, void *ud) {
   else pml_free(r);
 }
 
-static pml_buf *error_frame(uint32_t msg_id) {
-  static const char body[] = "{\"code\":500}";
+static pml_buf *error_frame(uint32_t msg_id, int code) {
+  char body[16];
+  int nbody = snprintf(body, sizeof body, "{\"code\":%d}", code); /* three digits */
   pml_message_view m = {.type = PML_MSG_RESPONSE, .id = msg_id};
   pml_writer w = {0};
   pml_frame_begin(&w);
   pml_message_write_head(&w, &m);
-  pml_writer_put(&w, body, sizeof body - 1);
+  pml_writer_put(&w, body, (size_t)nbody);
   return pml_frame_end(&w, PML_PKG_DATA);
 }
 
-void pml__requests_refuse(pml_session *s, uint32_t msg_id) {
+void pml__requests_refuse_as(pml_node *n, pml_session *s, uint32_t msg_id, pml_slice route,
+                             int code) {
   if (!msg_id || !s->sink) return;
-  pml_buf *frame = error_frame(msg_id);
-  pml_sink_send(s->sink, frame);
+  pml_buf *frame = error_frame(msg_id, code);
+  pml__transcode_respond(n, s, route, frame);
   pml_buf_unref(frame);
 }
 
+void pml__requests_refuse(pml_node *n, pml_session *s, uint32_t msg_id, pml_slice route) {
+  pml__requests_refuse_as(n, s, msg_id, route, 500);
+}
+
 static void give_500(pml_node *n, const request *r) {
-  pml_buf *frame = error_frame(r->msg_id);
+  pml_buf *frame = error_frame(r->msg_id, 500);
   pml_requests_answer(n, r->id, frame);
   pml_buf_unref(frame);
 }
@@ -80,9 +88,9 @@ static pml_id put(pml_node *n, pml_slice from, pml_slice route, request **out) {
   *r = (request){.node = n, .generation = n->generation};
   r->nfrom = (uint16_t)from.n; /* PML_SERVER_ID_MAX at most */
   r->pooled = (uint8_t)pooled;
-  if (from.n) memcpy(r->text, from.p, from.n);
+  pml_slice_copy(r->text, from);
   r->text[from.n] = '\0';
-  if (route.n) memcpy(r->text + from.n + 1, route.p, route.n);
+  pml_slice_copy(r->text + from.n + 1, route);
   r->text[from.n + 1 + route.n] = '\0';
   pml_timer_init(&r->timer, late);
   r->id = pml_slots_put(n->requests.open, r);
@@ -115,9 +123,24 @@ pml_id pml__requests_remote(pml_node *n, const pml_envelope *env) {
   return id;
 }
 
+void pml__requests_extend(pml_node *n, pml_id id, uint32_t ms) {
+  request *r = pml_slots_get(n->requests.open, id);
+  if (r) pml_timer_start(n->loop, &r->timer, ms);
+}
+
 uint32_t pml_requests_msg_id(const pml_node *n, pml_id id) {
   request *r = pml_slots_get(n->requests.open, id);
   return r ? r->msg_id : 0;
+}
+
+int64_t pml_requests_left(const pml_node *n, pml_id id) {
+  request *r = pml_slots_get(n->requests.open, id);
+  return r ? (int64_t)(r->timer.due - pml_loop_now(n->loop)) : -1;
+}
+
+pml_slice pml_requests_route(const pml_node *n, pml_id id) {
+  request *r = pml_slots_get(n->requests.open, id);
+  return r ? pml_slice_str(route_of(r)) : (pml_slice){0};
 }
 
 int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
@@ -131,7 +154,8 @@ int pml_requests_answer(pml_node *n, pml_id id, pml_buf *frame) {
     pml_session *s = pml_sessions_get(n->sessions, r->session);
     if (s) {
       s->in_flight--;
-      if (s->sink) pml_sink_send(s->sink, frame);
+      if (s->sink) pml__transcode_respond(n, s, pml_slice_str(route_of(r)), frame);
+      pml__moves_answered(n, s);
     }
   } else if (n->rpc) {
     pml_rpc_answer(n->rpc, r->text, r->incarnation, r->call, 0, frame);

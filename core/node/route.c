@@ -36,14 +36,13 @@ static void on_deadline(pml_timer *t) {
 
 /* A notify counts as in flight as well while it waits: it holds memory. */
 static void ask_script(pml_node *n, pml_session *s, const pml_message_view *m, pml_slice type) {
-  if (pml__admission_full(n, s)) return;
   pending *p = pml_alloc0(sizeof *p);
   p->node = n;
   p->session = s->id;
   p->msg_id = m->id;
   p->gzip = m->gzip;
   p->nroute = (uint8_t)m->route.n;
-  memcpy(p->route, m->route.p, m->route.n);
+  pml_slice_copy(p->route, m->route);
   p->id = pml_slots_put(n->routes.pending, p);
   if (!p->id) {
     pml_free(p);
@@ -78,7 +77,8 @@ int pml_route_choose(pml_node *n, pml_id id, const char *to) {
   if (s) {
     s->in_flight--;
     rc = send_pending(n, p, s, to);
-    if (rc) pml__forward_refuse(n, s, p->msg_id);
+    if (rc) pml__forward_refuse(n, s, p->msg_id, pml_slice_of(p->route, p->nroute));
+    pml__moves_answered(n, s);
   }
   pending_free(p, n);
   return rc;

@@ -81,6 +81,14 @@ void pml_budget_least(pml_budget_slot *s, uint32_t ms) {
   pthread_mutex_unlock(&b->lock);
 }
 
+void pml_budget_start(pml_budget_slot *s, uint32_t ms) {
+  if (!s) return;
+  pml_budget *b = s->budget;
+  pthread_mutex_lock(&b->lock);
+  if (s->least) s->least = ms;
+  pthread_mutex_unlock(&b->lock);
+}
+
 void pml_budget_tell(pml_budget_slot *s, uint64_t *blocks, const uint32_t *generation) {
   if (!s) return;
   s->blocks = blocks;

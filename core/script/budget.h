@@ -29,7 +29,6 @@
 
 #define PML_BUDGET_GRACE_MS \
   9000 /* from the first attempt to stop a call to the end of the process */
-#define PML_BUDGET_START_MS 5000 /* while a server starts: files are loaded, data is read */
 
 typedef struct pml_budget pml_budget;
 typedef struct pml_budget_slot pml_budget_slot; /* one server's part */
@@ -48,6 +47,8 @@ void pml_budget_quit(pml_budget_slot *s);
 /* The rest is for the slot's thread; a slot that is NULL has no budget. */
 
 void pml_budget_set(pml_budget_slot *s, uint32_t ms);
+/* The same as least, but only while a server starts: when least is not 0. */
+void pml_budget_start(pml_budget_slot *s, uint32_t ms);
 /* A budget that is not 0 is at least so many ms: while a server starts. */
 void pml_budget_least(pml_budget_slot *s, uint32_t ms);
 /* Where calls that were blocked are counted, and the number of the scripts for the log: both

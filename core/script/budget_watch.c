@@ -25,6 +25,7 @@ static void end_process(const pml_budget_slot *s, const char *why) {
   if (atomic_load(&s->turn) != s->seen) return;
   pml_log log = *s->log;
   log.level = PML_ERROR; /* also when the log is set to silent */
+  log.on_line = NULL;    /* who collects lines would end with them */
   pml_log_last(&log, PML_ERROR, "%s %s: the process ends", text, why);
   _exit(PML_EXIT_SCRIPT);
 }

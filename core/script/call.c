@@ -32,7 +32,7 @@ static int message_only(lua_State *L) {
 static int deferred(lua_State *L) {
   const pml_lua_deferred *d = lua_touserdata(L, 1);
   luaL_checkstack(L, 20, "the arguments of a call");
-  lua_rawgeti(L, LUA_REGISTRYINDEX, d->ref);
+  pml_anchor_push(L, d->fn);
   lua_call(L, d->push(L, d->args), d->nresults);
   return d->nresults;
 }

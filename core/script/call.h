@@ -8,13 +8,14 @@
 #define PML_SCRIPT_CALL_H
 
 #include "base/log.h"
+#include "script/anchor.h"
 
 #include <lua.h>
 
-/* A function of the registry with arguments that are made when it is called, under its protection:
+/* A function with arguments that are made when it is called, under its protection:
  * a value may need memory that is not there. */
 typedef struct {
-  int ref; /* of the function, in the registry */
+  const pml_anchor *fn; /* holds the function */
   int nresults;
   int (*push)(lua_State *L, const void *args); /* returns how many it pushed */
   const void *args;

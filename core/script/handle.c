@@ -23,19 +23,26 @@ int pml_lua_class(lua_State *L, const char *tname, const luaL_Reg *methods, lua_
   return 1;
 }
 
+void pml_lua_nearest(lua_State *L, int name, int known) {
+  char *err = NULL;
+  lua_getfield(L, LUA_REGISTRYINDEX, PML_LUA_NEAREST);
+  if (!lua_isfunction(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    return;
+  }
+  lua_pushvalue(L, name);
+  lua_pushvalue(L, known);
+  if (pml_lua_try(L, 2, 1, &err) == 0) return;
+  lua_pushstring(L, err);
+  pml_free(err);
+  lua_error(L);
+}
+
 /* Raises when the string at index 2 is nearly the name of a method. */
 static void refuse_nearly(lua_State *L) {
   const char *object = lua_tostring(L, lua_upvalueindex(2));
-  char *err = NULL;
-  lua_getfield(L, LUA_REGISTRYINDEX, PML_LUA_NEAREST);
-  if (!lua_isfunction(L, -1)) return;
-  lua_pushvalue(L, 2);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  if (pml_lua_try(L, 2, 1, &err) != 0) {
-    lua_pushstring(L, err);
-    pml_free(err);
-    lua_error(L);
-  }
+  pml_lua_nearest(L, 2, lua_upvalueindex(1));
   if (lua_isstring(L, -1))
     luaL_error(L, "%s:%s: there is no such method; did you mean %s?", object, lua_tostring(L, 2),
                lua_tostring(L, -1));
@@ -66,6 +73,17 @@ void pml_lua_index_by_name(lua_State *L, const char *object, lua_CFunction index
     lua_setmetatable(L, -2);
   }
   lua_pop(L, 1);
+}
+
+void pml_lua_script_class(lua_State *L, const char *tname, const char *object,
+                          const luaL_Reg *methods, lua_CFunction index, lua_CFunction text) {
+  if (pml_lua_class(L, tname, methods, NULL)) {
+    pml_lua_index_by_name(L, object, index);
+    lua_pushcfunction(L, text);
+    lua_setfield(L, -2, "__tostring");
+  }
+  lua_getfield(L, -1, "__methods");
+  lua_remove(L, -2);
 }
 
 void *pml_lua_object(lua_State *L, int idx, size_t size, const void *kind, const char *tname) {
@@ -99,7 +117,6 @@ pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_member *member) {
   lua->L = L;
   lua->node = node;
   lua->member = member;
-  for (int i = 0; i < PML_ENTRIES; i++) lua->entry[i] = LUA_NOREF;
   luaL_getmetatable(L, PML_NODE_TNAME);
   lua_setmetatable(L, -2);
   lua_newtable(L); /* id -> Channel, weak */
@@ -107,10 +124,10 @@ pml_lua *pml_lua_node_push(lua_State *L, pml_node *node, pml_member *member) {
   lua_pushliteral(L, "v");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  lua->channels = luaL_ref(L, LUA_REGISTRYINDEX);
+  pml_anchor_hold(L, &lua->channels);
   lua_newtable(L);
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, 1);
-  lua->env = luaL_ref(L, LUA_REGISTRYINDEX);
+  pml_anchor_hold(L, &lua->env);
   return lua;
 }

@@ -7,8 +7,10 @@
 #define PML_SCRIPT_HANDLE_H
 
 #include "base/list.h"
+#include "base/log_files.h"
 #include "host/member.h"
 #include "node/node.h"
+#include "script/anchor.h"
 #include "script/budget.h"
 #include "script/memory.h"
 
@@ -35,6 +37,12 @@ enum {
   PML_ON_STOP,
   PML_ON_CONTROL,
   PML_ON_PENDING,
+  PML_ON_RETURNED,
+  PML_ON_MEMBER,
+  PML_ON_PEER,
+  PML_ON_WEB,
+  PML_ON_LOST,
+  PML_ON_RESUMED,
   PML_ENTRIES
 };
 
@@ -45,14 +53,17 @@ typedef struct pml_lua {
   pml_member *member;      /* NULL: a virtual node */
   pml_budget_slot *budget; /* borrowed; NULL: scripts may run for ever */
   pml_memory memory;       /* not begun in a virtual node */
-  int entry[PML_ENTRIES];  /* registry references, LUA_NOREF: not set */
-  int channels;            /* registry reference: id -> Channel, weak */
-  int env;                 /* registry reference: environment of Channels, keeps the node alive */
-  int busy;                /* scripts may be running: the node stays */
-  int filtering;           /* a filter runs: sessions stay, the loop does not turn */
-  pml_list waiting;        /* of pml_waiter; not initialised before the first one */
+  pml_anchor entry[PML_ENTRIES];
+  pml_anchor channels; /* id -> Channel, weak */
+  pml_anchor env;   /* environment of Channels: [1] the node, which it keeps alive, [2] the function
+                       of node:onPush, [3] the object of node:clusterOwner */
+  int busy;         /* scripts may be running: the node stays */
+  int filtering;    /* a filter runs: sessions stay, the loop does not turn */
+  pml_list waiting; /* of pml_waiter; not initialised before the first one */
   pml_id last_waiter;
-  struct pml_virtual *virt; /* the test kit's part, NULL otherwise */
+  pml_log_files *log_files;      /* borrowed; NULL: a virtual node, which opens none */
+  struct pml_log_ways *log_ways; /* owned; NULL: no category, all goes where the log goes */
+  struct pml_virtual *virt;      /* the test kit's part, NULL otherwise */
 } pml_lua;
 
 /* Pushes the metatable of that name, and makes it at the first call: the methods (up to a NULL
@@ -64,10 +75,17 @@ int pml_lua_class(lua_State *L, const char *tname, const luaL_Reg *methods, lua_
  * and `object`, which is what messages call it; NULL: pml_lua_index, asked only when there is no
  * such method. */
 void pml_lua_index_by_name(lua_State *L, const char *object, lua_CFunction index);
+/* The metatable of objects that scripts get: pml_lua_class without a gc, pml_lua_index_by_name, and
+ * __tostring. Pushes the table of its methods. */
+void pml_lua_script_class(lua_State *L, const char *tname, const char *object,
+                          const luaL_Reg *methods, lua_CFunction index, lua_CFunction text);
 /* Such an index: the method of the name at index 2. A name that is nearly one of a method raises,
  * and says which: the function in registry field PML_LUA_NEAREST, (name, methods) -> name | nil,
  * finds it. Any other name is nil. */
 int pml_lua_index(lua_State *L);
+/* Pushes what the same function finds for the name at `name` among the strings that the table at
+ * `known` holds, as keys or as a list; nil: none is near. */
+void pml_lua_nearest(lua_State *L, int name, int known);
 /* A userdata of ours begins with `kind`, the address of something in its own file: two
  * comparisons, where luaL_checkudata makes a string and looks it up. Raises when the value at idx
  * is not one of `size` bytes with that kind. */

@@ -1,9 +1,9 @@
 #include "script/json.h"
 
 #include "base/err.h"
+#include "base/json_number.h"
 #include "base/mem.h"
 #include "script/call.h"
-#include "script/json_number.h"
 #include "script/json_string.h"
 #include "wire/utf8.h"
 

@@ -7,7 +7,8 @@
 
 static int is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* The end of the number at p, NULL when it is not one by the grammar. */
+/* The byte behind the number that begins at p; NULL when it is no number of JSON's grammar, or one
+ * that no double can hold. */
 static const char *scan_number(const char *p) {
   const char *start = p;
   int exponent = 0;
@@ -38,8 +39,8 @@ static int hex(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The surrogate whose escape begins with the backslash at p: 1 the high half, 2 the low
- * one, 0 anything else. Stops at the NUL behind the text. */
+/* Which half of a surrogate pair the escape stands for that begins with the backslash at p: 1 the
+ * high half, 2 the low half, 0 none of them. Reads no byte behind the NUL that ends the text. */
 static int surrogate(const char *p) {
   if (p[0] != '\\' || p[1] != 'u' || (p[2] | 0x20) != 'd') return 0;
   int second = hex(p[3]);
@@ -47,8 +48,9 @@ static int surrogate(const char *p) {
   return second < 12 ? 1 : 2;
 }
 
-/* The length of the escape at p: 12 for a pair, 2 for any other; *lone: half a pair is there,
- * which has 6. */
+/* How many bytes the caller may skip at p, where an escape begins: 12 for both halves of a
+ * surrogate pair; 6 for one half without the other, and *lone is 1 then; 2 for every other escape,
+ * whose digits are ordinary characters. */
 static size_t escape(const char *p, int *lone) {
   int half = surrogate(p);
   *lone = 0;
@@ -58,8 +60,8 @@ static size_t escape(const char *p, int *lone) {
   return 6;
 }
 
-/* The byte behind the string whose first byte is at p, NULL when it has a raw
- * control character or no end. */
+/* The byte behind the string whose first character is at p; NULL when the string holds a control
+ * character that is not escaped, or does not end. Sets PML_JSON_LONE in *found. */
 static const char *scan_string(const char *p, const char *end, int *found) {
   while (p < end) {
     p += pml_json_plain((const uint8_t *)p, (size_t)(end - p));
@@ -81,7 +83,7 @@ static const char *scan_string(const char *p, const char *end, int *found) {
 
 static int is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-/* The byte behind the empty array that begins at p, NULL when it is none. */
+/* The byte behind the array that begins at p, when the array is empty; otherwise NULL. */
 static const char *empty_array(const char *p) {
   do p++;
   while (is_blank(*p));
@@ -111,7 +113,9 @@ int pml_json_scan(const char *p, size_t n, int *found) {
   return 0;
 }
 
-/* The byte behind a string. Appends what stands from *from to a lone half, and what is instead. */
+/* Returns the byte behind the string whose first character is at p. For each half of a surrogate
+ * pair that stands alone, appends the text from *from up to it, then its replacement, and moves
+ * *from behind it. */
 static const char *rewrite_string(pml_writer *w, const char *p, const char *end,
                                   const char **from) {
   while (p < end) {

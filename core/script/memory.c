@@ -46,7 +46,7 @@ static void collect(pml_memory *m) {
   lua_State *L = m->L;
   static const char what[] = "collector";
   if (!lua_checkstack(L, 4)) return;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, m->slice);
+  pml_anchor_push(L, &m->slice);
   if (pml_budget_call(m->budget, L, what, pml_slice_of(NULL, 0), 0, 1, pml_node_log(m->node)))
     return; /* a finalizer failed, and the log says so */
   m->cycles -= lua_toboolean(L, -1);
@@ -81,7 +81,7 @@ void pml_memory_begin(pml_memory *m, lua_State *L, pml_node *n, pml_budget_slot 
   m->node = n;
   m->budget = budget;
   lua_pushcfunction(L, l_slice); /* made here: where it is called, nothing may need memory */
-  m->slice = luaL_ref(L, LUA_REGISTRYINDEX);
+  pml_anchor_hold(L, &m->slice);
 }
 
 void pml_memory_end(pml_memory *m) {

@@ -13,6 +13,7 @@
 #ifndef PML_SCRIPT_MEMORY_H
 #define PML_SCRIPT_MEMORY_H
 
+#include "script/anchor.h"
 #include "script/budget.h"
 #include "node/node.h"
 
@@ -24,7 +25,7 @@ typedef struct {
   lua_State *L;
   pml_node *node;
   pml_budget_slot *budget;
-  int slice;            /* the function that collects for a while, in the registry */
+  pml_anchor slice;     /* the function that collects for a while */
   uint32_t calls, seen; /* calls so far; as of the timer's last look */
   uint32_t held_kib;    /* at the last look */
   uint32_t left_kib;    /* by the last collection of a quiet moment */

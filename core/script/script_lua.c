@@ -13,17 +13,18 @@
 #define FILTERS_DEEP 16
 
 static const char *const names[PML_ENTRIES] = {
-  "message", "forwarded", "call",  "answered", "pushed", "handshake", "route",   "closed",
-  "timer",   "filter",    "start", "started",  "stop",   "control",   "pending",
+  "message", "forwarded", "call",   "answered", "pushed",  "handshake", "route",
+  "closed",  "timer",     "filter", "start",    "started", "stop",      "control",
+  "pending", "returned",  "member", "peer",     "web",     "lost",      "resumed",
 };
 
-static int is_set(const pml_lua *lua, int which) { return lua->entry[which] != LUA_NOREF; }
+static int is_set(const pml_lua *lua, int which) { return pml_anchor_holds(&lua->entry[which]); }
 
 /* Calls an entry with what push makes of args, under protection. detail: what the entry is called
  * for, if the call never ends. On success 0 and nresults values. */
 static int call_for(pml_lua *lua, int which, pml_slice detail, int nresults,
                     int (*push)(lua_State *L, const void *args), const void *args) {
-  const pml_lua_deferred d = {lua->entry[which], nresults, push, args};
+  const pml_lua_deferred d = {&lua->entry[which], nresults, push, args};
   if (!is_set(lua, which)) return -1;
   if (!lua_checkstack(lua->L, 24)) { /* filters that broadcast call each other */
     pml_log_some(pml_node_log(lua->node), PML_ERROR, "the Lua stack is full",
@@ -182,6 +183,11 @@ static int push_pushed(lua_State *L, const void *args) {
   return 3;
 }
 
+static void on_returned(void *ud, pml_id request, int status, pml_slice text) {
+  const end_args a = {.id = request, .status = status, .text = text};
+  call(ud, PML_ON_RETURNED, 0, push_answered, &a);
+}
+
 static void on_pushed(void *ud, pml_id push, const char *message, pml_slice fails) {
   const end_args a = {.id = push, .message = message, .text = fails};
   call(ud, PML_ON_PUSHED, 0, push_pushed, &a);
@@ -225,12 +231,91 @@ static void on_closed(void *ud, const pml_session *s, const pml_close_reason *wh
   call(ud, PML_ON_CLOSED, 0, push_closed, &a);
 }
 
+static int push_session(lua_State *L, const void *args) {
+  const pml_session *s = args;
+  lua_pushnumber(L, (lua_Number)s->id);
+  pml_lua_push_uid(L, s->uid);
+  pml_lua_push_slice(L, pml_buf_slice(s->settings));
+  return 3;
+}
+
+static void on_line(void *ud, const pml_session *s, int back) {
+  call(ud, back ? PML_ON_RESUMED : PML_ON_LOST, 0, push_session, s);
+}
+
 static int push_timer(lua_State *L, const void *args) {
   lua_pushnumber(L, (lua_Number) * (const pml_id *)args);
   return 1;
 }
 
 static void on_timer(void *ud, pml_id timer) { call(ud, PML_ON_TIMER, 0, push_timer, &timer); }
+
+static int push_member(lua_State *L, const void *args) {
+  static const char *const changes[] = {"made", "joined", "again", "tied",
+                                        "left", "pushed", "gone",  "after"};
+  static const char *const reasons[] = {"leave", "closed", "server", "destroy", "absent"};
+  const pml_member_event *e = args;
+  lua_pushstring(L, changes[e->change]);
+  lua_pushnumber(L, (lua_Number)e->id);
+  lua_pushlstring(L, (const char *)e->name.p, e->name.n);
+  pml_lua_push_uid(L, e->uid);
+  lua_pushstring(L, e->sid); /* NULL pushes nil */
+  if (e->change == PML_MEMBER_LEFT) lua_pushstring(L, reasons[e->why]);
+  else push_id(L, e->session);
+  lua_pushboolean(L, e->restored);
+  return 7;
+}
+
+static void on_member(void *ud, const pml_member_event *e) {
+  call(ud, PML_ON_MEMBER, 0, push_member, e);
+}
+
+typedef struct {
+  const char *id;
+  int up;
+} peer_args;
+
+static int push_peer(lua_State *L, const void *args) {
+  const peer_args *a = args;
+  lua_pushstring(L, a->id);
+  lua_pushboolean(L, a->up);
+  return 2;
+}
+
+static void on_peer(void *ud, const char *id, int up) {
+  const peer_args a = {id, up};
+  if (is_set(ud, PML_ON_PEER)) call(ud, PML_ON_PEER, 0, push_peer, &a);
+}
+
+/* A name and its value, at the end of the list on top that holds i of them. */
+static void push_pair(lua_State *L, const pml_web_pair *p, int i) {
+  lua_pushlstring(L, (const char *)p->name.p, p->name.n);
+  lua_rawseti(L, -2, 2 * i + 1);
+  lua_pushlstring(L, (const char *)p->value.p, p->value.n);
+  lua_rawseti(L, -2, 2 * i + 2);
+}
+
+static int push_web(lua_State *L, const void *args) {
+  const pml_web_call *c = args;
+  const pml_slice texts[] = {c->method, c->pattern, c->asked, c->path,
+                             c->query,  c->address, c->body};
+  lua_pushnumber(L, (lua_Number)c->id);
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    lua_pushlstring(L, (const char *)texts[i].p, texts[i].n);
+  lua_createtable(L, (int)(2 * c->params), 0);
+  for (size_t i = 0; i < c->params; i++) push_pair(L, &c->pairs[i], (int)i);
+  lua_createtable(L, (int)(2 * c->headers), 0);
+  for (size_t i = 0; i < c->headers; i++) push_pair(L, &c->pairs[c->params + i], (int)i);
+  return 10;
+}
+
+/* The client gets code 500 when the scripts cannot answer. */
+static void on_web(void *ud, const pml_web_call *c) {
+  pml_web_answer none = {.status = 500};
+  pml_lua *lua = ud;
+  if (call_for(lua, PML_ON_WEB, c->pattern, 0, push_web, c) && lua->member)
+    pml_member_answer_web(lua->member, c->id, &none);
+}
 
 typedef struct {
   const pml_session *s;
@@ -293,7 +378,7 @@ static int push_stop(lua_State *L, const void *args) {
 }
 
 static void stop(void *ud, pml_stop_step step, pml_id number) {
-  static const char *const steps[] = {"closing", "telling", "shutdown"};
+  static const char *const steps[] = {"draining", "closing", "telling", "shutdown"};
   const stop_args a = {steps[step], number};
   pml_lua *lua = ud;
   if (call(lua, PML_ON_STOP, 0, push_stop, &a) != 0 && lua->member)
@@ -323,20 +408,24 @@ static void control(void *ud, pml_id id, pml_slice text) {
 }
 
 pml_stage pml_script_lua_stage(pml_lua *lua) {
-  return (pml_stage){start, started, stop, pending, control, lua};
+  return (pml_stage){start, started, stop, pending, control, on_web, lua};
 }
 
 void pml_script_lua_set(pml_lua *lua) {
   pml_script s = {
     .on_message = on_message,
     .on_forwarded = on_forwarded,
+    .on_returned = on_returned,
     .on_call = on_call,
     .on_answered = on_answered,
     .on_pushed = on_pushed,
     .on_handshake = on_handshake,
     .on_route = on_route,
     .on_closed = on_closed,
+    .on_line = on_line,
     .on_timer = on_timer,
+    .on_member = on_member,
+    .on_peer = on_peer,
     .filter = filter,
     .ud = lua,
   };
@@ -359,7 +448,6 @@ void pml_script_lua_entries(lua_State *L, pml_lua *lua, int idx) {
     if (i < 0) luaL_error(L, "entries: '%s' is not the name of an entry", lua_tostring(L, -2));
     if (!lua_isfunction(L, -1))
       luaL_error(L, "entries.%s must be a function, got a %s", names[i], luaL_typename(L, -1));
-    luaL_unref(L, LUA_REGISTRYINDEX, lua->entry[i]);
-    lua->entry[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    pml_anchor_hold(L, &lua->entry[i]);
   }
 }

@@ -1,9 +1,11 @@
 #include "script/server_state.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "script/call.h"
 #include "script/crash.h"
 #include "script/handle.h"
+#include "script/log_ways.h"
 #include "script/script_lua.h"
 #include "script/vm.h"
 #include "script/waiter.h"
@@ -56,16 +58,18 @@ static int spare_framework(lua_State *L, pml_budget_slot *slot, char **err) {
   return 0;
 }
 
-static int boot(pml_server_state *s, pml_node *n, pml_member *m, const char *text, char **err) {
+static int boot(pml_server_state *s, const pml_server_states *all, pml_node *n, pml_member *m,
+                const char *text, char **err) {
   lua_State *L = s->L;
   if (require(L, "pomelua.boot", err) != 0) return -1;
   s->lua = pml_lua_node_push(L, n, m);
   s->lua->budget = s->slot;
+  s->lua->log_files = all->log_files;
   pml_script_lua_set(s->lua);
   pml_memory_begin(&s->lua->memory, L, n, s->slot);
   lua_pushstring(L, text);
   pml_budget_tell(s->slot, pml_node_blocked(n), pml_node_generation(n));
-  pml_budget_least(s->slot, PML_BUDGET_START_MS);
+  pml_budget_least(s->slot, PML_START_BUDGET_MS);
   pml_budget_enter(s->slot, "start", pml_slice_of(NULL, 0));
   int rc = pml_lua_try(L, 2, 0, err);
   pml_budget_leave(s->slot);
@@ -91,7 +95,7 @@ int pml_server_state_load(const pml_server_states *all, pml_node *n, pml_member 
   if (require(L, "pomelua.core", err) != 0) return -1; /* boot may do without; its node may not */
   lua_pop(L, 1);
   if (s->slot && spare_framework(L, s->slot, err) != 0) return -1;
-  return boot(s, n, m, text, err);
+  return boot(s, all, n, m, text, err);
 }
 
 void pml_server_state_free(pml_server_state *s) {
@@ -102,6 +106,7 @@ void pml_server_state_free(pml_server_state *s) {
   }
   pml_crash_leave(s->place);
   pml_budget_quit(s->slot);
+  if (s->lua) pml_log_ways_end(s->lua); /* finalizers that lua_close calls may still write */
   lua_close(s->L);
   pml_free(s);
 }

@@ -3,6 +3,7 @@
 #ifndef PML_SCRIPT_SERVER_STATE_H
 #define PML_SCRIPT_SERVER_STATE_H
 
+#include "base/log_files.h"
 #include "host/member.h"
 #include "script/budget.h"
 
@@ -10,9 +11,10 @@
 
 /* What all servers' states of a program have in common; all borrowed. */
 typedef struct {
-  const char *path;   /* package.path */
-  lua_CFunction core; /* opens pomelua.core */
-  pml_budget *budget; /* NULL: scripts may run for ever */
+  const char *path;         /* package.path */
+  lua_CFunction core;       /* opens pomelua.core */
+  pml_budget *budget;       /* NULL: scripts may run for ever */
+  pml_log_files *log_files; /* NULL: scripts' log files are not opened */
 } pml_server_states;
 
 typedef struct pml_server_state pml_server_state;

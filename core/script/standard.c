@@ -38,9 +38,9 @@ static void exchange(lua_State *L, const char *name, FILE *from, FILE *to) {
   lua_pop(L, 1);
 }
 
-void pml_standard_begin(lua_State *L, pml_standard *s, int json) {
+void pml_standard_begin(lua_State *L, pml_standard *s, size_t queue, int json) {
   *s = (pml_standard){.was = {stdout, stderr}};
-  s->err = pml_log_output(json);
+  s->err = pml_log_output(STDERR_FILENO, queue, json);
   if (!s->err) return;
   pml_output_options o = {.fd = STDOUT_FILENO, .limit = OUT_MAX};
   s->out = same_file() ? s->err : pml_output_new(&o);

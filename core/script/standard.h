@@ -14,8 +14,9 @@ typedef struct {
   FILE *was[2], *now[2];
 } pml_standard;
 
-/* Before any other thread runs: states of Lua that are made from now on find them, and L, too. */
-void pml_standard_begin(lua_State *L, pml_standard *s, int json);
+/* Before any other thread runs. queue: bytes of lines of the log that wait. States of Lua that are
+ * made from now on find them, and L, too. */
+void pml_standard_begin(lua_State *L, pml_standard *s, size_t queue, int json);
 /* When no other thread runs any more: all is written, in bounded time, and is as it was. */
 void pml_standard_end(lua_State *L, pml_standard *s);
 

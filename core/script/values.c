@@ -2,7 +2,7 @@
 
 #include "base/limits.h"
 #include "base/err.h"
-#include "script/json_number.h"
+#include "base/json_number.h"
 
 #include <lauxlib.h>
 #include <math.h>

@@ -5,20 +5,24 @@
 
 void *pml_waiter_new(lua_State *L, pml_lua *lua, int fn, size_t size,
                      void (*cancel)(pml_waiter *)) {
-  luaL_checktype(L, fn, LUA_TFUNCTION);
+  if (fn) luaL_checktype(L, fn, LUA_TFUNCTION);
   pml_waiter *w = pml_alloc0(size);
   w->lua = lua;
   w->cancel = cancel;
-  lua_pushvalue(L, fn);
-  w->fn = luaL_ref(L, LUA_REGISTRYINDEX);
+  if (fn) {
+    lua_pushvalue(L, fn);
+    pml_anchor_hold(L, &w->fn);
+  }
   if (!lua->waiting.next) pml_list_init(&lua->waiting);
   pml_list_append(&lua->waiting, &w->node);
   w->id = ++lua->last_waiter;
   return w;
 }
 
+void pml_waiter_leave(pml_waiter *w) { pml_list_remove(&w->node); }
+
 void pml_waiter_free(pml_waiter *w) {
-  luaL_unref(w->lua->L, LUA_REGISTRYINDEX, w->fn);
+  pml_anchor_drop(w->lua->L, &w->fn);
   pml_list_remove(&w->node);
   pml_free(w);
 }

@@ -12,14 +12,16 @@ struct pml_waiter {
   pml_list node; /* private */
   pml_lua *lua;  /* read-only; borrowed */
   pml_id id;     /* read-only: different for every waiter of a handle */
-  int fn;        /* read-only: registry reference of the function */
+  pml_anchor fn; /* read-only: the function */
   /* read-only: ends what the function waits for; pml_waiter_free follows */
   void (*cancel)(pml_waiter *w);
 };
 
 /* Returns `size` zeroed bytes, owned, that begin with a waiter for the function at index fn; raises
- * when there is none. */
+ * when there is none. fn 0: without a function, for what only has to end with the handle. */
 void *pml_waiter_new(lua_State *L, pml_lua *lua, int fn, size_t size, void (*cancel)(pml_waiter *));
+/* Its handle forgets w, which is the caller's from here on. */
+void pml_waiter_leave(pml_waiter *w);
 /* Takes w. */
 void pml_waiter_free(pml_waiter *w);
 /* The waiter of that id with that cancel, NULL: there is none. */

@@ -2,6 +2,7 @@
 #ifndef PML_TEST_BACK_H
 #define PML_TEST_BACK_H
 
+#include "node/state.h"
 #include "test/virtual.h"
 
 static inline pml_envelope back_call_of(uint64_t call, uint32_t ms) {
@@ -17,6 +18,16 @@ static inline void back_call(virtual_node *v, uint64_t id, uint32_t ms, const ch
 static inline void back_open(virtual_node *v) {
   virtual_open(v, "chat-1", "chat", 0);
   virtual_peer(v, "f1", 1);
+}
+
+/* A frontend f2 of another process that has begun in the same millisecond as f1 in its own. */
+static inline pml_transport_events back_twin(virtual_node *v) {
+  pml_transport_events ev = pml_rpc_transport_events(v->node->rpc);
+  virtual_peer(v, "f2", 1);
+  ev.on_peer("f2", pml_node_incarnation(v->node, "f2"), 0, ev.ud);
+  ev.on_peer("f2", pml_node_incarnation(v->node, "f1"), 1, ev.ud);
+  CHECK_EQ(pml_node_incarnation(v->node, "f2"), pml_node_incarnation(v->node, "f1"));
+  return ev;
 }
 
 /* The oldest record is an answer to this call. */

@@ -11,7 +11,9 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 /* What the hooks saw. */
 typedef struct {
@@ -56,7 +58,7 @@ static inline void on_end(pml_conn *c, pml_end why, int code) {
 static inline pml_conns_options options(world *w) {
   pml_conns_options o = {
     .max_conns = 100,
-    .hooks = {on_open, on_bytes, on_end, sizeof(int)},
+    .hooks = {on_open, on_bytes, NULL, NULL, on_end, sizeof(int)},
     .owner = w,
   };
   return o;
@@ -103,6 +105,28 @@ static inline net_client *begin_with(world *w, pml_conn_limits limits, int reads
   net_send(c, "\4", 1);
   UNTIL(w->l, w->n == 1);
   return c;
+}
+
+/* A connection whose client has little room, and does not read. */
+static inline int narrow(world *x, pml_conn_limits limits) {
+  memset(x, 0, sizeof *x);
+  pml_conns_options o = options(x);
+  o.limits = limits;
+  start(x, &o);
+  int fd = socket(AF_INET, SOCK_STREAM, 0), room = 4096;
+  CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+  struct sockaddr_in a;
+  uv_ip4_addr("127.0.0.1", pml_listener_port(x->s), &a);
+  CHECK_EQ(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+  CHECK_EQ(send(fd, "\4", 1, 0), 1);
+  UNTIL(x->l, x->n == 1);
+  return fd;
+}
+
+static inline void finish_narrow(world *x, int fd) {
+  close(fd);
+  UNTIL(x->l, pml_conns_count(x->all) == 0);
+  net_finish(x->l, x->all, x->s);
 }
 
 /* From here on every system call of that number fails with err in this thread. */

@@ -36,6 +36,12 @@ static void on_forwarded(void *ud, pml_id request, const pml_envelope *env, pml_
        S(env->route), S(env->settings), S(body));
 }
 
+static void on_returned(void *ud, pml_id request, int status, pml_slice text) {
+  fake_script *f = ud;
+  f->request = request;
+  line(f, "returned %d %.*s", status, S(text));
+}
+
 static void on_call(void *ud, pml_id call, const pml_envelope *env, pml_slice args) {
   fake_script *f = ud;
   f->call = call;
@@ -47,6 +53,13 @@ static void on_answered(void *ud, pml_id call, int status, pml_slice text) {
   fake_script *f = ud;
   f->call = call;
   line(f, "answered %d %.*s", status, S(text));
+}
+
+static void on_member(void *ud, const pml_member_event *e) {
+  static const char *const changes[] = {"made", "joined", "again", "tied",
+                                        "left", "pushed", "gone",  "after"};
+  line(ud, "member %s %.*s uid=%.*s sid=%s why=%d%s", changes[e->change], S(e->name), U(e->uid),
+       e->sid ? e->sid : "-", e->why, e->restored ? " restored" : "");
 }
 
 static void on_pushed(void *ud, pml_id push, const char *message, pml_slice fails) {
@@ -88,6 +101,12 @@ static void on_closed(void *ud, const pml_session *s, const pml_close_reason *wh
          why->code);
 }
 
+static void on_line(void *ud, const pml_session *s, int back) {
+  fake_script *f = ud;
+  f->session = s->id;
+  line(f, "%s uid=%.*s", back ? "resumed" : "lost", U(s->uid));
+}
+
 static void on_timer(void *ud, pml_id timer) {
   fake_script *f = ud;
   f->timer = timer;
@@ -106,13 +125,16 @@ void fake_script_set(fake_script *f, pml_node *n) {
   pml_script s = {
     .on_message = on_message,
     .on_forwarded = on_forwarded,
+    .on_returned = on_returned,
     .on_call = on_call,
     .on_answered = on_answered,
     .on_pushed = on_pushed,
     .on_handshake = on_handshake,
     .on_route = on_route,
     .on_closed = on_closed,
+    .on_line = on_line,
     .on_timer = on_timer,
+    .on_member = on_member,
     .filter = filter,
     .ud = f,
   };

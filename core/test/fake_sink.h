@@ -9,9 +9,15 @@
 typedef struct {
   pml_sink sink;
   pml_buf *frame[FAKE_FRAMES];
+  pml_delivery how[FAKE_FRAMES];
   int frames, closes;
-  char reason[64]; /* of the first close; "-" for none */
-  int left;        /* it was closed because the server goes */
+  char reason[64];     /* of the first close; "-" for none */
+  int why;             /* the pml_end of an end for a reason of the server's own */
+  int left;            /* it was closed without a KICK */
+  int moved;           /* the same, as the server stops */
+  pml_offered offered; /* what becomes of pushes that may be replaced or dropped */
+  pml_session *handed; /* by the last hand */
+  int hands;
 } fake_sink;
 
 /* A working session with this sink. Borrows f. */

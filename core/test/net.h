@@ -22,6 +22,8 @@ static inline pml_conns *net_conns_new(pml_loop *l, const pml_conns_options *o) 
   if (!m->linger_ms) m->linger_ms = standard.linger_ms;
   if (!m->upgrade_ms) m->upgrade_ms = standard.upgrade_ms;
   if (!m->ws_frame_max) m->ws_frame_max = standard.ws_frame_max;
+  if (!m->tls_shakes) m->tls_shakes = standard.tls_shakes;
+  if (!m->tls_per_s) m->tls_per_s = standard.tls_per_s;
   if (!m->keep_alive_s) m->keep_alive_s = standard.keep_alive_s;
   return pml_conns_new(l, &whole);
 }

@@ -10,6 +10,10 @@
 
 #define TEST(name) void test_##name(void)
 
+/* For a test that checks how long something takes, or must act in time: other programs may hold it
+ * up, so it is run again when it fails, a few times. What it checks is that the product can. */
+void test_has_bounds_of_time(void);
+
 #define CHECK(x) \
   do { \
     if (!(x)) { \

@@ -418,7 +418,11 @@ TEST(budget_of_a_server_that_starts_is_longer) {
   pml_budget_least(s.slot, 200);
   CHECK(stopped(&s, "while true do end"));
   CHECK(strstr(lua_tostring(s.L, -1), "over its budget of 200 ms"));
+  pml_budget_start(s.slot, 100);
+  CHECK(stopped(&s, "while true do end"));
+  CHECK(strstr(lua_tostring(s.L, -1), "over its budget of 100 ms"));
   pml_budget_least(s.slot, 0);
+  pml_budget_start(s.slot, 100); /* it does not start any more */
   CHECK(stopped(&s, "while true do end"));
   CHECK(strstr(lua_tostring(s.L, -1), "over its budget of 3 ms"));
   close_server(&s);

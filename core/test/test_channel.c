@@ -40,12 +40,12 @@ TEST(channel_add_and_leave) {
   CHECK_EQ(pml_channel_add(c, uid("ann"), "c-1"), 0); /* changes nothing */
   CHECK_EQ(pml_channel_count(c), 3);
   CHECK_TEXT(c, "c-1: ann cid|c-2: bob");
-  CHECK_EQ(pml_channel_leave(c, uid("ann"), "c-2"), 0);
-  CHECK_EQ(pml_channel_leave(c, uid("ann"), "c-3"), 0);
-  CHECK_EQ(pml_channel_leave(c, uid("ann"), "c-1"), 1);
-  CHECK_EQ(pml_channel_leave(c, uid("ann"), "c-1"), 0);
+  CHECK_EQ(pml_channel_leave(c, uid("ann"), "c-2", PML_LEFT_ASKED), 0);
+  CHECK_EQ(pml_channel_leave(c, uid("ann"), "c-3", PML_LEFT_ASKED), 0);
+  CHECK_EQ(pml_channel_leave(c, uid("ann"), "c-1", PML_LEFT_ASKED), 1);
+  CHECK_EQ(pml_channel_leave(c, uid("ann"), "c-1", PML_LEFT_ASKED), 0);
   CHECK_TEXT(c, "c-1: cid|c-2: bob");
-  CHECK_EQ(pml_channel_leave(c, uid("cid"), "c-1"), 1); /* the emptied group goes */
+  CHECK_EQ(pml_channel_leave(c, uid("cid"), "c-1", PML_LEFT_ASKED), 1); /* the emptied group goes */
   CHECK_TEXT(c, "c-2: bob");
   CHECK_EQ(pml_channel_add(c, uid("cid"), "c-1"), 1); /* and comes back last */
   CHECK_TEXT(c, "c-2: bob|c-1: cid");
@@ -63,9 +63,9 @@ TEST(channel_refuses_what_is_no_member) {
   CHECK_EQ(pml_channel_add(c, uid("a"), ""), PML_EINVAL);
   CHECK_EQ(pml_channel_add(c, uid("a"), NULL), PML_EINVAL);
   CHECK_EQ(pml_channel_add(c, uid("a"), lengthy), PML_EINVAL);
-  CHECK_EQ(pml_channel_leave(c, uid("a"), lengthy), 0);
-  CHECK_EQ(pml_channel_leave(c, uid("a"), NULL), 0);
-  CHECK_EQ(pml_channel_leave(c, (pml_uid){NULL, 0, 0}, "c-1"), 0);
+  CHECK_EQ(pml_channel_leave(c, uid("a"), lengthy, PML_LEFT_ASKED), 0);
+  CHECK_EQ(pml_channel_leave(c, uid("a"), NULL, PML_LEFT_ASKED), 0);
+  CHECK_EQ(pml_channel_leave(c, (pml_uid){NULL, 0, 0}, "c-1", PML_LEFT_ASKED), 0);
   CHECK(pml_channel_first(c) == NULL);
   lengthy[PML_UID_MAX] = '\0';
   CHECK_EQ(pml_channel_add(c, uid(lengthy), "c-1"), 1);
@@ -81,7 +81,7 @@ TEST(channel_seven_and_7_are_one_member_given_back_as_given) {
   CHECK_EQ(pml_channel_add(c, uid("7"), "c-1"), 0);
   CHECK(strcmp(pml_channel_member(c, uid("7"), &as), "c-1") == 0);
   CHECK(pml_uid_eq(as, uid("7")) && as.is_number);
-  CHECK_EQ(pml_channel_leave(c, uid("7"), "c-1"), 1);
+  CHECK_EQ(pml_channel_leave(c, uid("7"), "c-1", PML_LEFT_ASKED), 1);
   CHECK(pml_channel_member(c, uid("7"), NULL) == NULL);
   pml_channels_free(t);
 }
@@ -95,11 +95,11 @@ TEST(channel_record_falls_back_to_the_pair_that_joined_last) {
   CHECK_EQ(pml_channel_add(c, uid("u"), "c-1"), 0); /* no new joining */
   CHECK_EQ(pml_channel_count(c), 3);
   CHECK(strcmp(pml_channel_member(c, uid("u"), NULL), "c-3") == 0);
-  CHECK_EQ(pml_channel_leave(c, uid("u"), "c-2"), 1); /* from the middle */
+  CHECK_EQ(pml_channel_leave(c, uid("u"), "c-2", PML_LEFT_ASKED), 1); /* from the middle */
   CHECK(strcmp(pml_channel_member(c, uid("u"), NULL), "c-3") == 0);
-  CHECK_EQ(pml_channel_leave(c, uid("u"), "c-3"), 1);
+  CHECK_EQ(pml_channel_leave(c, uid("u"), "c-3", PML_LEFT_ASKED), 1);
   CHECK(strcmp(pml_channel_member(c, uid("u"), NULL), "c-1") == 0);
-  CHECK_EQ(pml_channel_leave(c, uid("u"), "c-1"), 1);
+  CHECK_EQ(pml_channel_leave(c, uid("u"), "c-1", PML_LEFT_ASKED), 1);
   CHECK(pml_channel_member(c, uid("u"), NULL) == NULL);
   pml_channels_free(t);
 }
@@ -137,7 +137,7 @@ TEST(channel_many_members) {
   for (int i = 0; i < 20000; i++) {
     int n = sprintf(name, "%d", i);
     sprintf(sid, "c-%d", i % 7);
-    CHECK_EQ(pml_channel_leave(c, (pml_uid){name, (uint32_t)n, 1}, sid), 1);
+    CHECK_EQ(pml_channel_leave(c, (pml_uid){name, (uint32_t)n, 1}, sid, PML_LEFT_ASKED), 1);
   }
   CHECK(pml_channel_first(c) == NULL);
   pml_channels_free(t);

@@ -82,3 +82,85 @@ TEST(channels_lose_all_members_behind_a_frontend) {
   CHECK_EQ(pml_channel_count(a), 2);
   pml_channels_free(t);
 }
+
+static char told[4096];
+
+static void note(const pml_channel_event *e, void *ud) {
+  static const char *const names[] = {"made", "joined", "left", "gone"};
+  size_t n = strlen(told);
+  (void)ud;
+  snprintf(told + n, sizeof told - n, "%s %.*s %.*s %s %d %zu\n", names[e->change],
+           (int)pml_channel_name(e->channel).n, (const char *)pml_channel_name(e->channel).p,
+           (int)e->uid.n, e->uid.s ? e->uid.s : "", e->sid ? e->sid : "-", (int)e->why,
+           pml_channel_count(e->channel));
+}
+
+static void expect(const char *text) {
+  CHECK_STR(told, text);
+  told[0] = '\0';
+}
+
+TEST(channels_tell_who_watches_what_happens) {
+  pml_channels *t = pml_channels_new(NULL);
+  pml_uid ann = {"ann", 3, 0}, bob = {"bob", 3, 0};
+  pml_channel *c = pml_channels_create(t, pml_slice_str("room"));
+  pml_channels_watch(t, note, NULL);
+  pml_channels_create(t, pml_slice_str("room"));
+  pml_channels_create(t, pml_slice_str("hall"));
+  pml_channel_add(c, ann, "a");
+  pml_channel_add(c, ann, "a");
+  pml_channel_add(c, bob, "b");
+  expect("made hall  - 0 0\njoined room ann a 0 1\njoined room bob b 0 2\n");
+  pml_channel_leave(c, ann, "a", PML_LEFT_CLOSED);
+  pml_channel_leave(c, ann, "a", PML_LEFT_CLOSED);
+  CHECK_EQ(pml_channels_drop(t, "b"), 1);
+  expect("left room ann a 1 1\nleft room bob b 2 0\n");
+  pml_channel_add(c, ann, "a");
+  pml_channels_destroy(t, c);
+  expect("joined room ann a 0 1\nleft room ann a 3 0\ngone room  - 0 0\n");
+  pml_channels_watch(t, NULL, NULL);
+  pml_channels_create(t, pml_slice_str("yard"));
+  pml_channels_watch(t, note, NULL);
+  pml_channels_free(t);
+  expect(""); /* not of its end */
+}
+
+static void add_name(pml_channel *c, void *ud) {
+  strncat(ud, (const char *)pml_channel_name(c).p, pml_channel_name(c).n);
+}
+
+static void expect_of(pml_channels *t, pml_uid uid, size_t count) {
+  char names[64] = "";
+  pml_channels_of(t, uid, add_name, names);
+  CHECK_EQ(strlen(names), count);
+}
+
+TEST(channels_of_a_user_are_found_before_and_after_the_index) {
+  pml_channels *t = pml_channels_new(NULL);
+  pml_uid ann = {"ann", 3, 0}, seven = {"7", 1, 1}, text = {"7", 1, 0};
+  pml_channel *a = pml_channels_create(t, pml_slice_str("a"));
+  pml_channel *b = pml_channels_create(t, pml_slice_str("b"));
+  pml_channel_add(a, ann, "f1");
+  pml_channel_add(a, ann, "f2");
+  pml_channel_add(a, seven, "f1");
+  expect_of(t, ann, 1);
+  expect_of(t, text, 1);
+  pml_channel_add(b, ann, "f1");
+  expect_of(t, ann, 2);
+  pml_channel_leave(a, ann, "f2", PML_LEFT_ASKED);
+  expect_of(t, ann, 2);
+  pml_channel_leave(a, ann, "f1", PML_LEFT_ASKED);
+  expect_of(t, ann, 1);
+  pml_channel_add(a, ann, "f1");
+  CHECK_EQ(pml_channels_leave(t, ann, PML_LEFT_ASKED), 2);
+  CHECK_EQ(pml_channels_leave(t, ann, PML_LEFT_ASKED), 0);
+  CHECK_EQ(pml_channels_leave(t, (pml_uid){NULL, 0, 0}, PML_LEFT_ASKED), 0);
+  expect_of(t, ann, 0);
+  pml_channels_destroy(t, a);
+  expect_of(t, seven, 0);
+  pml_channel_add(b, ann, "f1");
+  pml_channels_drop(t, "f1");
+  expect_of(t, ann, 0);
+  pml_channel_add(b, ann, "f1");
+  pml_channels_free(t);
+}

@@ -102,6 +102,7 @@ static size_t sip(net_client *c, size_t n, int *eof) {
 }
 
 TEST(conn_that_reads_slowly_but_steadily_is_not_slow) {
+  test_has_bounds_of_time();
   net_client *c = begin_with(&w, (pml_conn_limits){.queue_soft = 1000, .queue_ms = 200}, 0);
   static char text[8 << 20];
   send_of(w.c, text, sizeof text);
@@ -113,6 +114,7 @@ TEST(conn_that_reads_slowly_but_steadily_is_not_slow) {
 }
 
 TEST(conn_that_is_closed_lingers_while_its_peer_reads) {
+  test_has_bounds_of_time();
   net_client *c = begin_with(&w, (pml_conn_limits){.linger_ms = 200, .queue_ms = 10000}, 0);
   static char text[8 << 20];
   send_of(w.c, text, sizeof text);
@@ -124,6 +126,7 @@ TEST(conn_that_is_closed_lingers_while_its_peer_reads) {
 }
 
 TEST(conn_that_is_closed_lingers_no_longer_than_queue_ms) {
+  test_has_bounds_of_time();
   net_client *c = begin_with(&w, (pml_conn_limits){.linger_ms = 20, .queue_ms = 100}, 0);
   static char text[12 << 20];
   send_of(w.c, text, sizeof text);
@@ -157,6 +160,7 @@ TEST(conn_over_the_soft_limit_for_long_is_closed_as_slow) {
 }
 
 TEST(conn_that_reads_in_time_is_not_slow) {
+  test_has_bounds_of_time();
   memset(&w, 0, sizeof w);
   pml_conns_options o = options(&w);
   o.limits.queue_soft = 1000;
@@ -174,7 +178,87 @@ TEST(conn_that_reads_in_time_is_not_slow) {
   finish(&w, c);
 }
 
+/* ---- something waits, however little ---- */
+
+/* Sends until something waits here. Returns how many bytes were sent in all. */
+static size_t fill(world *x, size_t size) {
+  static char text[60000];
+  size_t sent = 0;
+  while (pml_conns_held(x->all) == 0) {
+    send_of(x->c, text, size);
+    sent += size + 4;
+    uv_run(pml_loop_uv(x->l), UV_RUN_NOWAIT);
+  }
+  return sent;
+}
+
+static uint64_t ms_until_the_end(world *x) {
+  uint64_t from = uv_hrtime();
+  UNTIL(x->l, x->ended);
+  return (uv_hrtime() - from) / 1000000;
+}
+
+TEST(conn_for_whom_little_waits_is_slow_when_it_takes_nothing) {
+  int fd = narrow(&w, (pml_conn_limits){.queue_ms = 100});
+  fill(&w, 60000);
+  CHECK(pml_conns_held(w.all) < 1 << 20); /* far from queue_soft */
+  uint64_t ms = ms_until_the_end(&w);
+  CHECK(ms >= 60 && ms < 2000);
+  CHECK_EQ(w.why, PML_END_SLOW);
+  CHECK_EQ(pml_conns_counts(w.all)->slow, 1);
+  CHECK_EQ(pml_conns_held(w.all), 0);
+  finish_narrow(&w, fd);
+}
+
+TEST(conn_for_whom_one_update_waits_is_slow_too) {
+  int fd = narrow(&w, (pml_conn_limits){.queue_ms = 100});
+  static char text[1000];
+  uint64_t from = uv_hrtime();
+  while (!w.ended) { /* what waits is replaced, and still nothing is taken */
+    pml_buf *f = pml_frame_of(4, text, sizeof text);
+    if (!pml_conn_closing(w.c)) pml_conn_offer(w.c, f, (pml_delivery){1, PML_LATEST});
+    pml_buf_unref(f);
+    uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+    usleep(1000);
+  }
+  CHECK((uv_hrtime() - from) / 1000000 >= 100);
+  CHECK_EQ(w.why, PML_END_SLOW);
+  finish_narrow(&w, fd);
+}
+
+TEST(conn_that_takes_as_much_as_comes_stays_behind_but_is_not_slow) {
+  test_has_bounds_of_time();
+  int fd = narrow(&w, (pml_conn_limits){.queue_ms = 100});
+  static char into[60004];
+  fill(&w, 60000);
+  uint64_t from = uv_hrtime();
+  while (!w.ended && (uv_hrtime() - from) / 1000000 < 400) {
+    ssize_t n = recv(fd, into, sizeof into, MSG_DONTWAIT);
+    if (n > 4) send_of(w.c, into, (size_t)n - 4); /* as much comes as has gone */
+    CHECK(pml_conns_held(w.all) > 0);
+    uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+    usleep(1000);
+  }
+  CHECK_EQ(w.ended, 0);
+  finish_narrow(&w, fd);
+}
+
+TEST(conn_that_the_system_takes_all_for_is_never_slow) {
+  test_has_bounds_of_time();
+  net_client *c = begin_with(&w, (pml_conn_limits){.queue_ms = 20}, 0);
+  static char text[1000];
+  for (int i = 0; i < 20; i++) { /* the client reads nothing, but nothing waits here */
+    send_of(w.c, text, sizeof text);
+    uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+    usleep(5000);
+  }
+  CHECK_EQ(w.ended, 0);
+  CHECK_EQ(pml_conns_held(w.all), 0);
+  finish(&w, c);
+}
+
 TEST(conn_that_says_nothing_is_closed) {
+  test_has_bounds_of_time();
   memset(&w, 0, sizeof w);
   pml_conns_options o = options(&w);
   o.limits.upgrade_ms = 20;

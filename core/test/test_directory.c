@@ -1,4 +1,4 @@
-#include "node/directory.h"
+#include "node/balance.h"
 
 #include "test/test.h"
 
@@ -17,9 +17,8 @@ static int none(const char *id, void *ud) {
 static const char *route(pml_directory *d, const char *type, const char *uid,
                          int (*alive)(const char *id, void *ud), const char *ud) {
   pml_directory_changed(d);
-  const pml_server_info *s =
-    pml_directory_route(d, pml_slice_str(type), pml_slice_str(uid), alive, (void *)(uintptr_t)ud);
-  return s ? s->id : "-";
+  pml_server_type *t = pml_directory_type(d, pml_slice_str(type), alive, (void *)(uintptr_t)ud);
+  return t ? pml_balance_pick(PML_BALANCE_UID, t, pml_slice_str(uid), NULL, NULL)->id : "-";
 }
 
 static void fill(pml_directory *d) {
@@ -84,15 +83,15 @@ TEST(directory_keeps_who_is_there_until_that_changes) {
   pml_directory d;
   int n = 0;
   fill(&d);
-  for (const char *uid = "abcdefgh"; *uid; uid++)
-    CHECK(pml_directory_route(&d, pml_slice_str("chat"), pml_slice_str(uid), asked, &n) != NULL);
+  for (int i = 0; i < 8; i++)
+    CHECK(pml_directory_type(&d, pml_slice_str("chat"), asked, &n) != NULL);
   CHECK_EQ(n, 4);
   pml_directory_changed(&d);
-  CHECK(pml_directory_route(&d, pml_slice_str("chat"), pml_slice_str("a"), but, "none") != NULL);
-  CHECK(pml_directory_route(&d, pml_slice_str("chat"), pml_slice_str("a"), asked, &n) != NULL);
+  CHECK(pml_directory_type(&d, pml_slice_str("chat"), but, "none") != NULL);
+  CHECK(pml_directory_type(&d, pml_slice_str("chat"), asked, &n) != NULL);
   CHECK_EQ(n, 4);
   pml_directory_add(&d, "chat-4", "chat", 0);
-  CHECK(pml_directory_route(&d, pml_slice_str("chat"), pml_slice_str("a"), asked, &n) != NULL);
+  CHECK(pml_directory_type(&d, pml_slice_str("chat"), asked, &n) != NULL);
   CHECK_EQ(n, 9);
   pml_directory_fini(&d);
 }

@@ -15,7 +15,7 @@ TEST(drain_ends_until_the_last_session_has_ended) {
   for (int i = 0; i < 2; i++) s[i] = fake_sink_open(&f[i], t);
   pml_node_drain(v.node, "shutdown", 1000, done, &drained);
   for (int i = 0; i < 2; i++)
-    CHECK(f[i].closes == 1 && f[i].left && strcmp(f[i].reason, "shutdown") == 0);
+    CHECK(f[i].closes == 1 && f[i].moved && strcmp(f[i].reason, "shutdown") == 0);
   pml_close_reason why = {.kind = PML_CLOSE_NIL};
   s[1]->wants_closed = 1;
   pml_frontend_closed(v.node, s[0], &why);

@@ -8,13 +8,13 @@ static const pml_envelope full = {
   .flags = PML_ENV_COMPRESSED | PML_ENV_GZIP,
   .status = 3,
   .msg_type = 1,
-  .group = 0x1234,
   .ms = 0xfedcba98,
   .msg_id = 0x7fffffff,
   .call = 0x1122334455667788,
   .session = 0x001fffffffffffff,
   .from_incarnation = 0x0102030405060708,
   .to_incarnation = 0x1020304050607080,
+  .identity = 0x8877665544332211,
   .from = {(const uint8_t *)"connector-1", 11},
   .route = {(const uint8_t *)"chat.chatHandler.send", 21},
   .uid = {"10001", 5, 1},
@@ -30,13 +30,13 @@ TEST(envelope_comes_back_as_it_went) {
   CHECK_EQ(e.flags, full.flags);
   CHECK_EQ(e.status, full.status);
   CHECK_EQ(e.msg_type, full.msg_type);
-  CHECK_EQ(e.group, full.group);
   CHECK_EQ(e.ms, full.ms);
   CHECK_EQ(e.msg_id, full.msg_id);
   CHECK_EQ(e.call, full.call);
   CHECK_EQ(e.session, full.session);
   CHECK_EQ(e.from_incarnation, full.from_incarnation);
   CHECK_EQ(e.to_incarnation, full.to_incarnation);
+  CHECK_EQ(e.identity, full.identity);
   CHECK(pml_slice_eq(e.from, full.from));
   CHECK(pml_slice_eq(e.route, full.route));
   CHECK(pml_uid_eq(e.uid, full.uid));
@@ -75,6 +75,17 @@ TEST(envelope_cut_or_with_bytes_left_over_is_refused) {
   pml_buf_unref(b);
 }
 
+TEST(envelope_of_a_push_is_small) {
+  pml_envelope e = {
+    .kind = PML_ENV_PUSH,
+    .from_incarnation = 0x0102030405060708,
+    .to_incarnation = 0x1020304050607080,
+  };
+  pml_buf *b = pml_envelope_write(&e);
+  CHECK_EQ(b->len, 21);
+  pml_buf_unref(b);
+}
+
 static int refused_with(size_t at, uint8_t value) {
   pml_buf *b = pml_envelope_write(&full);
   pml_envelope e;
@@ -85,14 +96,27 @@ static int refused_with(size_t at, uint8_t value) {
 }
 
 TEST(envelope_of_unknown_version_or_kind_is_refused) {
-  CHECK(!refused_with(0, 2));
+  CHECK(!refused_with(0, 4));
   CHECK(refused_with(0, 0));
-  CHECK(refused_with(0, 1));
   CHECK(refused_with(0, 3));
+  CHECK(refused_with(0, 5));
   CHECK(refused_with(1, 0));
-  CHECK(!refused_with(1, PML_ENV_BROADCAST));
-  CHECK(refused_with(1, PML_ENV_BROADCAST + 1));
-  CHECK(refused_with(5, 3));     /* a kind of uid that there is not */
-  CHECK(refused_with(5, 0));     /* no uid, but bytes of one */
-  CHECK(refused_with(48, 0xff)); /* a length above the block */
+  CHECK(!refused_with(1, PML_ENV_INTEREST));
+  CHECK(refused_with(1, PML_ENV_INTEREST + 1));
+  CHECK(refused_with(3, 0x1f)); /* two uids */
+  CHECK(refused_with(3, 0x37)); /* a field that there is not */
+  CHECK(refused_with(21, 0));   /* a number that is not written when it is 0 */
+}
+
+TEST(envelope_with_a_length_that_is_none_is_refused) {
+  enum { FROM = 21 + 1 + 1 + 4 + 4 + 8 + 8 + 8 };
+  CHECK(!refused_with(FROM + 3, 11));
+  CHECK(refused_with(FROM + 3, 12));
+  CHECK(refused_with(FROM, 0xff));
+  pml_envelope e = {.kind = PML_ENV_CALL, .param = {(const uint8_t *)"x", 1}};
+  pml_buf *b = pml_envelope_write(&e);
+  b->data[b->len - 2] = 0; /* no bytes */
+  b->len--;
+  CHECK_EQ(pml_envelope_read(pml_buf_slice(b), &e), PML_EPROTO);
+  pml_buf_unref(b);
 }

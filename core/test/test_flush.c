@@ -1,6 +1,7 @@
 #include "test/conn_world.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -193,4 +194,206 @@ TEST(flush_every_one_of_a_crowd_gets_its_own_in_order) {
   CHECK_EQ(pml_conns_counts(w.all)->writes - writes, CROWD - 1);
   for (int i = 1; i < CROWD; i++) net_close(w.l, c[i]);
   finish(&w, c[0]);
+}
+
+/* ---- `latest` and `drop` ---- */
+
+#define UPDATE 1024 /* bytes of one, with the head of its package */
+
+static void turn(world *x) { uv_run(pml_loop_uv(x->l), UV_RUN_NOWAIT); }
+
+static void offer(pml_conn *c, unsigned number, pml_policy policy, uint64_t identity) {
+  uint8_t body[UPDATE - 4] = {(uint8_t)(number >> 8), (uint8_t)number, (uint8_t)identity};
+  pml_buf *f = pml_frame_of(4, body, sizeof body);
+  pml_conn_offer(c, f, (pml_delivery){identity, policy});
+  pml_buf_unref(f);
+}
+
+/* Reads one update; the loop turns meanwhile. -1: none comes any more. */
+static int next_update(world *x, int fd, uint64_t *identity) {
+  uint8_t b[UPDATE];
+  size_t n = 0;
+  for (int quiet = 0; n < sizeof b && quiet < 200; turn(x)) {
+    ssize_t r = recv(fd, b + n, sizeof b - n, MSG_DONTWAIT);
+    if (r > 0) n += (size_t)r;
+    if (r > 0) quiet = 0;
+    else if (++quiet && usleep(1000)) break;
+  }
+  if (n < sizeof b) return -1;
+  CHECK_EQ(b[0], 4);
+  if (identity) *identity = b[6];
+  return b[4] << 8 | b[5];
+}
+
+static void latest_to_a_slow_client(int no_ring) {
+  enum { PUSHES = 2000 };
+  int fd = narrow(&w, (pml_conn_limits){.no_ring = no_ring, .queue_hard = 20000});
+  for (unsigned i = 1; i <= PUSHES; i++) {
+    offer(w.c, i, PML_LATEST, 1);
+    turn(&w);
+    CHECK(pml_conns_latest(w.all) <= 1);
+  }
+  CHECK_EQ(pml_conns_latest(w.all), 1);
+  CHECK(!pml_conn_closing(w.c));
+  int last = 0, read = 0;
+  for (int i; (i = next_update(&w, fd, NULL)) >= 0; last = i, read++) CHECK(i > last);
+  CHECK_EQ(last, PUSHES);
+  CHECK(read <= 8); /* what was on its way, here and in both systems */
+  CHECK_EQ(pml_conns_counts(w.all)->replaced, (uint64_t)(PUSHES - read));
+  CHECK_EQ(pml_conns_latest(w.all), 0);
+  finish_narrow(&w, fd);
+}
+
+TEST(flush_latest_keeps_one_for_a_slow_client_who_stays) { latest_to_a_slow_client(1); }
+TEST(flush_latest_keeps_one_through_the_ring) { latest_to_a_slow_client(0); }
+
+TEST(flush_latest_without_another_descriptor_goes_through_libuv) {
+  int fd = narrow(&w, (pml_conn_limits){0});
+  struct rlimit before, none;
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  none = (struct rlimit){1, before.rlim_max};
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  for (unsigned i = 1; i <= 500; i++) {
+    offer(w.c, i, PML_LATEST, 1);
+    turn(&w);
+    CHECK(pml_conns_latest(w.all) <= 1);
+  }
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  int last = 0, read = 0;
+  for (int i; (i = next_update(&w, fd, NULL)) >= 0; last = i, read++) CHECK(i > last);
+  CHECK_EQ(last, 500);
+  CHECK(read <= 9); /* libuv has one more */
+  finish_narrow(&w, fd);
+}
+
+TEST(flush_latest_of_many_keys_keeps_the_newest_of_each_in_order) {
+  int fd = narrow(&w, (pml_conn_limits){0});
+  unsigned number = 0;
+  for (int round = 0; round < 100; round++) {
+    for (uint64_t key = 1; key <= 20; key++) offer(w.c, ++number, PML_LATEST, key);
+    turn(&w);
+    CHECK(pml_conns_latest(w.all) <= 20);
+  }
+  int last = 0, newest[21] = {0};
+  uint64_t key;
+  for (int i; (i = next_update(&w, fd, &key)) >= 0; last = i) {
+    CHECK(i > last);
+    newest[key] = i;
+  }
+  for (int k = 1; k <= 20; k++) CHECK_EQ(newest[k], 99 * 20 + k);
+  finish_narrow(&w, fd);
+}
+
+TEST(flush_latest_stands_behind_what_was_sent_before_it) {
+  int fd = narrow(&w, (pml_conn_limits){0});
+  for (unsigned i = 1; i <= 200; i++) { /* libuv has the first of these when the others come */
+    offer(w.c, i, i % 2 ? PML_RELIABLE : PML_LATEST, i % 2 ? 0 : 1);
+    turn(&w);
+  }
+  int last = 0, odd = 0;
+  for (int i; (i = next_update(&w, fd, NULL)) >= 0; last = i, odd += i % 2) CHECK(i > last);
+  CHECK_EQ(last, 200);
+  CHECK_EQ(odd, 100);
+  finish_narrow(&w, fd);
+}
+
+TEST(flush_latest_after_a_write_that_libuv_has) {
+  int fd = narrow(&w, (pml_conn_limits){0});
+  static char text[UPDATE * 5000 - 4];
+  send_of(w.c, text, sizeof text); /* more than the system takes */
+  turn(&w);
+  for (unsigned i = 1; i <= 50; i++) {
+    offer(w.c, i, PML_LATEST, 1);
+    offer(w.c, i, PML_DROP, 0);
+    turn(&w);
+  }
+  CHECK_EQ(pml_conns_counts(w.all)->dropped, 50);
+  CHECK_EQ(pml_conns_counts(w.all)->replaced, 49);
+  size_t n = 0;
+  uint8_t b[UPDATE];
+  while (n < sizeof text + 4) {
+    ssize_t r =
+      recv(fd, b, sizeof text + 4 - n < sizeof b ? sizeof text + 4 - n : sizeof b, MSG_DONTWAIT);
+    if (r > 0) n += (size_t)r;
+    else turn(&w);
+  }
+  CHECK_EQ(next_update(&w, fd, NULL), 50);
+  finish_narrow(&w, fd);
+}
+
+TEST(flush_drop_is_left_out_while_the_client_is_behind) {
+  int fd = narrow(&w, (pml_conn_limits){0});
+  for (unsigned i = 1; i <= 100; i++) {
+    offer(w.c, i, PML_DROP, 0);
+    turn(&w);
+  }
+  uint64_t dropped = pml_conns_counts(w.all)->dropped;
+  CHECK(dropped >= 90);
+  int read = 0;
+  while (next_update(&w, fd, NULL) >= 0) read++;
+  CHECK_EQ(read + (int)dropped, 100);
+  offer(w.c, 101, PML_DROP, 0); /* the client is not behind any more */
+  CHECK_EQ(next_update(&w, fd, NULL), 101);
+  CHECK_EQ(pml_conns_counts(w.all)->dropped, dropped);
+  finish_narrow(&w, fd);
+}
+
+TEST(flush_drop_never_closes_a_client_for_what_one_turn_brings) {
+  int fd = narrow(&w, (pml_conn_limits){.queue_soft = 20000, .queue_hard = 40000});
+  for (unsigned i = 1; i <= 1000; i++) offer(w.c, i, PML_DROP, 0);
+  CHECK(!pml_conn_closing(w.c));
+  CHECK(pml_conns_counts(w.all)->dropped > 900);
+  finish_narrow(&w, fd);
+}
+
+TEST(flush_latest_of_more_keys_than_the_limit_holds_is_closed_as_slow) {
+  int fd = narrow(&w, (pml_conn_limits){.queue_hard = 40000});
+  for (unsigned i = 1; i <= 200 && !w.ended; i++) {
+    offer(w.c, i, PML_LATEST, i);
+    turn(&w);
+  }
+  UNTIL(w.l, w.ended);
+  CHECK_EQ(w.why, PML_END_SLOW);
+  CHECK_EQ(pml_conns_latest(w.all), 0);
+  finish_narrow(&w, fd);
+}
+
+TEST(flush_what_waits_for_a_slow_client_is_written_before_the_close) {
+  int fd = narrow(&w, (pml_conn_limits){0});
+  for (unsigned i = 1; i <= 100; i++) {
+    offer(w.c, i, PML_LATEST, 1);
+    turn(&w);
+  }
+  pml_conn_close(w.c, PML_END_ASKED, 0);
+  int last = 0;
+  for (int i; (i = next_update(&w, fd, NULL)) >= 0;) last = i;
+  CHECK_EQ(last, 100);
+  finish_narrow(&w, fd);
+}
+
+TEST(flush_latest_client_that_goes_while_it_is_waited_for) {
+  int fd = narrow(&w, (pml_conn_limits){0});
+  for (unsigned i = 1; i <= 100; i++) {
+    offer(w.c, i, PML_LATEST, 1);
+    turn(&w);
+  }
+  struct linger at_once = {1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  finish_narrow(&w, fd);
+  CHECK_EQ(w.ended, 1);
+}
+
+TEST(flush_latest_over_websocket_is_whole_frames) {
+  begin(&w);
+  net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
+  pml_buf *f = pml_frame_of(4, "abc", 3), *g = pml_frame_of(4, "xyz", 3);
+  pml_conn_offer(w.c, f, (pml_delivery){1, PML_LATEST});
+  pml_conn_offer(w.c, g, (pml_delivery){1, PML_LATEST});
+  UNTIL(w.l, c->n >= 9);
+  CHECK_EQ(c->n, 9);
+  CHECK(memcmp(c->in, "\x82\x07\4\0\0\3xyz", 9) == 0);
+  CHECK_EQ(pml_conns_counts(w.all)->replaced, 1);
+  pml_buf_unref(f);
+  pml_buf_unref(g);
+  finish(&w, c);
 }

@@ -14,7 +14,11 @@ TEST(gather_ends_when_every_frontend_answered_or_failed) {
     {virtual_uid("d"), "f1"}, {virtual_uid("e"), "gone"},
   };
   pml_buf *except = fanout_list("e");
-  CHECK_EQ(pml_push_uids(x.v.node, to, 5, x.frame, pml_buf_slice(except), 1000, &push), 0);
+  CHECK_EQ(
+    pml_push_uids(x.v.node, to, 5,
+                  &(pml_push_what){.frame = x.frame, .except = pml_buf_slice(except), .ms = 1000},
+                  &push),
+    0);
   CHECK(push != 0);
   CHECK(virtual_take(&x.v, &a) && virtual_take(&x.v, &b));
   pml_buf *fails = fanout_list("d");
@@ -41,7 +45,8 @@ TEST(gather_fails_when_no_frontend_got_it) {
   fanout_open(&x, 0);
   virtual_peer(&x.v, "f2", 1);
   pml_push_target to[] = {{virtual_uid("a"), "gone"}, {virtual_uid("b"), "f2"}};
-  CHECK_EQ(pml_push_uids(x.v.node, to, 2, x.frame, (pml_slice){0}, 1000, &push), 0);
+  CHECK_EQ(pml_push_uids(x.v.node, to, 2, &(pml_push_what){.frame = x.frame, .ms = 1000}, &push),
+           0);
   virtual_peer(&x.v, "f2", 0);
   pml_loop_settle(x.v.loop);
   fake_script_expect(&x.v.script, "pushed all uids push message fail fails: a b\n");
@@ -54,7 +59,7 @@ TEST(gather_to_nobody_ends_well_and_later) {
   fanout x;
   pml_id push;
   fanout_open(&x, 0);
-  CHECK_EQ(pml_push_uids(x.v.node, NULL, 0, x.frame, (pml_slice){0}, 1, &push), 0);
+  CHECK_EQ(pml_push_uids(x.v.node, NULL, 0, &(pml_push_what){.frame = x.frame, .ms = 1}, &push), 0);
   fake_script_expect(&x.v.script, "");
   pml_loop_settle(x.v.loop);
   fake_script_expect(&x.v.script, "pushed good fails:\n");
@@ -66,9 +71,13 @@ TEST(gather_runs_out_of_places) {
   pml_id push;
   fanout_open(&x, 0);
   for (int i = 1; i < 1 << PML_SLOT_BITS; i++)
-    CHECK_EQ(pml_push_uids(x.v.node, NULL, 0, x.frame, (pml_slice){0}, 100, &push), 0);
+    CHECK_EQ(pml_push_uids(x.v.node, NULL, 0, &(pml_push_what){.frame = x.frame, .ms = 100}, &push),
+             0);
   pml_buf *except = fanout_list("a");
-  CHECK_EQ(pml_push_uids(x.v.node, NULL, 0, x.frame, pml_buf_slice(except), 100, &push), PML_EFULL);
+  CHECK_EQ(pml_push_uids(
+             x.v.node, NULL, 0,
+             &(pml_push_what){.frame = x.frame, .except = pml_buf_slice(except), .ms = 100}, &push),
+           PML_EFULL);
   CHECK_EQ(push, 0);
   pml_buf_unref(except);
   fanout_close(&x); /* before any has ended */
@@ -82,7 +91,11 @@ TEST(gather_is_forgotten_with_its_node) {
   pml_push_target to[] = {{virtual_uid("a"), "f1"}};
   pml_buf *except = fanout_list("zoe");
   for (int i = 0; i < 5; i++)
-    CHECK_EQ(pml_push_uids(x.v.node, to, 1, x.frame, pml_buf_slice(except), 1000, &push), 0);
+    CHECK_EQ(
+      pml_push_uids(x.v.node, to, 1,
+                    &(pml_push_what){.frame = x.frame, .except = pml_buf_slice(except), .ms = 1000},
+                    &push),
+      0);
   virtual_peer(&x.v, "f1", 0); /* they have failed, and nobody was told */
   pml_buf_unref(except);
   fanout_close(&x);

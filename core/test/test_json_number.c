@@ -1,4 +1,4 @@
-#include "script/json_number.h"
+#include "base/json_number.h"
 
 #include "test/test.h"
 

@@ -40,7 +40,7 @@ static void on_end(pml_conn *c, pml_end why, int code) {
 static pml_conns_options options(void) {
   pml_conns_options o = {
     .max_conns = 100,
-    .hooks = {on_open, on_bytes, on_end, 0},
+    .hooks = {on_open, on_bytes, NULL, NULL, on_end, 0},
   };
   return o;
 }

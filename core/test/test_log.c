@@ -201,3 +201,33 @@ TEST(log_text_has_a_largest_size_and_is_cut_between_characters) {
   CHECK(strstr(out, "\xc3\xa9 ... (65536 bytes more)\"}\n") != NULL);
   CHECK(strstr(out, "\\ufffd") == NULL);
 }
+
+TEST(log_with_a_way_names_its_category_and_writes_its_files) {
+  int ends[2];
+  char out[1000], text[1000] = "";
+  CHECK_EQ(pipe(ends), 0);
+  pml_output *file = pml_log_output(ends[1], PML_LOG_QUEUE, 0);
+  pml_log_way way = {.category = "pay", .files = 1, .file = {file}};
+  pml_log log;
+  pml_log_init(&log, "chat-1", PML_INFO, 0);
+  log.way = &way;
+  capture c = begin();
+  pml_log_write(&log, PML_INFO, "paid %d", 5);
+  pml_log_write(&log, PML_DEBUG, "below its level");
+  way.no_console = 1;
+  log.json = 1;
+  pml_log_write(&log, PML_WARN, "no money");
+  pml_log_flush(&log);
+  end(c, out, sizeof out);
+  CHECK(strcmp(out + 24, " info  chat-1 [pay] paid 5\n") == 0);
+  CHECK(read(ends[0], text, sizeof text - 1) > 0);
+  char *second = strchr(text, '\n') + 1;
+  CHECK(strstr(text, " info  chat-1 [pay] paid 5\n") != NULL);
+  CHECK(strstr(second, "\"level\":\"warn\",\"server\":\"chat-1\",\"category\":\"pay\","
+                       "\"msg\":\"no money\"}\n") != NULL);
+  CHECK(strchr(second, '\n')[1] == '\0');
+  CHECK_EQ(pml_log_lost(&log), 0);
+  pml_output_free(file, 1000);
+  close(ends[0]);
+  close(ends[1]);
+}

@@ -263,3 +263,25 @@ TEST(timer_of_a_real_loop_fires_in_order_and_not_early) {
   for (int i = 0; i < 6; i++) CHECK(a[i].fired == 0 || a[i].at >= a[i].t.due);
   pml_loop_free(l);
 }
+
+static void nothing(pml_timer *t) { (void)t; }
+
+TEST(loop_tells_when_the_next_timer_is_due) {
+  pml_loop *l = pml_loop_new_virtual();
+  uint64_t ms = 7;
+  CHECK_EQ(pml_loop_idle(l, &ms), 0);
+  CHECK_EQ(ms, 7);
+  pml_timer late, soon;
+  pml_timer_init(&late, nothing);
+  pml_timer_init(&soon, nothing);
+  pml_timer_start(l, &late, 90000);
+  pml_timer_start(l, &soon, 500);
+  CHECK_EQ(pml_loop_idle(l, &ms), 1);
+  CHECK_EQ(ms, 500);
+  pml_loop_advance(l, 600);
+  CHECK_EQ(pml_loop_idle(l, &ms), 1);
+  CHECK_EQ(ms, 89400);
+  pml_timer_stop(l, &late);
+  CHECK_EQ(pml_loop_idle(l, &ms), 0);
+  pml_loop_free(l);
+}

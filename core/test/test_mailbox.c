@@ -231,3 +231,15 @@ TEST(mailbox_needs_a_real_loop) {
   CHECK(pml_mailbox_new(l, 1, 1, on_mail, NULL) == NULL);
   pml_loop_free(l);
 }
+
+TEST(mailbox_run_hands_out_at_once) {
+  reader r;
+  reader_init(&r, 100, 1000, 0);
+  for (uint32_t i = 0; i < 3; i++) CHECK_EQ(pml_mailbox_post(r.m, &letter_new(0, i, 1)->mail), 0);
+  pml_mailbox_run(r.m);
+  CHECK_EQ(r.total, 3);
+  pml_mailbox_close(r.m, on_drop, &r);
+  pml_mailbox_run(r.m);
+  CHECK_EQ(r.total, 3);
+  reader_fini(&r);
+}

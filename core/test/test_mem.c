@@ -45,3 +45,13 @@ TEST(mem_that_is_not_there_ends_the_program_or_is_null) {
   CHECK(waitpid(pid, &status, 0) == pid);
   CHECK(status != 0);
 }
+
+TEST(mem_goes_back_to_the_system) {
+  for (int i = 0; i < 2; i++) {
+    char *p = pml_alloc(1 << 20);
+    memset(p, i, 1 << 20);
+    pml_free(p);
+    if (i) pml_mem_trim_all();
+    else pml_mem_trim();
+  }
+}

@@ -90,6 +90,7 @@ TEST(output_writes_whole_lines_in_order_to_whoever_reads) {
 }
 
 TEST(output_never_waits_and_tells_what_it_lost_in_its_place) {
+  test_has_bounds_of_time();
   for (size_t size = 100; size <= 6000; size += 5900) {
     int told, n = (int)((16 << 20) / size);
     uint64_t before = pml_clock_ms();
@@ -97,7 +98,7 @@ TEST(output_never_waits_and_tells_what_it_lost_in_its_place) {
     for (int i = 0; i < n; i++) say(p.o, i, size);
     CHECK(pml_clock_ms() - before < 2000);
     CHECK(pml_output_lost(p.o) > 0);
-    pml_output_free(p.o, 200); /* nobody has read: what fits is there, and what does not is told */
+    pml_output_free(p.o, 1000); /* nobody has read: what fits is there, and what does not is told */
     fcntl(p.out, F_SETFL, 0);
     close(p.out);
     int lines = read_all(p.in, size, &told);
@@ -177,6 +178,7 @@ TEST(output_of_a_forked_process_is_written_at_once) {
 }
 
 TEST(output_write_gives_up_on_who_does_not_read) {
+  test_has_bounds_of_time();
   static char text[1 << 20];
   int ends[2];
   CHECK_EQ(pipe(ends), 0);
@@ -185,4 +187,28 @@ TEST(output_write_gives_up_on_who_does_not_read) {
   CHECK(pml_clock_ms() - before < 2000);
   close(ends[0]);
   CHECK_EQ(pml_output_write(open("/dev/null", O_WRONLY), text, sizeof text, 50), 1);
+}
+
+TEST(output_goes_on_into_the_descriptor_that_takes_the_place) {
+  int first[2], second[2];
+  char text[300];
+  CHECK_EQ(pipe2(first, 0), 0);
+  CHECK_EQ(pipe2(second, 0), 0);
+  pml_output_options o = {.fd = first[1], .limit = 1 << 20};
+  pml_output *out = pml_output_new(&o);
+  pml_output_own(out);
+  say(out, 1, 100);
+  CHECK(pml_output_flush(out, 1000));
+  pml_output_reopen(out, open("/dev/null", O_WRONLY)); /* nothing is written between the two */
+  pml_output_reopen(out, second[1]);
+  say(out, 2, 100);
+  CHECK(pml_output_flush(out, 1000));
+  CHECK_EQ(read(first[0], text, sizeof text), 100);
+  CHECK_EQ(read(first[0], text, sizeof text), 0); /* it is closed */
+  CHECK_EQ(read(second[0], text, sizeof text), 100);
+  CHECK(memcmp(text, "000002 ", 7) == 0);
+  pml_output_free(out, 1000);
+  CHECK_EQ(read(second[0], text, sizeof text), 0);
+  close(first[0]);
+  close(second[0]);
 }

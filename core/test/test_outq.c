@@ -174,3 +174,129 @@ TEST(outq_copies_all_that_waits) {
   CHECK_EQ(pml__outq_length(q), 0);
   done();
 }
+
+/* ---- blocks that have an identity ---- */
+
+static int put_latest(const char *text, uint64_t identity) {
+  pml_buf *b = pml_buf_from(text, strlen(text));
+  return pml__outq_replace(&spare, &refs, &q, b, pml_buf_slice(b), identity);
+}
+
+/* What waits, as text; holes are closed. */
+static const char *waiting(void) {
+  static char out[4096];
+  pml__outq_settle(q);
+  size_t n = pml__outq_length(q);
+  CHECK(n < sizeof out);
+  pml__outq_copy(q, (uint8_t *)out);
+  out[n] = 0;
+  return out;
+}
+
+TEST(outq_takes_an_earlier_block_of_the_identity_out_and_the_new_one_stands_last) {
+  CHECK_EQ(put_latest("a1 ", 1), 0);
+  put("x ", 0);
+  CHECK_EQ(put_latest("b1 ", 2), 0);
+  CHECK_EQ(put_latest("a2 ", 1), 1);
+  CHECK_EQ(spare.waiting, 2);
+  CHECK_STR(waiting(), "x b1 a2 ");
+  CHECK_EQ(put_latest("b2 ", 2), 1);
+  put("y ", 0);
+  CHECK_STR(waiting(), "x a2 b2 y ");
+  CHECK_EQ(put_latest("b3 ", 2), 1);
+  CHECK_EQ(q->bytes, pml__outq_length(q) + q->count * sizeof(pml__out));
+  CHECK_STR(waiting(), "x a2 y b3 ");
+  CHECK_EQ(q->bytes, 10 + 4 * sizeof(pml__out));
+  done();
+  CHECK_EQ(spare.waiting, 0);
+}
+
+TEST(outq_releases_the_block_that_is_taken_out) {
+  pml_buf *b = pml_buf_ref(pml_buf_from("old", 3));
+  pml__outq_replace(&spare, &refs, &q, b, pml_buf_slice(b), 7);
+  CHECK_EQ(put_latest("new", 7), 1);
+  pml_refs_settle(&refs);
+  CHECK_EQ(atomic_load(&b->refs), 1);
+  pml_buf_unref(b);
+  CHECK_STR(waiting(), "new");
+  done();
+}
+
+TEST(outq_does_not_take_out_what_is_written_in_part) {
+  put_latest("first", 1);
+  pml__outq_pop(q, &refs, 2);
+  CHECK_EQ(q->cut, 1);
+  CHECK_EQ(spare.waiting, 0);
+  CHECK_EQ(put_latest("second", 1), 0);
+  CHECK_EQ(put_latest("third", 1), 1);
+  CHECK_EQ(spare.waiting, 1);
+  CHECK_STR(waiting(), "rstthird");
+  pml__outq_pop(q, &refs, 4); /* the next one is begun as well */
+  CHECK_EQ(put_latest("fourth", 1), 0);
+  CHECK_STR(waiting(), "hirdfourth");
+  done();
+}
+
+TEST(outq_does_not_take_out_what_it_has_given_away) {
+  put_latest("a", 1);
+  put_latest("b", 2);
+  pml__outq_hold(q, 2);
+  CHECK_EQ(put_latest("A", 1), 0);
+  CHECK_EQ(put_latest("+", 1), 1);
+  CHECK_STR(waiting(), "ab+");
+  pml__outq_pop(q, &refs, 3);
+  q->held = 0;
+  CHECK_EQ(q->count, 0);
+  done();
+}
+
+TEST(outq_does_not_grow_by_what_is_taken_out) {
+  put("the oldest, which is never written", 0);
+  for (int i = 0; i < 100000; i++) put_latest("position", 1 + (uint64_t)i % 3);
+  CHECK_EQ(spare.waiting, 3);
+  CHECK(q->cap <= 16);
+  CHECK_STR(waiting(), "the oldest, which is never writtenpositionpositionposition");
+  done();
+}
+
+TEST(outq_finds_one_identity_among_thousands_at_once) {
+  enum { KEYS = 4096 };
+  put("-", 0);
+  for (uint64_t round = 0; round < 50; round++)
+    for (uint64_t k = 1; k <= KEYS; k++)
+      CHECK_EQ(put_latest("x", k * 0x9e3779b97f4a7c15u), round > 0);
+  CHECK_EQ(spare.waiting, KEYS);
+  CHECK_EQ(pml__outq_length(q), KEYS + 1);
+  pml__outq_pop(q, &refs, KEYS + 1);
+  CHECK_EQ(spare.waiting, 0);
+  done();
+}
+
+TEST(outq_the_oldest_item_is_never_a_hole) {
+  put_latest("1", 1);
+  put_latest("2", 2);
+  put_latest("3", 3);
+  put_latest("4", 4);
+  CHECK_EQ(put_latest("2'", 2), 1);
+  CHECK_EQ(put_latest("1'", 1), 1);
+  CHECK_EQ(pml__outq_at(q, 0)->len, 1); /* 3 */
+  CHECK_EQ(pml__outq_behind(q), 5 + 3 * sizeof(pml__out));
+  CHECK_STR(waiting(), "342'1'");
+  done();
+}
+
+TEST(outq_keeps_the_identities_of_free_queues) {
+  pml__outq *first;
+  put_latest("1", 1);
+  first = q;
+  pml__outq_pop(q, &refs, 1);
+  pml__outq_free(&spare, q);
+  q = NULL;
+  CHECK_EQ(spare.ntags, 1);
+  put("2", 0);
+  CHECK(q == first && !q->tags);
+  CHECK_EQ(put_latest("3", 1), 0); /* nothing of before is found */
+  CHECK_EQ(spare.ntags, 0);
+  CHECK_STR(waiting(), "23");
+  done();
+}

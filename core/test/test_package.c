@@ -127,6 +127,26 @@ TEST(package_partial_tells_a_cut_package) {
   CHECK(p.part == NULL); /* an idle parser keeps no block */
 }
 
+TEST(package_cut_packages_have_numbers_of_their_own) {
+  pml_package_parser p = {0};
+  uint32_t limit = 100;
+  heard h = {0};
+  uint8_t bytes[16];
+  size_t n = test_unhex("0400000261620400000161", bytes);
+  CHECK_EQ(pml_package_number(&p), 0);
+  CHECK_EQ(pml_package_feed(&p, bytes, 1, &limit, on_package, &h), 0);
+  uint32_t first = pml_package_number(&p);
+  CHECK(first != 0);
+  CHECK_EQ(pml_package_feed(&p, bytes + 1, 4, &limit, on_package, &h), 0);
+  CHECK_EQ(pml_package_number(&p), first);
+  CHECK_EQ(pml_package_held(&p), 2);
+  CHECK_EQ(pml_package_feed(&p, bytes + 5, n - 6, &limit, on_package, &h), 0);
+  CHECK(pml_package_number(&p) != 0 && pml_package_number(&p) != first);
+  CHECK_EQ(pml_package_feed(&p, bytes + n - 1, 1, &limit, on_package, &h), 0);
+  CHECK_EQ(pml_package_number(&p), 0);
+  CHECK_EQ(pml_package_held(&p), 0);
+}
+
 TEST(package_whole_body_is_reported_in_place) {
   pml_package_parser p = {0};
   uint32_t limit = 100;

@@ -13,6 +13,7 @@ typedef struct {
   pml_peer_host h;
   pml_peer *p; /* the last one opened */
   int opened, handshakes, working, data, ended, code, later, data_answer, close_in_data;
+  unsigned requests, notifies; /* behind the end */
   char body[256];
   pml_peer_end end;
   char reason[64];
@@ -66,6 +67,11 @@ static void on_end(pml_peer *p, const pml_peer_end *end, pml_peer_host *h) {
   if (!end->reason.p) strcpy(w->reason, "none");
 }
 
+static void on_behind(pml_peer_host *h, const pml_behind_counts *c) {
+  ((world *)h->ud)->requests += c->requests;
+  ((world *)h->ud)->notifies += c->notifies;
+}
+
 static world w;
 
 static void prepare(void) {
@@ -80,8 +86,14 @@ static void prepare(void) {
     .on_working = on_working,
     .on_data = on_data,
     .on_end = on_end,
+    .on_behind = on_behind,
     .ud = &w,
   };
+}
+static void start_with(const pml_conns_options *o) {
+  w.l = pml_loop_new();
+  CHECK((w.all = net_conns_new(w.l, o)) != NULL);
+  CHECK_EQ(pml_listener_open(w.all, "127.0.0.1", 0, &w.s), 0);
 }
 static void start(void) {
   pml_conns_options o = {
@@ -89,13 +101,22 @@ static void start(void) {
     .hooks = pml_peer_hooks(sizeof(world *)),
     .owner = &w.h,
   };
-  w.l = pml_loop_new();
-  CHECK((w.all = net_conns_new(w.l, &o)) != NULL);
-  CHECK_EQ(pml_listener_open(w.all, "127.0.0.1", 0, &w.s), 0);
+  start_with(&o);
 }
 static void begin(void) {
   prepare();
   start();
+}
+/* A package that has begun may take so long. */
+static void begin_hasty(uint32_t ms) {
+  prepare();
+  pml_conns_options o = {
+    .max_conns = 10,
+    .hooks = pml_peer_hooks(sizeof(world *)),
+    .owner = &w.h,
+    .limits = {.package_ms = ms, .memory = 1 << 20},
+  };
+  start_with(&o);
 }
 static net_client *dial(void) { return net_connect(w.l, pml_listener_port(w.s), 1); }
 static const pml_net_counts *counts(void) { return pml_conns_counts(w.all); }
@@ -286,6 +307,7 @@ TEST(peer_beats_at_the_ack_and_answers_once_a_second) {
 }
 
 TEST(peer_that_is_silent_is_closed_after_the_timeout) {
+  test_has_bounds_of_time();
   prepare();
   w.h.heartbeat_s = 5;
   w.h.timeout_s = 1;
@@ -309,6 +331,7 @@ static void speak(uv_timer_t *t) {
 }
 
 TEST(peer_any_byte_is_life) {
+  test_has_bounds_of_time();
   prepare();
   w.h.heartbeat_s = 5;
   w.h.timeout_s = 1;
@@ -324,6 +347,7 @@ TEST(peer_any_byte_is_life) {
 }
 
 TEST(peer_is_not_blamed_for_a_late_loop) {
+  test_has_bounds_of_time();
   prepare();
   w.h.heartbeat_s = 5;
   w.h.timeout_s = 1;
@@ -562,6 +586,68 @@ TEST(peer_ws_that_is_left_gets_1001) {
   finish(c);
 }
 
+/* A request, of which `cut` bytes come before the move and the rest behind it, and then a request,
+ * a notify and the client's end. */
+#define REQUEST "04000003000161"
+#define BEHIND REQUEST "0400000402016162"
+
+TEST(peer_that_is_moved_is_told_and_what_comes_behind_it_is_counted) {
+  for (size_t cut = 0; cut <= 6; cut++) {
+    begin();
+    net_client *c = working();
+    uint8_t bytes[64];
+    size_t n = test_unhex(REQUEST BEHIND, bytes);
+    net_drop(c);
+    if (cut) net_send(c, bytes, cut);
+    uint64_t in = pml_conns_counts(w.all)->bytes_in + cut;
+    UNTIL(w.l, pml_conns_counts(w.all)->bytes_in == in);
+    pml_peer_move(w.p, pml_slice_str("shutdown"));
+    pml_peer_close(w.p, pml_slice_str("too late"));
+    UNTIL(w.l, c->eof);
+    CHECK_EQ(c->n, 0);
+    CHECK_EQ(w.ended, 1);
+    CHECK_BYTES(w.reason, strlen(w.reason), "shutdown");
+    net_send(c, bytes + cut, n - cut);
+    UNTIL(w.l, w.notifies);
+    CHECK_EQ(w.requests, 2);
+    CHECK_EQ(w.notifies, 1);
+    CHECK_EQ(w.data, 0);
+    finish(c);
+  }
+}
+
+TEST(peer_ws_that_is_moved_gets_1001_move) {
+  begin();
+  net_client *c = dial_ws();
+  say_ws(c, 0x82, SHAKE);
+  expect(c, "8210" OK200);
+  say_ws(c, 0x82, ACK);
+  UNTIL(w.l, w.working);
+  pml_peer_move(w.p, pml_slice_str("shutdown"));
+  expect(c, "880603e96d6f7665");
+  say_ws(c, 0x82, BEHIND);
+  say_ws(c, 0x88, "03e9");
+  UNTIL(w.l, c->eof);
+  CHECK_EQ(w.requests, 1);
+  CHECK_EQ(w.notifies, 1);
+  CHECK_EQ(w.data, 0);
+  finish(c);
+}
+
+TEST(peer_that_does_not_work_yet_is_moved_without_counting) {
+  begin();
+  w.later = 1;
+  net_client *c = dial();
+  net_send_hex(c, SHAKE);
+  UNTIL(w.l, w.handshakes);
+  pml_peer_move(w.p, pml_slice_str("shutdown"));
+  net_send_hex(c, BEHIND);
+  UNTIL(w.l, c->eof);
+  CHECK_EQ(c->n, 0);
+  CHECK_EQ(w.requests, 0);
+  finish(c);
+}
+
 TEST(peer_ws_ping_is_life_and_refused_handshake_ends_with_1000) {
   begin();
   w.code = 500;
@@ -574,4 +660,43 @@ TEST(peer_ws_ping_is_life_and_refused_handshake_ends_with_1000) {
             "880203e8");
   finish(c);
   CHECK_EQ(w.end.why, PML_END_HANDSHAKE);
+}
+
+/* ---- time for a package that has begun ---- */
+
+static void wait_ms(unsigned ms) {
+  uint64_t from = uv_hrtime();
+  while ((uv_hrtime() - from) / 1000000 < ms) uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+}
+
+TEST(peer_package_that_does_not_end_is_closed_whatever_its_bytes_are) {
+  static const char *const begun[] = {"04", "04000064", "0400006400"};
+  for (size_t i = 0; i < sizeof begun / sizeof *begun; i++) {
+    begin_hasty(50);
+    net_client *c = working();
+    say(c, begun[i]);
+    CHECK_EQ(pml_conns_held(w.all), strlen(begun[i]) > 8 ? 100 : 0);
+    for (int k = 0; k < 90 && !w.ended; k++) {
+      if (strlen(begun[i]) == 8) net_send(c, "x", 1); /* a byte now and then does not help */
+      wait_ms(5);
+    }
+    UNTIL(w.l, w.ended && net_ended(c));
+    CHECK_EQ(w.end.why, PML_END_PACKAGE);
+    CHECK_EQ(counts()->package, 1);
+    CHECK_EQ(pml_conns_held(w.all), 0);
+    finish(c);
+  }
+}
+
+TEST(peer_packages_that_are_all_cut_have_their_own_time) {
+  begin_hasty(60);
+  net_client *c = working();
+  say(c, "04");
+  for (int i = 0; i < 20; i++) {
+    wait_ms(10);
+    say(c, "0000016104");
+  }
+  CHECK_EQ(w.data, 20);
+  CHECK_EQ(w.ended, 0);
+  finish(c);
 }

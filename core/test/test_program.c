@@ -1,5 +1,6 @@
 #include "host/program.h"
 
+#include "base/err.h"
 #include "test/fake_script.h"
 #include "test/net.h"
 
@@ -17,6 +18,7 @@
  *   early=N     ends the program when it starts
  *   twice       sends SIGTERM when it is to stop
  *   again       says everything twice               crash  fails when all are up
+ *   wish        asks its program for something when all are up, and ends it at the answer
  *   ask=ID      calls server ID when it starts, and waits for the answer to be up */
 typedef struct {
   pml_member *m;
@@ -28,6 +30,7 @@ typedef struct {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char heard[4096];
 static int loaded, unloaded;
+static int takes_wishes; /* the program does */
 
 static void note(const char *who, const char *what) {
   pthread_mutex_lock(&lock);
@@ -87,18 +90,37 @@ static void started(void *ud) {
   server *s = ud;
   note(pml_node_id(s->node), "started");
   if (word(s, "term")) kill(getpid(), SIGTERM);
+  if (word(s, "wish") && pml_member_wish(s->m, 7, "please") == PML_ENOENT) {
+    note(pml_node_id(s->node), "has no wishes");
+    pml_member_shutdown(s->m, 0);
+  }
   if (word(s, "crash")) pml_member_failed(s->m, "crashed");
   if (word(s, "shutdown=")) pml_member_shutdown(s->m, atoi(word(s, "shutdown=")));
 }
 
 static void stop(void *ud, pml_stop_step step, pml_id number) {
-  static const char *const steps[] = {"closing", "telling", "shutdown"};
+  static const char *const steps[] = {"draining", "closing", "telling", "shutdown"};
   server *s = ud;
   note(pml_node_id(s->node), steps[step]);
   if (step == PML_STOP_SHUTDOWN && word(s, "twice")) kill(getpid(), SIGTERM);
   if (step == PML_STOP_SHUTDOWN && word(s, "slow")) return;
   pml_member_stopped(s->m, number);
   if (word(s, "again")) pml_member_stopped(s->m, number);
+}
+
+static void control(void *ud, pml_id call, pml_slice text) {
+  server *s = ud;
+  CHECK_BYTES(text.p, text.n, "granted");
+  note(pml_node_id(s->node), "was granted it");
+  pml_member_answer(s->m, call, "");
+  pml_member_shutdown(s->m, 0);
+}
+
+static void on_wish(pml_program *p, const char *id, pml_id number, const char *text, void *ud) {
+  (void)ud;
+  CHECK_EQ(number, 7);
+  note(id, text);
+  CHECK_EQ(pml_program_tell(p, id, number, "granted"), 0);
 }
 
 static void on_call(void *ud, pml_id call, const pml_envelope *env, pml_slice args) {
@@ -135,7 +157,8 @@ static int load(pml_node *n, pml_member *m, const char *boot, void **state, char
     *err = pml_strdup("does not load");
     return -1;
   }
-  const pml_stage stage = {.start = start, .started = started, .stop = stop, .ud = s};
+  const pml_stage stage = {
+    .start = start, .started = started, .stop = stop, .control = control, .ud = s};
   pml_node_set_script(n, &script);
   pml_member_set_stage(m, &stage);
   pml_member_loaded(m);
@@ -164,6 +187,7 @@ static int run(char *out, size_t nout, int n, const char *const *boots) {
   o.load = load;
   o.unload = unload;
   o.say = say;
+  if (takes_wishes) o.control.on_wish = on_wish;
   for (int i = 0; i < n; i++) {
     snprintf(ids[i], sizeof ids[i], "s%d", i);
     v[i] = (pml_member_spec){ids[i], "t", strstr(boots[i], "listen") != NULL, boots[i]};
@@ -208,9 +232,9 @@ TEST(program_ends_with_the_status_it_is_given) {
   CHECK_EQ(times(" shutdown\n"), 2);
 }
 
-TEST(program_that_does_not_load_is_one_line_and_status_1) {
+TEST(program_that_does_not_load_is_one_line_and_status_78) {
   char err[512];
-  CHECK_EQ(RUN(err, "", "fail", "fail"), 1);
+  CHECK_EQ(RUN(err, "", "fail", "fail"), PML_EXIT_CONFIG);
   CHECK(strcmp(err, "pomelua: s1: does not load\n") == 0 ||
         strcmp(err, "pomelua: s2: does not load\n") == 0);
   CHECK(!said("start") && !said("said"));
@@ -264,6 +288,20 @@ TEST(program_that_hangs_ends_at_once_on_a_second_signal) {
   int status = 0;
   CHECK(waitpid(pid, &status, 0) == pid);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM);
+}
+
+TEST(program_answers_what_a_server_asks_it_for) {
+  char err[512];
+  takes_wishes = 1;
+  CHECK_EQ(RUN(err, "", "wish"), 0);
+  CHECK_EQ(times("s1 please\n"), 1);
+  CHECK_EQ(times("s1 was granted it\n"), 1);
+}
+
+TEST(program_that_takes_no_wishes_says_so) {
+  char err[512];
+  CHECK_EQ(RUN(err, "wish"), 0);
+  CHECK_EQ(times("s0 has no wishes\n"), 1);
 }
 
 TEST(program_without_servers_ends) {

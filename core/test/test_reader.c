@@ -49,7 +49,7 @@ static void on_closed(uint16_t code, pml_buf *answer, void *ud) {
   pml_buf_unref(answer);
 }
 
-static const pml_reader_hooks hooks = {on_opened, on_piece, on_reply, on_refused, on_closed};
+static const pml_reader_hooks hooks = {on_opened, on_piece, on_reply, on_refused, on_closed, NULL};
 
 static int feed(pml_reader *r, const void *p, size_t n) {
   uint8_t *copy = malloc(n ? n : 1);
@@ -184,5 +184,23 @@ TEST(reader_keeps_what_came_and_not_what_was_announced) {
   CHECK_EQ(feed(&r, "\x82\xfe\x03\xe8\0\0\0\0a", 9), 0);
   CHECK(r.in.frame.ctl == NULL);
   CHECK_BYTES(told, strlen(told), "binary a;");
+  pml_reader_fini(&r);
+}
+
+TEST(reader_knows_what_is_cut_and_what_it_keeps) {
+  pml_reader r = {0};
+  told[0] = 0;
+  CHECK_EQ(pml_reader_number(&r), 0);
+  CHECK_EQ(feed(&r, UPGRADE, 10), 0);
+  CHECK(pml_reader_number(&r) != 0);
+  CHECK(pml_reader_held(&r) >= 10);
+  CHECK_EQ(feed(&r, &UPGRADE[10], strlen(UPGRADE) - 10), 0);
+  CHECK_EQ(pml_reader_number(&r), 0);
+  CHECK_EQ(pml_reader_held(&r), 0);
+  CHECK_EQ(feed(&r, "\x82", 1), 0);
+  CHECK(pml_reader_number(&r) != 0);
+  pml_reader_fini(&r);
+  CHECK_EQ(feed(&r, "\4", 1), 0);
+  CHECK_EQ(pml_reader_number(&r), 0); /* packages are not its own */
   pml_reader_fini(&r);
 }

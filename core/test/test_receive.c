@@ -240,3 +240,88 @@ TEST(receive_that_cannot_read_ends_that_client_alone) {
   net_close(w.l, bad);
   finish(&w, good);
 }
+
+/* ---- time for what has begun ---- */
+
+/* Sends `piece` every few milliseconds for ms, or until the connection ended. */
+static void drip(net_client *c, const char *piece, size_t n, unsigned ms) {
+  uint64_t from = uv_hrtime();
+  while (!net_ended(c) && (uv_hrtime() - from) / 1000000 < ms) {
+    net_send(c, piece, n);
+    uint64_t at = uv_hrtime();
+    while ((uv_hrtime() - at) / 1000000 < 10) uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
+  }
+}
+
+static net_client *begin_ws(uint32_t package_ms) {
+  memset(&w, 0, sizeof w);
+  pml_conns_options o = options(&w);
+  o.limits.package_ms = package_ms;
+  start(&w, &o);
+  return net_connect_ws(w.l, pml_listener_port(w.s));
+}
+
+static void is_too_late(net_client *c) {
+  UNTIL(w.l, w.ended);
+  CHECK_EQ(w.why, PML_END_PACKAGE);
+  CHECK_EQ(pml_conns_counts(w.all)->package, 1);
+  UNTIL(w.l, c->n >= 4 || c->error);
+  if (!c->error) CHECK(memcmp(c->in + c->n - 4, "\x88\x02\x03\xf0", 4) == 0); /* 1008 */
+  finish(&w, c);
+}
+
+TEST(receive_ws_frame_that_does_not_end_is_closed) {
+  test_has_bounds_of_time();
+  net_client *c = begin_ws(100);
+  net_send(c, "\x82\xfe\x01\x00\1\2\3\4", 8); /* 256 bytes are to come */
+  uint64_t from = uv_hrtime();
+  drip(c, "x", 1, 2000);
+  CHECK((uv_hrtime() - from) / 1000000 >= 95);
+  is_too_late(c);
+}
+
+TEST(receive_ws_header_that_does_not_end_is_closed) {
+  net_client *c = begin_ws(50);
+  net_send(c, "\x82", 1);
+  is_too_late(c);
+}
+
+TEST(receive_ws_message_that_does_not_end_is_closed_whatever_comes_between) {
+  test_has_bounds_of_time();
+  net_client *c = begin_ws(100);
+  net_send_frame(c, 2, "begin", 5);
+  drip(c, "\x89\x80\0\0\0\0\0\x81\0\0\0\0x", 13, 2000); /* a ping, and a fragment */
+  is_too_late(c);
+}
+
+TEST(receive_ws_frames_one_after_the_other_have_their_own_time) {
+  test_has_bounds_of_time();
+  net_client *c = begin_ws(100);
+  net_send(c, "\x82", 1);
+  drip(c, "\x81\0\0\0\0x\x82", 7, 400); /* a frame ends, the next one begins */
+  CHECK_EQ(w.ended, 0);
+  CHECK(w.messages > 10);
+  net_send(c, "\x81\0\0\0\0x", 6);
+  drip(c, "", 0, 300); /* nothing is under way */
+  CHECK_EQ(w.ended, 0);
+  finish(&w, c);
+}
+
+TEST(receive_ws_upload_on_a_slow_line_may_take_its_time) {
+  test_has_bounds_of_time();
+  net_client *c = begin_ws(100);
+  net_send(c, "\x82\xfe\xff\xff\1\2\3\4", 8);
+  static const char piece[100];
+  drip(c, piece, sizeof piece, 400); /* 10,000 bytes a second */
+  CHECK_EQ(w.ended, 0);
+  CHECK_EQ(w.messages, 0);
+  is_too_late(c); /* what came fast gives no more than package_ms */
+}
+
+TEST(receive_without_package_time_waits) {
+  net_client *c = begin_ws(0);
+  net_send(c, "\x82", 1);
+  drip(c, "", 0, 200);
+  CHECK_EQ(w.ended, 0);
+  finish(&w, c);
+}

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define QUIET (MSG_DONTWAIT | MSG_NOSIGNAL)
+
 typedef struct {
   int times, result;
 } told;
@@ -47,9 +49,9 @@ TEST(ring_sends_in_the_order_of_adding) {
   pair(fd);
   CHECK(pml_ring_remember(r, fd[0]));
   told t[3] = {{0, 0}};
-  CHECK(pml_ring_send(r, fd[0], "one", 3, &t[0]));
-  CHECK(pml_ring_send(r, fd[0], "two", 3, &t[1]));
-  CHECK(pml_ring_send(r, fd[0], "three", 5, &t[2]));
+  CHECK(pml_ring_send(r, fd[0], "one", 3, QUIET, &t[0]));
+  CHECK(pml_ring_send(r, fd[0], "two", 3, QUIET, &t[1]));
+  CHECK(pml_ring_send(r, fd[0], "three", 5, QUIET, &t[2]));
   char got[32];
   CHECK_EQ(read(fd[1], got, sizeof got), -1); /* nothing goes before run */
   pml_ring_run(r, done);
@@ -70,8 +72,8 @@ TEST(ring_full_batch_is_refused_until_it_ran) {
   CHECK(pml_ring_remember(r, fd[0]));
   told t = {0, 0};
   for (unsigned round = 0; round < 3; round++) {
-    for (unsigned i = 0; i < PML_RING_BATCH; i++) CHECK(pml_ring_send(r, fd[0], "x", 1, &t));
-    CHECK(!pml_ring_send(r, fd[0], "x", 1, &t));
+    for (unsigned i = 0; i < PML_RING_BATCH; i++) CHECK(pml_ring_send(r, fd[0], "x", 1, QUIET, &t));
+    CHECK(!pml_ring_send(r, fd[0], "x", 1, QUIET, &t));
     pml_ring_run(r, done);
     CHECK_EQ(t.times, (round + 1) * PML_RING_BATCH);
     CHECK_EQ(t.result, 1);
@@ -89,8 +91,8 @@ TEST(ring_does_not_wait_for_a_full_socket) {
   CHECK(pml_ring_remember(r, fd[0]));
   static char much[1 << 20];
   told first = {0, 0}, second = {0, 0};
-  pml_ring_send(r, fd[0], much, sizeof much, &first);
-  pml_ring_send(r, fd[0], much, sizeof much, &second);
+  pml_ring_send(r, fd[0], much, sizeof much, QUIET, &first);
+  pml_ring_send(r, fd[0], much, sizeof much, QUIET, &second);
   pml_ring_run(r, done);
   CHECK(first.result > 0 && first.result < (int)sizeof much);
   CHECK_EQ(second.result, -EAGAIN);
@@ -105,7 +107,7 @@ TEST(ring_tells_that_the_peer_is_gone) {
   CHECK(pml_ring_remember(r, fd[0]));
   close(fd[1]);
   told t = {0, 0};
-  pml_ring_send(r, fd[0], "x", 1, &t);
+  pml_ring_send(r, fd[0], "x", 1, QUIET, &t);
   pml_ring_run(r, done); /* and no signal ends the process */
   CHECK_EQ(t.result, -EPIPE);
   pml_ring_free(r);
@@ -133,8 +135,8 @@ static void refused_with(int err) {
   forbid(__NR_io_uring_enter, err);
   for (int times = 1; times <= 3; times++) {
     told t[2] = {{0, 0}};
-    CHECK(pml_ring_send(r, fd[0], "one", 3, &t[0]));
-    CHECK(pml_ring_send(r, fd[0], "two", 3, &t[1]));
+    CHECK(pml_ring_send(r, fd[0], "one", 3, QUIET, &t[0]));
+    CHECK(pml_ring_send(r, fd[0], "two", 3, QUIET, &t[1]));
     pml_ring_run(r, done);
     for (int i = 0; i < 2; i++) {
       CHECK_EQ(t[i].times, 1);
@@ -164,7 +166,7 @@ TEST(ring_forgets_a_file_so_that_its_number_is_another_one) {
   CHECK_EQ(dup2(b[0], n), n);
   CHECK(pml_ring_remember(r, n));
   told t = {0, 0};
-  pml_ring_send(r, n, "x", 1, &t);
+  pml_ring_send(r, n, "x", 1, QUIET, &t);
   pml_ring_run(r, done);
   CHECK_EQ(read(b[1], got, 4), 1);
   pml_ring_free(r);

@@ -42,7 +42,7 @@ static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
 static void desk_open(desk *d, size_t limit) {
   memset(d, 0, sizeof *d);
   d->l = pml_loop_new_virtual();
-  d->r = pml_rpc_new(d->l, "me", limit, NULL, &(pml_rpc_events){on_request, on_peer, d});
+  d->r = pml_rpc_new(d->l, "me", limit, NULL, &(pml_rpc_events){on_request, on_peer, d, NULL});
   pml_transport_events ev = pml_rpc_transport_events(d->r);
   d->t = pml_transport_record_new(&ev);
   pml_rpc_use(d->r, d->t);
@@ -112,7 +112,7 @@ TEST(rpc_call_ends_with_its_answer_and_nothing_after_it) {
   CHECK_EQ(env.kind, PML_ENV_CALL);
   CHECK_EQ(env.call, id);
   CHECK_EQ(env.ms, 1000);
-  CHECK_BYTES(env.from.p, env.from.n, "me");
+  CHECK_EQ(env.from.n, 0); /* the transport names the sender */
   CHECK_BYTES(env.route.p, env.route.n, "room.add");
   pml_buf_unref(head);
   answer_from(&d, "chat", id, 0, "[7]");
@@ -195,6 +195,26 @@ TEST(rpc_lost_server_fails_its_calls_at_once_and_no_others) {
   CHECK_EQ(d.status, PML_ECLOSED);
 }
 
+TEST(rpc_server_that_is_away_fails_its_calls_and_stays) {
+  desk d;
+  desk_open(&d, 100);
+  CHECK_EQ(call_chat(&d, 1000, NULL), 0);
+  CHECK_EQ(call_chat(&d, 1000, NULL), 0);
+  pml_transport_events ev = pml_rpc_transport_events(d.r);
+  uint64_t life = pml_rpc_incarnation(d.r, "chat");
+  ev.on_away("chat", life + 1, ev.ud); /* not this life */
+  ev.on_away("nobody", life, ev.ud);
+  CHECK_EQ(d.ended, 0);
+  ev.on_away("chat", life, ev.ud);
+  CHECK_EQ(d.ended, 2);
+  CHECK_EQ(d.status, PML_ENOENT);
+  CHECK_EQ(pml_rpc_counters(d.r)->lost, 2);
+  CHECK_EQ(pml_rpc_incarnation(d.r, "chat"), life);
+  CHECK_EQ(pml_rpc_waiting_for(d.r, "chat"), 0);
+  CHECK_EQ(call_chat(&d, 1000, NULL), 0);
+  desk_close(&d);
+}
+
 /* An answer with incarnations of its own choice. */
 static void answer_of(desk *d, pml_id id, uint64_t from, uint64_t to) {
   pml_envelope env = {.kind = PML_ENV_ANSWER, .call = id};
@@ -247,7 +267,7 @@ TEST(rpc_ids_do_not_come_again_above_a_floor) {
   pml_id last = 0;
   for (int life = 0; life < 4; life++) {
     desk d = {.l = pml_loop_new_virtual()};
-    d.r = pml_rpc_new(d.l, "me", 100, &floor, &(pml_rpc_events){on_request, on_peer, &d});
+    d.r = pml_rpc_new(d.l, "me", 100, &floor, &(pml_rpc_events){on_request, on_peer, &d, NULL});
     pml_transport_events ev = pml_rpc_transport_events(d.r);
     d.t = pml_transport_record_new(&ev);
     pml_rpc_use(d.r, d.t);
@@ -335,7 +355,7 @@ TEST(rpc_requests_come_with_the_true_sender_and_are_answered) {
   CHECK_EQ(env.kind, PML_ENV_ANSWER);
   CHECK_EQ(env.call, 77);
   CHECK_EQ(env.status, 0);
-  CHECK_BYTES(env.from.p, env.from.n, "me");
+  CHECK_EQ(env.from.n, 0);
   pml_buf_unref(head);
 
   env = (pml_envelope){.kind = PML_ENV_PUSH, .call = 5, .ms = 5};
@@ -469,7 +489,8 @@ static void server_peer(const char *id, uint64_t incarnation, int up, void *ud) 
 static void *server_run(void *arg) {
   server *s = arg;
   s->l = pml_loop_new();
-  s->r = pml_rpc_new(s->l, s->id, 1000, NULL, &(pml_rpc_events){server_request, server_peer, s});
+  s->r =
+    pml_rpc_new(s->l, s->id, 1000, NULL, &(pml_rpc_events){server_request, server_peer, s, NULL});
   pml_task_init(&s->task, server_pump);
   pml_transport_events ev = pml_rpc_transport_events(s->r);
   CHECK_EQ(pml_transport_local_join(s->o->hub, s->l, s->id, &ev, &s->t), 0);

@@ -173,11 +173,12 @@ TEST(script_lua_calls_nothing_that_is_not_set) {
 TEST(script_lua_ends_when_it_is_called_too_deep) {
   setup x;
   fake_sink f;
-  open_all(&x, "depth = 0 "
+  open_all(&x, "depth = 0 all = node:channelService() "
+               "node:setServers{{id = 'f1', type = 'connector', frontend = true}} "
                "node:entries{filter = function() depth = depth + 1 "
-               "  return node:broadcast('connector', {'f1'}, 'onX', {}, false, nil, nil, 0) end}");
+               "  all:broadcast('connector', 'onX', {}) return true end}");
   fake_sink_open(&f, pml_node_sessions(x.v.node));
-  run(x.L, "assert(node:broadcast('connector', {'f1'}, 'onX', {}, false, nil, nil, 0))");
+  run(x.L, "all:broadcast('connector', 'onX', {})");
   run(x.L, "assert(depth == 16, depth)");
   CHECK_EQ(f.frames, 16);
   CHECK(strstr(x.v.log, "without end"));

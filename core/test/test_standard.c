@@ -20,7 +20,7 @@ TEST(standard_files_go_through_the_writers) {
   luaL_openlibs(L);
   dup2(out[1], STDOUT_FILENO);
   dup2(err[1], STDERR_FILENO);
-  pml_standard_begin(L, &s, 0);
+  pml_standard_begin(L, &s, PML_LOG_QUEUE, 0);
   CHECK(s.err && s.out && s.err != s.out);
   printf("from %s\n", "C");
   CHECK_EQ(luaL_dostring(L, "io.write('from ', 'Lua\\n') io.stdout:write('again\\n')"), 0);
@@ -47,7 +47,7 @@ TEST(standard_files_that_are_one_have_one_writer) {
   lua_State *L = luaL_newstate();
   dup2(ends[1], STDOUT_FILENO);
   dup2(ends[1], STDERR_FILENO);
-  pml_standard_begin(L, &s, 0);
+  pml_standard_begin(L, &s, PML_LOG_QUEUE, 0);
   CHECK(s.err && s.err == s.out);
   for (int i = 0; i < 3; i++) {
     printf("out %d\n", i);

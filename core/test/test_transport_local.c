@@ -43,10 +43,17 @@ static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
   if (s->stop_after < 0 && ++s->stop_after == 0) pml_loop_stop(s->l);
 }
 
+static void on_away(const char *id, uint64_t incarnation, void *ud) {
+  server *s = ud;
+  CHECK(incarnation > 0);
+  note(s, "~", id);
+  if (s->stop_after < 0 && ++s->stop_after == 0) pml_loop_stop(s->l);
+}
+
 static void join(server *s, pml_hub *h, pml_loop *l, const char *id) {
   memset(s, 0, sizeof *s);
   s->l = l;
-  pml_transport_events ev = {on_record, on_peer, s};
+  pml_transport_events ev = {on_record, on_peer, s, on_away, NULL};
   CHECK_EQ(pml_transport_local_join(h, l, id, &ev, &s->t), 0);
 }
 
@@ -208,7 +215,7 @@ TEST(transport_local_ids_are_taken_once_and_free_again_after_close) {
   pml_loop *l = pml_loop_new();
   pml_loop *v = pml_loop_new_virtual();
   server a;
-  pml_transport_events ev = {on_record, on_peer, &a};
+  pml_transport_events ev = {on_record, on_peer, &a, NULL, NULL};
   char id[PML_SERVER_ID_MAX + 2] = "";
   pml_transport *t = NULL;
   join(&a, h, l, "a");
@@ -313,7 +320,7 @@ static void *node_run(void *arg) {
   node *n = arg;
   n->l = pml_loop_new();
   pml_task_init(&n->task, node_send);
-  pml_transport_events ev = {on_numbered, on_other, n};
+  pml_transport_events ev = {on_numbered, on_other, n, NULL, NULL};
   CHECK_EQ(pml_transport_local_join(n->hub, n->l, n->id, &ev, &n->t), 0);
   pml_loop_run(n->l);
   pml_transport_close(n->t);
@@ -353,7 +360,7 @@ static void *guest_run(void *hub) {
     guest g = {.l = pml_loop_new()};
     pml_timer_init(&g.t, guest_leaves);
     pml_timer_start(g.l, &g.t, 2); /* perhaps nobody is there any more */
-    pml_transport_events ev = {guest_ignore, guest_meets, &g};
+    pml_transport_events ev = {guest_ignore, guest_meets, &g, NULL, NULL};
     CHECK_EQ(pml_transport_local_join(hub, g.l, "g", &ev, &g.tr), 0);
     pml_loop_run(g.l);
     pml_timer_stop(g.l, &g.t);
@@ -377,4 +384,77 @@ TEST(transport_local_threads_lose_nothing_while_others_come_and_go) {
   pthread_join(visitor, NULL);
   pml_hub_unref(h);
   for (int i = 0; i < SERVERS; i++) CHECK_EQ(n[i].total, (SERVERS - 1) * RECORDS);
+}
+
+static void drop_parcel(pml_mail *mail, void *ud) {
+  (void)ud;
+  pml_hub_record_free(PML_CONTAINER(mail, pml_hub_record, mail));
+}
+
+static void run_until(server *s, const char *log) {
+  while (!strstr(s->log, log)) {
+    s->stop_after = -1;
+    pml_loop_run(s->l);
+  }
+  s->stop_after = 0;
+}
+
+TEST(transport_local_nobody_sends_to_a_server_that_is_not_announced) {
+  pml_hub *h = pml_hub_new();
+  pml_loop *l = pml_loop_new();
+  pml_mailbox *bus = pml_mailbox_new(l, 16, 1 << 20, drop_parcel, NULL);
+  server a, b;
+  join_two(&a, &b, h, l);
+  pml_hub_member *r = pml_hub_remote_up(h, "r", 5, bus);
+  pml_batch_pair to_a = {"r", "a", 5, a.t->incarnation};
+  CHECK(!pml_hub_knows(h, &to_a));
+  CHECK_EQ(pml_hub_deliver(h, &to_a, 0, pml_slice_str("x"), NULL, NULL), PML_ENOENT);
+  pml_hub_announce(h, "a", a.t->incarnation);
+  CHECK(pml_hub_knows(h, &to_a));
+  CHECK_EQ(pml_hub_deliver(h, &to_a, 0, pml_slice_str("x"), NULL, NULL), 0);
+  run_until(&a, "r:x ");
+  CHECK_STR(a.log, "+r r:x ");
+  pml_transport_close(a.t);
+  pml_transport_close(b.t);
+  pml_hub_remote_down(h, r);
+  pml_hub_member_unref(r);
+  pml_mailbox_close(bus, drop_parcel, NULL);
+  pml_mailbox_unref(bus);
+  pml_loop_free(l);
+  pml_hub_unref(h);
+}
+
+TEST(transport_local_exile_is_nobody_for_servers_of_other_processes) {
+  pml_hub *h = pml_hub_new();
+  pml_loop *l = pml_loop_new();
+  pml_mailbox *bus = pml_mailbox_new(l, 16, 1 << 20, drop_parcel, NULL);
+  pml_buf *x = pml_buf_from("x", 1);
+  server a, b;
+  join_two(&a, &b, h, l);
+  pml_hub_announce(h, "a", a.t->incarnation);
+  pml_hub_announce(h, "b", b.t->incarnation);
+  pml_hub_member *r = pml_hub_remote_up(h, "r", 5, bus);
+  run_until(&a, "+r ");
+  run_until(&b, "+r ");
+  CHECK_EQ(pml_transport_send(a.t, "r", pml_buf_slice(x), NULL, NULL), 0);
+  pml_hub_exile(h, "nobody");
+  pml_hub_exile(h, "a");
+  pml_hub_exile(h, "a");
+  run_until(&a, "~r ");
+  CHECK_STR(a.log, "+r ~r ");
+  CHECK_EQ(pml_transport_send(a.t, "r", pml_buf_slice(x), NULL, NULL), PML_ENOENT);
+  CHECK_EQ(pml_transport_send(b.t, "r", pml_buf_slice(x), NULL, NULL), 0);
+  b.stop_after = 1;
+  CHECK_EQ(pml_transport_send(a.t, "b", pml_buf_slice(x), NULL, NULL), 0);
+  pml_loop_run(l);
+  CHECK_STR(b.log, "+r a:x ");
+  pml_transport_close(a.t);
+  pml_transport_close(b.t);
+  pml_hub_remote_down(h, r);
+  pml_hub_member_unref(r);
+  pml_mailbox_close(bus, drop_parcel, NULL);
+  pml_mailbox_unref(bus);
+  pml_loop_free(l);
+  pml_hub_unref(h);
+  pml_buf_unref(x);
 }

@@ -24,7 +24,7 @@ static void on_peer(const char *id, uint64_t incarnation, int up, void *ud) {
 
 static pml_transport *record_new(ears *e) {
   memset(e, 0, sizeof *e);
-  return pml_transport_record_new(&(pml_transport_events){on_record, on_peer, e});
+  return pml_transport_record_new(&(pml_transport_events){on_record, on_peer, e, NULL, NULL});
 }
 
 TEST(transport_record_gives_back_what_was_sent_in_order) {
@@ -82,7 +82,8 @@ static void on_life(const char *id, uint64_t incarnation, int up, void *ud) {
 
 TEST(transport_record_gives_each_life_of_a_server_an_incarnation) {
   int n = 0;
-  pml_transport *t = pml_transport_record_new(&(pml_transport_events){on_record, on_life, &n});
+  pml_transport *t =
+    pml_transport_record_new(&(pml_transport_events){on_record, on_life, &n, NULL, NULL});
   CHECK(t->incarnation > 0);
   pml_transport_record_peer(t, "x", 1);
   pml_transport_record_peer(t, "x", 0);

@@ -23,7 +23,7 @@ TEST(waiter_is_found_by_its_owner_and_ends_with_the_handle) {
   CHECK(a->waiter.id != b->waiter.id);
   CHECK(pml_waiter_find(&lua, a->waiter.id, cancel) == &a->waiter);
   CHECK(!pml_waiter_find(&lua, a->waiter.id, cancel_other));
-  lua_rawgeti(L, LUA_REGISTRYINDEX, b->waiter.fn);
+  pml_anchor_push(L, &b->waiter.fn);
   CHECK(lua_rawequal(L, 1, -1));
   pml_waiter_free(&a->waiter);
   CHECK_EQ(cancelled, 0);

@@ -299,3 +299,26 @@ TEST(ws_frame_close_reason_is_cut_between_characters) {
   CHECK_EQ(b->len, 2 + 125);
   pml_buf_unref(b);
 }
+
+TEST(ws_frame_what_is_cut_has_a_number_of_its_own) {
+  pml_ws_frame p = {0};
+  heard h = {0};
+  uint8_t b[64];
+  size_t one = client(b, 0, 2, "ab", 2);        /* a fragment */
+  size_t two = client(b, one, 0x89, "x", 1);    /* a ping */
+  size_t three = client(b, two, 0x80, "c", 1);  /* the message ends */
+  size_t four = client(b, three, 0x8a, "y", 1); /* a pong */
+  size_t five = client(b, four, 0x82, "z", 1);
+  CHECK_EQ(pml_ws_frame_number(&p), 0);
+  uint32_t first = 0, last = 0;
+  for (size_t i = 0; i < five; i++) {
+    CHECK_EQ(feed(&p, b + i, 1, 1, &h), 0);
+    uint32_t now = pml_ws_frame_number(&p);
+    if (i == 0) first = now;
+    if (i + 1 < three) CHECK(now && now == first);
+    else if (i + 1 == three || i + 1 == four || i + 1 == five) CHECK_EQ(now, 0);
+    else CHECK(now && now != first);
+    if (i + 1 == four - 1) last = now;
+    if (i == four) CHECK(now != last);
+  }
+}

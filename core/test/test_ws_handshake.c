@@ -20,7 +20,7 @@ static int ask_in(const char *text, size_t n, size_t step, size_t *used) {
     int rc = pml_ws_handshake_feed(&h, (const uint8_t *)text + i, k, &r);
     if (rc == PML_EAGAIN) continue;
     CHECK_EQ(rc, 0);
-    CHECK(h.part == NULL);
+    pml_ws_handshake_fini(&h);
     snprintf(last, sizeof last, "%.*s", (int)r.answer->len, (const char *)r.answer->data);
     pml_buf_unref(r.answer);
     if (used) *used = i + r.used;

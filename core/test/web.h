@@ -35,7 +35,8 @@ static inline void link_to(const char *name, const char *to) {
   snprintf(path, sizeof path, "%s/%s", top, name);
   CHECK_EQ(symlink(to, path), 0);
 }
-static const pml_log *log_of_web; /* NULL: none */
+static const pml_log *log_of_web;   /* NULL: none */
+static pml_web_options web_options; /* begin sets the root */
 
 static inline void begin(void) {
   strcpy(top, "/tmp/pml-web-XXXXXX");
@@ -60,7 +61,8 @@ static inline void begin(void) {
   link_to("web/git", ".git");
   snprintf(root, sizeof root, "%s/web", top);
   char err[200] = "";
-  CHECK_EQ(pml_web_open(NULL, 0, root, log_of_web, &web, err, sizeof err), 0);
+  web_options.root = root;
+  CHECK_EQ(pml_web_open(&web_options, log_of_web, &web, err, sizeof err), 0);
   CHECK(pml_web_port(web) > 0);
 }
 static inline void finish(void) {
@@ -70,13 +72,19 @@ static inline void finish(void) {
   CHECK_EQ(system(cmd), 0);
 }
 
-/* One request, the whole answer. */
-static inline void ask(const char *request) {
+static inline int join_web(void) {
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)pml_web_port(web))};
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   CHECK_EQ(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-  CHECK_EQ(write(fd, request, strlen(request)), strlen(request));
+  return fd;
+}
+
+/* One request, the whole answer. */
+static inline void ask(const char *request) {
+  int fd = join_web();
+  ssize_t sent = send(fd, request, strlen(request), MSG_NOSIGNAL);
+  CHECK(sent < 0 || (size_t)sent == strlen(request)); /* a refused one may have been closed */
   size_t n = 0;
   for (ssize_t k; (k = read(fd, answer + n, sizeof answer - 1 - n)) > 0;) n += (size_t)k;
   answer[n] = 0;

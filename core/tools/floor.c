@@ -205,9 +205,9 @@ static void flush(void) {
       continue;
     }
     if (!c->known) c->known = pml_ring_remember(ring, c->fd);
-    if (pml_ring_send(ring, c->fd, c->out, c->nout, c)) continue;
+    if (pml_ring_send(ring, c->fd, c->out, c->nout, MSG_DONTWAIT | MSG_NOSIGNAL, c)) continue;
     pml_ring_run(ring, ring_sent);
-    pml_ring_send(ring, c->fd, c->out, c->nout, c);
+    pml_ring_send(ring, c->fd, c->out, c->nout, MSG_DONTWAIT | MSG_NOSIGNAL, c);
   }
   if (ring) pml_ring_run(ring, ring_sent);
   int left = 0;

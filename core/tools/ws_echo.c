@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
                .upgrade_ms = 10000,
                .ws_frame_max = PML_PKG_HEAD + PML_PKG_MAX,
                .keep_alive_s = 60},
-    .hooks = {on_open, on_bytes, on_end, sizeof(user)},
+    .hooks = {on_open, on_bytes, NULL, NULL, on_end, sizeof(user)},
   };
   pml_loop *l = pml_loop_new();
   pml_conns *conns = l ? pml_conns_new(l, &o) : NULL;

@@ -26,7 +26,7 @@ static int read_id(const uint8_t **at, const uint8_t *end, uint32_t *out) {
 
 int pml_message_read(pml_slice in, pml_message_view *out) {
   if (in.n == 0) return PML_EPROTO;
-  const uint8_t *at = in.p, *end = in.p + in.n;
+  const uint8_t *at = in.p, *end = pml_slice_end(in);
   pml_message_view m = {0};
   unsigned flag = *at++;
   m.type = (uint8_t)(flag >> 1 & 7u);

@@ -67,9 +67,10 @@ int pml_package_feed(pml_package_parser *p, const uint8_t *bytes, size_t n, cons
     /* The parser is idle before on_package is called, because that may end the
      * connection and the parser with it. */
     uint8_t *part = p->part, type = p->head[0];
-    memset(p, 0, sizeof *p);
+    *p = (pml_package_parser){.whole = (uint16_t)(p->whole + 1)};
     rc = on_package(type, body, ud);
     pml_free(part);
+    if (rc == PML_EAGAIN) return (int)(end - at);
     if (rc) return rc;
   }
   while (at < end) {
@@ -93,12 +94,17 @@ int pml_package_feed(pml_package_parser *p, const uint8_t *bytes, size_t n, cons
     uint8_t type = at[0];
     at = body + total;
     int rc = on_package(type, pml_slice_of(body, total), ud);
+    if (rc == PML_EAGAIN) return (int)(end - at);
     if (rc) return rc;
   }
   return 0;
 }
 
 int pml_package_partial(const pml_package_parser *p) { return p->nhead != 0; }
+
+/* A package that is whole in one feed need not be counted: the one behind it begins in that feed,
+ * and the one before it was counted when it ended. */
+uint32_t pml_package_number(const pml_package_parser *p) { return p->nhead ? p->whole + 1u : 0; }
 
 void pml_package_fini(pml_package_parser *p) {
   pml_free(p->part);

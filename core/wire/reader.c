@@ -39,7 +39,10 @@ static int feed_frames(pml_reader *r, uint8_t *p, size_t n, uint64_t frame_max,
 static int feed_http(pml_reader *r, uint8_t *p, size_t n, uint64_t frame_max,
                      const pml_reader_hooks *hooks, void *ud) {
   pml_ws_handshake_result result;
-  if (pml_ws_handshake_feed(&r->in.shake, p, n, &result) == PML_EAGAIN) return 0;
+  int fed = pml_ws_handshake_feed(&r->in.shake, p, n, &result);
+  if (fed) return fed == PML_EAGAIN ? 0 : fed;
+  int refused = result.status == 101 && hooks->request ? hooks->request(result.head, ud) : 0;
+  if (refused) pml_ws_handshake_refuse(&result, refused);
   if (result.status != 101) {
     hooks->refused(result.answer, ud);
     return PML_ECLOSED;
@@ -71,6 +74,13 @@ int pml_reader_feed(pml_reader *r, uint8_t *bytes, size_t n, uint64_t frame_max,
   if (r->state == FRAMES) return feed_frames(r, bytes, n, frame_max, hooks, ud);
   return feed_http(r, bytes, n, frame_max, hooks, ud);
 }
+
+uint32_t pml_reader_number(const pml_reader *r) {
+  if (r->state == HTTP) return 1;
+  return r->state == FRAMES ? pml_ws_frame_number(&r->in.frame) : 0;
+}
+
+uint32_t pml_reader_held(const pml_reader *r) { return r->state == HTTP ? r->in.shake.cap : 0; }
 
 void pml_reader_fini(pml_reader *r) {
   if (r->state == HTTP) pml_ws_handshake_fini(&r->in.shake);

@@ -21,7 +21,7 @@ typedef struct {
   /* The first package begins, or the WebSocket is open. Once, before the first piece. */
   int (*opened)(int is_ws, void *ud);
   /* Borrowed. fin: the last piece of a WebSocket message; an empty message is one empty piece with
-   * fin. A stream has no fin. */
+   * fin. A stream has no fin. Positive: so many bytes at its end were not taken. */
   int (*piece)(int kind, pml_slice bytes, int fin, void *ud);
   /* To be sent back: the answer that opens the WebSocket, before `opened`; a pong. Takes block. */
   int (*reply)(pml_buf *block, void *ud);
@@ -31,6 +31,9 @@ typedef struct {
   /* The client's close frame; code PML_WS_NO_STATUS: it has none. answer is the close frame for the
    * client, of use if it was sent none before. Takes answer. */
   void (*closed)(uint16_t code, pml_buf *answer, void *ud);
+  /* NULL, or asked before a WebSocket opens. head: the HTTP request, borrowed. 0, or the status 403
+   * or 429, with which it is refused. */
+  int (*request)(pml_slice head, void *ud);
 } pml_reader_hooks;
 
 /* Zeroed is a valid start. */
@@ -43,11 +46,19 @@ typedef struct {
   uint16_t code; /* read-only: after PML_EPROTO or PML_ETOOBIG the close code for a WebSocket */
 } pml_reader;
 
-/* Unmasks bytes in place. frame_max: of a WebSocket frame's announced length. 0; PML_EPROTO or
- * PML_ETOOBIG, which are the client's fault; PML_ECLOSED after `refused` or `closed`; or what a
- * hook returned. After anything but 0 the reader must not be fed again. */
+/* Unmasks bytes in place. frame_max: of a WebSocket frame's announced length. 0; how many
+ * bytes at the end were not taken because `piece` took no more: they are to be fed again,
+ * unchanged, before all others; PML_EPROTO or PML_ETOOBIG, which are the client's fault;
+ * PML_ECLOSED after `refused` or `closed`; or what a hook returned. After a negative value the
+ * reader must not be fed again. n is below 2 GiB. */
 int pml_reader_feed(pml_reader *r, uint8_t *bytes, size_t n, uint64_t frame_max,
                     const pml_reader_hooks *hooks, void *ud);
 void pml_reader_fini(pml_reader *r);
+/* 0 when nothing is cut in the middle right now, no request, no frame and no message; else a number
+ * that is another one for the next of them, as long as fewer than 65,536 end between two calls. Of
+ * the stream of packages it knows nothing: 0. */
+uint32_t pml_reader_number(const pml_reader *r);
+/* Bytes that the reader has allocated. */
+uint32_t pml_reader_held(const pml_reader *r);
 
 #endif

@@ -135,11 +135,26 @@ static int take_control(pml_ws_frame *p, uint8_t **at, const uint8_t *end,
   uint8_t op = p->ctl_op;
   p->ctl_op = 0;
   p->in_payload = 0;
+  if (!p->op) p->whole++;
   pml_slice payload = pml_slice_of(bytes, n);
   int rc = op == PML_WS_CLOSE ? check_close(p, payload) : 0;
   if (rc == 0) rc = hooks->on_control(op, payload, ud);
   pml_free(kept);
   return rc;
+}
+
+/* The last `left` bytes of a piece were not taken: the parser stands before them again. */
+static void give_back(pml_ws_frame *p, uint8_t op, pml_utf8 before, uint8_t *bytes, size_t n,
+                      size_t left) {
+  p->op = op;
+  p->in_payload = 1;
+  p->left += left;
+  p->mask_at = (uint8_t)((p->mask_at - left) & 3);
+  unmask(p, bytes + n - left, left); /* masking twice restores */
+  p->mask_at = (uint8_t)((p->mask_at - left) & 3);
+  if (op != PML_WS_TEXT) return;
+  p->utf8 = before;
+  pml_utf8_feed(&p->utf8, bytes, n - left); /* it was good */
 }
 
 static int take_data(pml_ws_frame *p, uint8_t **at, const uint8_t *end,
@@ -151,14 +166,21 @@ static int take_data(pml_ws_frame *p, uint8_t **at, const uint8_t *end,
   *at += n;
   p->left -= n;
   int last = p->left == 0 && p->fin;
+  pml_utf8 before = p->utf8;
   if (op == PML_WS_TEXT) {
     if (pml_utf8_feed(&p->utf8, bytes, n) || (last && pml_utf8_partial(&p->utf8)))
       return fail(p, PML_EPROTO, PML_WS_BAD_DATA);
   }
   if (p->left == 0) p->in_payload = 0;
-  if (last) p->op = 0;
+  if (last) {
+    p->op = 0;
+    p->whole++;
+  }
   if (n == 0 && !last) return 0; /* an empty fragment says nothing */
-  return hooks->on_data(op, pml_slice_of(bytes, n), last, ud);
+  int rc = hooks->on_data(op, pml_slice_of(bytes, n), last, ud);
+  if (rc <= 0) return rc;
+  give_back(p, op, before, bytes, n, (size_t)rc);
+  return (int)((size_t)rc + (size_t)(end - *at));
 }
 
 int pml_ws_frame_feed(pml_ws_frame *p, uint8_t *bytes, size_t n, uint64_t limit,
@@ -174,6 +196,10 @@ int pml_ws_frame_feed(pml_ws_frame *p, uint8_t *bytes, size_t n, uint64_t limit,
     if (rc) return rc;
   }
   return 0;
+}
+
+uint32_t pml_ws_frame_number(const pml_ws_frame *p) {
+  return p->op || p->nhead || p->in_payload ? p->whole + 1u : 0;
 }
 
 void pml_ws_frame_fini(pml_ws_frame *p) {

@@ -35,32 +35,41 @@ enum {
 typedef struct {
   /* A piece of a data message: op is TEXT or BINARY also for continuation
    * frames; fin is set with the message's last piece (which may be empty).
-   * Anything but 0 stops the feed, which returns that value. */
+   * 0; how many bytes at the end of the piece were not taken, at most all: the feed stops there;
+   * negative: it stops for good, and returns that value. */
   int (*on_data)(uint8_t op, pml_slice piece, int fin, void *ud);
   /* PING, PONG or CLOSE with its whole payload. For CLOSE the payload has been
-   * checked (length not 1, code allowed, reason UTF-8). Same return. */
+   * checked (length not 1, code allowed, reason UTF-8). Anything but 0 stops the feed for good,
+   * which returns that value. */
   int (*on_control)(uint8_t op, pml_slice payload, void *ud);
 } pml_ws_frame_hooks;
 
 /* Zeroed is a valid start. */
 typedef struct {
-  uint8_t head[14], nhead; /* private: a cut frame header */
-  uint8_t op;              /* private: the message's op, 0 between messages */
-  uint8_t in_payload, ctl_op, fin;
-  uint8_t mask[4], mask_at;
-  uint64_t left; /* private: payload bytes of this frame to come */
-  pml_utf8 utf8; /* private */
-  uint16_t code; /* read-only: after an error, the close code to send */
-  uint8_t nctl;  /* private: bytes in ctl */
-  uint8_t *ctl;  /* private: a cut control payload, owned; NULL when idle */
+  uint64_t left;       /* private: payload bytes of this frame to come */
+  uint8_t *ctl;        /* private: a cut control payload, owned; NULL when idle */
+  pml_utf8 utf8;       /* private */
+  uint8_t mask[4];     /* private, as those that follow */
+  uint16_t whole;      /* what came whole, counted round: messages, and control frames outside of
+                          one */
+  uint16_t code;       /* read-only: after an error, the close code to send */
+  uint8_t head[14];    /* private, as those that follow: a cut frame header */
+  uint8_t nhead, nctl; /* bytes in head, in ctl */
+  uint8_t mask_at;
+  uint8_t op : 4, ctl_op : 4; /* the message's op, 0 between messages; a control frame's */
+  uint8_t in_payload, fin;
 } pml_ws_frame;
 
-/* Unmasks bytes in place. 0, or PML_EPROTO (p->code says which close code:
+/* Unmasks bytes in place. 0; how many bytes at the end were not taken, as they came: they are to be
+ * fed again before all others; PML_EPROTO (p->code says which close code:
  * 1002, 1007), or PML_ETOOBIG (a frame whose announced length is above limit,
- * or has its top bit set; 1009 or 1002), or what a hook returned. */
+ * or has its top bit set; 1009 or 1002), or what a hook returned. n is below 2 GiB. */
 int pml_ws_frame_feed(pml_ws_frame *p, uint8_t *bytes, size_t n, uint64_t limit,
                       const pml_ws_frame_hooks *hooks, void *ud);
 void pml_ws_frame_fini(pml_ws_frame *p);
+/* 0 when no message, no frame and no header is cut in the middle right now; else a number that is
+ * another one for the next of them, as long as fewer than 65,536 end between two calls. */
+uint32_t pml_ws_frame_number(const pml_ws_frame *p);
 
 /* Writes a server's (unmasked) frame header; returns its size: 2, 4 or 10. */
 size_t pml_ws_frame_write_head(uint8_t out[10], uint8_t op, int fin, uint64_t n);

@@ -251,6 +251,7 @@ int pml_ws_handshake_feed(pml_ws_handshake *h, const uint8_t *bytes, size_t n,
     p = h->part;
     total = h->have;
   }
+  if (total >= 6 && memcmp(p, "PROXY ", 6) == 0) return PML_EPROTO;
   int end = scan(p, before, total);
   if (end == HEAD_OPEN) {
     if (!before) keep(h, bytes, n);
@@ -265,11 +266,18 @@ int pml_ws_handshake_feed(pml_ws_handshake *h, const uint8_t *bytes, size_t n,
            "The request head is too long.\n");
   } else {
     result.used = (size_t)end - before;
-    answer(pml_slice_of(p, (size_t)end), bare, &result);
+    result.head = pml_slice_of(p, (size_t)end);
+    answer(result.head, bare, &result);
   }
-  pml_ws_handshake_fini(h);
   *out = result;
   return 0;
+}
+
+void pml_ws_handshake_refuse(pml_ws_handshake_result *r, int status) {
+  pml_buf_unref(r->answer);
+  if (status == 429)
+    refuse(r, 0, 429, "Too Many Requests", "", "There are too many connections of this address.\n");
+  else refuse(r, 0, 403, "Forbidden", "", "This client may not connect.\n");
 }
 
 void pml_ws_handshake_fini(pml_ws_handshake *h) {

@@ -19,11 +19,15 @@ typedef struct {
   int status;      /* 101 upgraded; 400, 405, 426, 431, 500: refused, close after the answer */
   pml_buf *answer; /* owned by the receiver */
   size_t used;     /* bytes of this feed that belong to the head; the rest are frames */
+  pml_slice head;  /* 101: the request; borrowed until pml_ws_handshake_fini, and from the bytes */
 } pml_ws_handshake_result;
 
-/* PML_EAGAIN: more bytes needed, all were taken. 0: *out is set. */
+/* PML_EAGAIN: more bytes needed, all were taken. 0: *out is set. PML_EPROTO: the head begins as a
+ * proxy's header does (wire/proxy_header), which is no HTTP. */
 int pml_ws_handshake_feed(pml_ws_handshake *h, const uint8_t *bytes, size_t n,
                           pml_ws_handshake_result *out);
+/* The answer becomes a refusal: 403, or 429 for a client of which there are too many. */
+void pml_ws_handshake_refuse(pml_ws_handshake_result *r, int status);
 void pml_ws_handshake_fini(pml_ws_handshake *h);
 
 #endif

@@ -9,10 +9,10 @@ local errors = require "pomelua.base.errors"
 local generation = require "pomelua.live.generation"
 local json = require "pomelua.base.json"
 local log = require "pomelua.base.log"
-local unsupported = require "pomelua.app.unsupported"
 local pretty = require "pomelua.base.pretty"
 local settings = require "pomelua.app.settings"
 local task = require "pomelua.run.task"
+local token = require "pomelua.run.token"
 local script_timers = require "pomelua.run.script_timers"
 
 ---@class pomelua
@@ -22,9 +22,15 @@ local pomelua = {
   ---JSON's null: it is written as null, and null elements of arrays arrive as it.
   null = core.null,
   ---log.debug|info|warn|error(format, ...); %j in the format writes a value as JSON
-  log = { debug = log.debug, info = log.info, warn = log.warn, error = log.error },
+  ---log.category(name, level): the same functions for lines of a category
+  log = {
+    debug = log.debug, info = log.info, warn = log.warn, error = log.error,
+    category = log.category,
+  },
   ---connectors.hybridconnector: TCP and WebSocket on one port
-  connectors = { hybridconnector = settings.hybridconnector },
+  connectors = settings.connectors,
+  ---pushSchedulers.direct, and Pomelo's buffer, which does the same here
+  pushSchedulers = settings.push_schedulers,
 }
 
 ---The app of the server that runs this script.
@@ -32,7 +38,7 @@ local pomelua = {
 function pomelua.createApp()
   local server = current.server or current.only
   if not server or not server.app then
-    error("pomelua.createApp: only in the scripts of a server; `pomelua start` runs app.lua", 2)
+    errors.raise("pomelua.createApp: only in the scripts of a server; `pomelua start` runs app.lua")
   end
   return server.app
 end
@@ -56,7 +62,7 @@ pomelua.all = all
 
 local function server_of(what)
   local server = current.server or current.only
-  if not server then error("pomelua." .. what .. ": only in the scripts of a server", 3) end
+  if not server then errors.raise("pomelua." .. what .. ": only in the scripts of a server") end
   return server
 end
 
@@ -103,11 +109,25 @@ end
 ---@return pomelua.Error|nil err
 function pomelua.json.decode(text)
   if type(text) ~= "string" then
-    error("pomelua.json.decode(text): text must be a string, got a " .. type(text), 2)
+    errors.raise("pomelua.json.decode(text): text must be a string, got a " .. type(text))
   end
   local value, message = json.decode(text)
   if value == nil then return nil, errors.new(message, "DECODE") end
   return value
+end
+
+---Tokens by the keys of connectorConfig.auth: see docs/tokens.md.
+---@type pomelua.token
+pomelua.token = token
+
+---Bytes for a database: a value that goes there as BLOB or bytea, where a string is text.
+---@param bytes string
+---@return pomelua.Blob
+function pomelua.blob(bytes)
+  if type(bytes) ~= "string" then
+    errors.raise("pomelua.blob(bytes): bytes must be a string, got a " .. type(bytes))
+  end
+  return core.blob(bytes)
 end
 
 pomelua.crc32 = digest.crc32
@@ -131,20 +151,21 @@ end
 function pomelua.declare(name, value)
   local server = current.server or current.only
   if type(name) ~= "string" then
-    error("pomelua.declare(name, value): name must be a string, got " .. type(name), 2)
+    errors.raise("pomelua.declare(name, value): name must be a string, got " .. type(name))
   end
   if not server or not server.globals then
-    error("pomelua.declare: only in the scripts of a server", 2)
+    errors.raise("pomelua.declare: only in the scripts of a server")
   end
   return environment.declare(server.globals, name, value)
 end
 
----The table of the calling file that outlives its reloads. Handlers and remotes get the
----same one as the second argument of their factory.
+---The table of the calling file that outlives its reloads, and the process with
+---state.__keep = true (docs/live.md). Handlers and remotes get the same one as the second argument
+---of their factory.
 ---@return table
 function pomelua.state()
   local server, unit = caller(2)
-  if not unit then error("pomelua.state: only in the scripts of a server", 2) end
+  if not unit then errors.raise("pomelua.state: only in the scripts of a server") end
   return generation.state_of(server, unit.path)
 end
 
@@ -153,7 +174,7 @@ end
 ---@return table t
 function pomelua.array(t)
   if t ~= nil and type(t) ~= "table" then
-    error("pomelua.array(t): t must be a table, got " .. type(t), 2)
+    errors.raise("pomelua.array(t): t must be a table, got " .. type(t))
   end
   return json.array(t)
 end
@@ -164,6 +185,18 @@ end
 ---@return string
 function pomelua.pretty(value) return pretty(value) end
 
-unsupported.pomelua(pomelua)
+-- Filters: see docs/filters.md. Each call makes another one.
+pomelua.serial = require "pomelua.filter.serial"
+pomelua.time = require "pomelua.filter.time"
+pomelua.timeout = require "pomelua.filter.timeout"
+pomelua.toobusy = require "pomelua.filter.toobusy"
+pomelua.rpcLog = require "pomelua.filter.rpc_log"
+
+---The same under the names that Pomelo gives them.
+pomelua.filters = {
+  serial = pomelua.serial, time = pomelua.time, timeout = pomelua.timeout,
+  toobusy = pomelua.toobusy,
+}
+pomelua.rpcFilters = { rpcLog = pomelua.rpcLog, toobusy = pomelua.toobusy }
 
 return pomelua

@@ -3,8 +3,10 @@
 //   template  the browser build of Pomelo's own template, in a node vm with ws as WebSocket
 //   browser   the same in Chromium
 //   npm       pomelo-jsclient-websocket with pomelo-protocol, from npm
+//   pinus     the client of Pinus's robots, pinus-robot-plugin, from npm
 //   ours      examples/chat/web/pomelua.js
 //   ws, tcp   packages made with pomelo-protocol, over WebSocket or a plain socket
+//   wss, tls  the same by TLS
 //
 // Reads one command a line and prints one event a line, both JSON:
 //
@@ -22,7 +24,8 @@ const readline = require('readline');
 
 const kinds = {
   template: './kind-template', npm: './kind-npm', browser: './kind-browser',
-  ours: './kind-ours', ws: './kind-raw', tcp: './kind-raw',
+  pinus: './kind-pinus', ours: './kind-ours', ws: './kind-raw', tcp: './kind-raw',
+  wss: './kind-raw', tls: './kind-raw',
 };
 
 function report(event) {

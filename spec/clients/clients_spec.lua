@@ -240,7 +240,7 @@ describe("a published client", function()
 
     it("says so when nobody is there", function()
       if support.missing() then pending(support.missing()) end
-      client:tell { cmd = "connect", port = support.free_ports(1)[1] }
+      client:tell { cmd = "connect", port = require("spec.support.ports").some(1)[1] }
       assert(client:expect("failed"))
     end)
   end)

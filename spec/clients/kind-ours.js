@@ -1,4 +1,5 @@
-// The client that the chat example brings, in node.
+// The client that the chat example brings, in node. {"cmd":"store","key":K,"value":V} puts
+// something into its localStorage, and {"cmd":"stored","key":K} prints {"event":"stored","body":V}.
 const fs = require('fs');
 const path = require('path');
 const WebSocket = require('ws');
@@ -9,17 +10,23 @@ module.exports = async function ours(report) {
   // A .js file that is a module: node takes it as one from a data: address.
   const source = fs.readFileSync(FILE).toString('base64');
   const { Client } = await import(`data:text/javascript;base64,${source}`);
+  const stored = new Map();
+  const localStorage = {
+    getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => { stored.set(key, value); },
+  };
   let client;
   return {
     connect({ port, reconnect = false, user }) {
-      client = new Client({ host: '127.0.0.1', port }, { WebSocket, reconnect, user });
+      client = new Client({ host: '127.0.0.1', port }, {
+        WebSocket, reconnect, user, store: localStorage,
+      });
       const emit = (event) => (body) => report({ event, body });
       client.on('kick', emit('kick')).on('disconnect', () => report({ event: 'disconnect' }))
         .on('open', ({ again }) => {
           if (again) report({ event: 'reconnect' });
           report({ event: 'connected' });
         });
-      for (const route of ['onAdd', 'onLeave', 'onChat', 'onTest']) {
+      for (const route of ['onAdd', 'onLeave', 'onChat', 'onTest', 'onMove']) {
         client.on(route, (body) => report({ event: 'push', route, body }));
       }
       client.open().catch((error) => report({ event: 'failed', body: error.message }));
@@ -31,5 +38,7 @@ module.exports = async function ours(report) {
     },
     notify({ route, msg }) { client.notify(route, msg); },
     disconnect() { client.disconnect(); },
+    store({ key, value }) { stored.set(key, value); },
+    stored({ key }) { report({ event: 'stored', body: stored.get(key) }); },
   };
 };

@@ -1,42 +1,80 @@
-// Packages and messages made with pomelo-protocol, over a WebSocket or a plain socket. Nothing is
-// hidden: each package that arrives is an event.
+// Packages and messages made with pomelo-protocol, over a WebSocket or a plain socket, with TLS and
+// without. Nothing is hidden: each package that arrives is an event. NODE_EXTRA_CA_CERTS names the
+// authority that is believed.
 const net = require('net');
+const tls = require('tls');
 const WebSocket = require('ws');
 const { Package, Message } = require('pomelo-protocol');
+const protobuf = require('pomelo-protobuf');
 
 const json = (value) => Buffer.from(JSON.stringify(value));
 
-function openWs(port, on) {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}`);
+function openUrl(url, on) {
+  const socket = new WebSocket(url);
   socket.on('open', on.open).on('message', on.bytes).on('error', on.error).on('close', on.close);
   return { send: (bytes) => socket.send(bytes), close: () => socket.close() };
 }
 
-function openTcp(port, on) {
-  const socket = net.connect(port, '127.0.0.1');
-  socket.on('connect', on.open).on('data', on.bytes).on('error', on.error).on('close', on.close);
+function openSocket(socket, begun, on) {
+  socket.on(begun, on.open).on('data', on.bytes).on('error', on.error).on('close', on.close);
   return { send: (bytes) => socket.write(bytes), close: () => socket.end() };
 }
 
-module.exports = function raw(report, kind) {
-  const open = kind === 'tcp' ? openTcp : openWs;
+const openings = {
+  ws: (port, on) => openUrl(`ws://127.0.0.1:${port}`, on),
+  wss: (port, on) => openUrl(`wss://localhost:${port}`, on),
+  tcp: (port, on) => openSocket(net.connect(port, '127.0.0.1'), 'connect', on),
+  tls: (port, on) => openSocket(tls.connect({ port, host: '127.0.0.1', servername: 'localhost' }),
+    'secureConnect', on),
+};
+
+module.exports = function raw(report, kind = 'ws') {
+  const open = openings[kind];
   let socket;
   let rest = Buffer.alloc(0);
   let interval = 0;
   let timer;
   let nextId = 1;
   const tags = new Map();
+  const routes = new Map(); // of the requests, by id
+  // What the server gave, kept from one connection to the next as a browser keeps it.
+  let dict = {};
+  let abbrs = {};
+  let protos = { server: {}, client: {} };
 
   const send = (type, body) => socket.send(Package.encode(type, body));
 
+  function keep(sys) {
+    if (sys.dict) {
+      dict = sys.dict;
+      abbrs = sys.codeToRoute;
+    }
+    if (sys.protos) {
+      protos = sys.protos;
+      protobuf.init({ encoderProtos: protos.client, decoderProtos: protos.server });
+    }
+  }
+
+  function encode(type, id, route, msg) {
+    const body = protos.client[route] ? protobuf.encode(route, msg) : json(msg);
+    const code = dict[route];
+    send(Package.TYPE_DATA, Message.encode(id, type, code ? 1 : 0, code || route, body));
+  }
+
   function message(body) {
     const msg = Message.decode(body);
-    const value = JSON.parse(msg.body.toString());
+    if (msg.compressRoute) msg.route = abbrs[msg.route];
+    const route = msg.type === Message.TYPE_PUSH ? msg.route : routes.get(msg.id);
+    const isProto = protos.server[route] && msg.body[0] !== 0x7b; // no key of a field is a brace
+    const value = isProto ? protobuf.decode(route, msg.body) : JSON.parse(msg.body.toString());
+    report({ event: 'body', form: isProto ? 'protobuf' : 'json', bytes: msg.body.length,
+      coded: Boolean(msg.compressRoute) });
     if (msg.type === Message.TYPE_PUSH) {
-      report({ event: 'push', route: msg.route, body: value });
+      report({ event: 'push', route, body: value, coded: Boolean(msg.compressRoute) });
     } else {
       report({ event: 'answer', tag: tags.get(msg.id), body: value });
       tags.delete(msg.id);
+      routes.delete(msg.id);
     }
   }
 
@@ -47,6 +85,7 @@ module.exports = function raw(report, kind) {
         report({ event: 'failed', body: answer });
         return;
       }
+      keep(answer.sys);
       interval = (answer.sys.heartbeat ?? 0) * 1000;
       send(Package.TYPE_HANDSHAKE_ACK);
       report({ event: 'connected', body: answer });
@@ -79,12 +118,12 @@ module.exports = function raw(report, kind) {
   }
 
   return {
-    connect({ port, user, bare }) {
+    connect({ port, user, bare, sys }) {
       rest = Buffer.alloc(0);
       socket = open(port, {
         open() {
           if (bare) report({ event: 'opened' });
-          else send(Package.TYPE_HANDSHAKE, json({ sys: { type: 'raw', version: '0' }, user }));
+          else send(Package.TYPE_HANDSHAKE, json({ sys: { type: 'raw', version: '0', ...sys }, user }));
         },
         bytes,
         error(error) { report({ event: 'error', body: error.message }); },
@@ -98,10 +137,11 @@ module.exports = function raw(report, kind) {
     request({ tag, route, msg }) {
       const id = nextId++;
       tags.set(id, tag);
-      send(Package.TYPE_DATA, Message.encode(id, Message.TYPE_REQUEST, 0, route, json(msg)));
+      routes.set(id, route);
+      encode(Message.TYPE_REQUEST, id, route, msg);
     },
     notify({ route, msg }) {
-      send(Package.TYPE_DATA, Message.encode(0, Message.TYPE_NOTIFY, 0, route, json(msg)));
+      encode(Message.TYPE_NOTIFY, 0, route, msg);
     },
     send({ hex }) { socket.send(Buffer.from(hex, 'hex')); },
     disconnect() { socket.close(); },

@@ -4,46 +4,14 @@
 //   CONNECTOR-PORTS  comma separated; where connector.testHandler.drop is asked to cut a user off
 //   SHOTS            folder for the screenshots
 //
-// Prints one JSON line for each thing that was to be seen: {"event":"ok","what":W} or
-// {"event":"failed","what":W,"body":why}, and at the end {"event":"done"}.
-const fs = require('fs');
-const path = require('path');
-const launch = require('./chromium');
+// Prints what visit.js describes.
 const raw = require('./kind-raw');
+const { Network } = require('./network');
+const { visit, check, DESKTOP, PHONE } = require('./visit');
 
 const [url, connectors, shots] = process.argv.slice(2);
-const DESKTOP = { viewport: { width: 1280, height: 800 } };
-const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true,
-  isMobile: true };
-const DEADLINE = 20000;
 
-const report = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
-
-async function check(what, see) {
-  try {
-    const no = await see();
-    if (no === false) throw new Error('it is not so');
-    report({ event: 'ok', what });
-  } catch (error) {
-    report({ event: 'failed', what, body: String(error?.message ?? error) });
-  }
-}
-
-async function main() {
-  fs.mkdirSync(shots, { recursive: true });
-  const browser = await launch();
-  const faults = [];
-
-  async function visit(look) {
-    const context = await browser.newContext(look);
-    context.setDefaultTimeout(DEADLINE);
-    const page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(String(error)));
-    page.on('dialog', (dialog) => { faults.push(dialog.message()); dialog.dismiss(); });
-    await page.goto(url);
-    return page;
-  }
-
+visit(url, shots, async ({ open, shot }) => {
   async function enter(page, name) {
     await page.fill('#name', name);
     await page.fill('#room', 'lobby');
@@ -55,15 +23,16 @@ async function main() {
     await page.press('#text', 'Enter');
   }
 
-  const shot = (page, name) => page.screenshot({ path: path.join(shots, `${name}.png`) });
   const line = (page, text) => page.locator('#messages .system', { hasText: text }).first().waitFor();
   const bubble = (page, text, kind = '') =>
     page.locator(`#messages .message${kind} .bubble`, { hasText: text }).first();
 
-  const ann = await visit({ ...DESKTOP, colorScheme: 'light' });
-  const bob = await visit({ ...PHONE, colorScheme: 'dark' });
-  const cleo = await visit({ ...PHONE, colorScheme: 'light' });
-  const dan = await visit({ ...DESKTOP, colorScheme: 'dark' });
+  const ann = await open({ ...DESKTOP, colorScheme: 'light' });
+  const network = new Network(); // Bob's
+  await network.start(connectors.split(','));
+  const bob = await open({ ...PHONE, colorScheme: 'dark' }, network.ports);
+  const cleo = await open({ ...PHONE, colorScheme: 'light' });
+  const dan = await open({ ...DESKTOP, colorScheme: 'dark' });
   await shot(ann, 'login-desktop-light');
   await shot(bob, 'login-phone-dark');
 
@@ -82,14 +51,14 @@ async function main() {
     await ann.locator('#people-count', { hasText: '4' }).waitFor();
   });
   await check('a name is taken once', async () => {
-    const twin = await visit({ ...PHONE, colorScheme: 'light' });
+    const twin = await open({ ...PHONE, colorScheme: 'light' });
     await enter(twin, 'Ann');
     await twin.locator('#name-error', { hasText: 'taken' }).waitFor();
     await shot(twin, 'taken-phone-light');
     await twin.context().close();
   });
   await check('a name with a star is refused kindly', async () => {
-    const star = await visit({ ...PHONE, colorScheme: 'light' });
+    const star = await open({ ...PHONE, colorScheme: 'light' });
     await enter(star, 'a*b');
     await star.locator('#name-error', { hasText: '*' }).waitFor();
     await star.context().close();
@@ -168,12 +137,51 @@ async function main() {
     await cleo.context().close();
     await line(ann, 'Cleo has left');
   });
-  await check('a lost connection is shown and comes back', async () => {
-    const seen = bob.locator('#status[data-state="waiting"]').waitFor();
+  const said = (page) => page.locator('#messages .bubble').allTextContents();
+  await check('a phone that changes its network misses no line, and nobody sees it leave',
+    async () => {
+      const lines = Array.from({ length: 20 }, (_, i) => `network ${i + 1}`);
+      network.silence();
+      await bob.context().setOffline(true);
+      for (const text of lines) await say(ann, text);
+      await bubble(ann, 'network 20').waitFor();
+      await bob.context().setOffline(false);
+      await bob.locator('#status', { hasText: 'Back, nothing missed' }).waitFor();
+      await bubble(bob, 'network 20').waitFor();
+      const seen = (await said(bob)).filter((text) => text.startsWith('network'));
+      if (seen.join() !== lines.join()) throw new Error(`it has ${seen.join()}`);
+      await nobodyLeft();
+    });
+  await check('a line that is lost is shown, and what is written meanwhile is sent later', async () => {
+    network.stop();
+    await bob.locator('#banner:visible', { hasText: 'The connection was lost' }).waitFor();
+    await shot(bob, 'away-phone-dark');
+    await say(bob, 'written in the tunnel');
+    await say(ann, 'said meanwhile');
+    await network.start();
+    await bubble(ann, 'written in the tunnel').waitFor();
+    await bubble(bob, 'said meanwhile').waitFor();
+    await bob.locator('#status', { hasText: 'Back, nothing missed' }).waitFor();
+    await shot(bob, 'back-phone-dark');
+    await nobodyLeft();
+    return await bob.locator('#banner:visible').count() === 0
+      && (await said(ann)).filter((text) => text === 'written in the tunnel').length === 1;
+  });
+  async function nobodyLeft() {
+    const gone = await ann.locator('#messages .system', { hasText: 'Bob has left' }).count();
+    if (gone > 0) throw new Error('it was seen to leave');
+  }
+  await check('a session that the server has ended begins again', async () => {
+    await bob.evaluate(() => {
+      window.states = [];
+      const status = document.getElementById('status');
+      new MutationObserver(() => window.states.push(status.dataset.state))
+        .observe(status, { attributes: true });
+    });
     for (const port of connectors.split(',')) cut(Number(port), 'Bob*lobby');
-    await seen;
-    await shot(bob, 'lost-phone-dark');
     await line(bob, 'You are back');
+    const states = await bob.evaluate(() => window.states);
+    if (!states.includes('waiting')) throw new Error('it was not shown');
     await line(ann, 'Bob has left');
     await say(ann, 'Welcome back');
     await bubble(bob, 'Welcome back').waitFor();
@@ -188,13 +196,7 @@ async function main() {
     return await bob.locator('#text:disabled').count() === 1
       && await bob.locator('#send:disabled').count() === 1;
   });
-  await check('nothing raised an error', () => {
-    if (faults.length > 0) throw new Error(faults.join('; '));
-  });
-
-  await browser.close();
-  report({ event: 'done' });
-}
+});
 
 // Has the server end a user's sessions: with a reason by KICK, else without a word to the client.
 function cut(port, uid, reason) {
@@ -204,8 +206,3 @@ function cut(port, uid, reason) {
   }, 'tcp');
   client.connect({ port });
 }
-
-main().catch((error) => {
-  report({ event: 'failed', what: 'the visit', body: String(error?.stack ?? error) });
-  process.exitCode = 1;
-}).finally(() => process.exit());

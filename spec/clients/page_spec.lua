@@ -38,7 +38,9 @@ describe("the page of the chat", function()
     "the page is never wider than the screen",
     "the keyboard alone is enough",
     "others see who leaves",
-    "a lost connection is shown and comes back",
+    "a phone that changes its network misses no line, and nobody sees it leave",
+    "a line that is lost is shown, and what is written meanwhile is sent later",
+    "a session that the server has ended begins again",
     "who is sent out is told why, and cannot write",
     "nothing raised an error",
   } do

@@ -1,4 +1,4 @@
--- The chat example on free ports, and published clients that talk to it.
+-- The examples on free ports, and published clients that talk to them.
 --
 --   local chat = support.start()                  a running copy of examples/chat
 --   local client = support.client "template"      a kind of spec/clients/client.js
@@ -7,8 +7,10 @@
 --   client:finish()
 --   chat:stop()
 
+local certs = require "spec.support.certs"
 local cjson = require "cjson"
 local net = require "spec.support.net"
+local free_ports = require "spec.support.ports"
 local uv = require "luv"
 
 local support = {
@@ -26,19 +28,6 @@ local function write(path, text)
   file:close()
 end
 
--- Free ports, all different: they are held until the last one is known.
-function support.free_ports(n)
-  local held, ports = {}, {}
-  for i = 1, n do
-    held[i] = uv.new_tcp()
-    assert(held[i]:bind("127.0.0.1", 0))
-    ports[i] = held[i]:getsockname().port
-  end
-  for _, tcp in ipairs(held) do tcp:close() end
-  uv.run("nowait")
-  return ports
-end
-
 -- What the specs need and a chat does not have.
 local test_handler = [[
 return function(app)
@@ -49,53 +38,104 @@ return function(app)
     return {}
   end
   function Handler:never() end
+  function Handler:coded() return { n = app:getCounters().codedRoutes } end
   return Handler
 end
 ]]
 
-local Chat = {}
-Chat.__index = Chat
+local Example = {}
+Example.__index = Example
 
--- Copies the example into a temporary folder and starts it there.
--- Fields: gate, connectors and web, the ports; process; dir. heartbeat: seconds, the
--- example's own 3 when left out.
----@param heartbeat integer?
-function support.start(heartbeat)
+-- Copies an example into a temporary folder; servers(types) sets the ports.
+local function copy(name, web, servers)
   local dir = assert(uv.fs_mkdtemp(uv.os_tmpdir() .. "/pomelua-XXXXXX"))
-  assert(os.execute(("cp -R examples/chat '%s/chat'"):format(dir)) == 0)
-  local ports = support.free_ports(8)
-  local chat = setmetatable({
-    dir = dir, gate = ports[1], connectors = { ports[2], ports[3] }, web = ports[4],
-  }, Chat)
+  assert(os.execute(("cp -R 'examples/%s' '%s/'"):format(name, dir)) == 0)
+  local base = dir .. "/" .. name
+  local config = cjson.decode(read(base .. "/config/servers.json"))
+  for _, types in pairs(config) do servers(types) end
+  write(base .. "/config/servers.json", cjson.encode(config))
+  write(base .. "/config/web.json", cjson.encode { host = "127.0.0.1", port = web, root = "web" })
+  return dir, base
+end
 
-  local base = dir .. "/chat"
-  local servers = cjson.decode(read(base .. "/config/servers.json"))
-  for _, types in pairs(servers) do
+-- cluster: as one process per server, as `make cluster` does.
+local function run(example, base, env, cluster)
+  if cluster then
+    example.process = net.spawn("tools/cluster.sh", { base }, { env = { BUILD = net.built "" } })
+  else
+    example.process = net.spawn(net.built("pomelua"), { "start", base }, { env = env })
+  end
+  local up, why = example.process:waitLine(cluster and "^cluster: (ready)" or "^(ready)$",
+    support.patience)
+  if up then return example end
+  example:remove()
+  error("the example does not start: " .. why)
+end
+
+-- Starts a copy of the chat.
+-- Fields: gate, connectors and web, the ports; process; dir. heartbeat: seconds, the
+-- example's own 3 when left out. more: config, more of the connectors' and the gate's
+-- connectorConfig as Lua text, files, more files of the app by path, and tls, a folder
+-- with chat.crt and chat.key: then pages and sockets are by TLS only; env: variables;
+-- cluster: true, one process per server.
+---@param heartbeat integer?
+---@param more table?
+function support.start(heartbeat, more)
+  more = more or {}
+  local ports = free_ports.some(8)
+  local dir, base = copy("chat", ports[4], function(types)
     types.gate[1].clientPort = ports[1]
     for i = 1, 2 do
       types.connector[i].clientPort = ports[1 + i]
       types.connector[i].port = ports[4 + i]
       types.chat[i].port = ports[6 + i]
     end
-  end
-  write(base .. "/config/servers.json", cjson.encode(servers))
-  write(base .. "/config/web.json",
-    cjson.encode { host = "127.0.0.1", port = chat.web, root = "web" })
+  end)
   write(base .. "/app/servers/connector/handler/testHandler.lua", test_handler)
   local app, n = read(base .. "/app.lua"):gsub("heartbeat = 3", "heartbeat = " .. (heartbeat or 3))
   assert(n == 1, "app.lua sets no heartbeat")
+  if more.config then app = app:gsub("distinctHost = true", "%0, " .. more.config) end
   write(base .. "/app.lua", app)
-
-  chat.process = net.spawn(net.built("pomelua"), { "start", base })
-  local up, why = chat.process:waitLine("^(ready)$", support.patience)
-  if not up then
-    chat:stop()
-    error("the chat does not start: " .. why)
+  for path, text in pairs(more.files or {}) do write(base .. "/" .. path, text) end
+  if more.tls then
+    local cert, key = more.tls .. "/chat.crt", more.tls .. "/chat.key"
+    write(base .. "/app.lua", (app:gsub("distinctHost = true",
+      ("%%0, ssl = { cert = %q, key = %q, required = true }"):format(cert, key))))
+    write(base .. "/config/web.json", cjson.encode {
+      host = "127.0.0.1", port = ports[4], root = "web", cert = cert, key = key,
+    })
   end
-  return chat
+  return run(setmetatable({
+    dir = dir, gate = ports[1], connectors = { ports[2], ports[3] }, web = ports[4],
+  }, Example), base, more.env, more.cluster)
 end
 
-function Chat:stop()
+-- Starts a copy of the arena. Fields: port of the connector, web; process; dir.
+---@param cluster boolean? one process per server
+function support.start_arena(cluster)
+  local ports = free_ports.some(3)
+  local dir, base = copy("arena", ports[3], function(types)
+    types.connector[1].clientPort, types.area[1].port = ports[1], ports[2]
+  end)
+  -- So many stars that nobody needs luck to find some.
+  local rules, n = read(base .. "/app/rules.lua"):gsub("number = 36", "number = 150")
+  assert(n == 1, "app/rules.lua sets no number of stars")
+  rules, n = rules:gsub("away = 20", "away = 1")
+  assert(n == 1, "app/rules.lua does not say how long a ship waits")
+  write(base .. "/app/rules.lua", rules)
+  return run(setmetatable({ dir = dir, port = ports[1], web = ports[3] }, Example), base, nil,
+    cluster)
+end
+
+-- Ends it; one that has ended by itself before is an error.
+function Example:stop()
+  local ended = self.process.code
+  self:remove()
+  assert(not ended, ("the example ended by itself: status %s, signal %s\n%s"):format(
+    tostring(ended), tostring(self.process.signal), self.process.err))
+end
+
+function Example:remove()
   self.process:close()
   os.execute(("rm -rf '%s'"):format(self.dir))
 end
@@ -113,15 +153,15 @@ end
 local Client = {}
 Client.__index = Client
 
-local function start(script, args)
+local function start(script, args, env)
   table.insert(args, 1, here .. "/" .. script)
-  local process = net.spawn("node", args)
+  local process = net.spawn("node", args, { env = env })
   return setmetatable({ process = process, at = 1, events = {} }, Client)
 end
 
--- Starts a client and waits until it takes commands.
-function support.client(kind)
-  local client = start("client.js", { kind })
+-- Starts a client and waits until it takes commands. env: more variables.
+function support.client(kind, env)
+  local client = start("client.js", { kind }, env)
   assert(client:expect("ready", nil, support.patience))
   return client
 end
@@ -134,6 +174,11 @@ end
 -- Starts another script of this folder that prints events.
 function support.script(name, ...)
   return start(name, { ... })
+end
+
+-- The same with more variables.
+function support.script_with(env, name, ...)
+  return start(name, { ... }, env)
 end
 
 -- Somebody in the page of a generated game, as player.js describes.
@@ -186,6 +231,24 @@ function Client:looked()
 end
 
 -- That it looked at a thing, and found it so.
+---What people see in the chat over TLS, in Chromium; see secure.js.
+support.SECURE = { "people enter over wss", "every connection is by TLS",
+  "messages reach everybody", "they are still there after some heartbeats",
+  "nothing raised an error" }
+
+---@param chat table of support.start, over TLS
+---@param certificate string its file
+---@return table seen for support.assert_seen
+function support.secure_visit(chat, certificate)
+  local visit = support.script_with({ POMELUA_TRUST = certs.key_hash(certificate) },
+    "secure.js", ("https://localhost:%d/?gate=127.0.0.1:%d"):format(chat.web, chat.gate),
+    net.built("screenshots"))
+  assert(visit:expect("done", nil, 60000))
+  local seen = visit:looked()
+  visit:finish()
+  return seen
+end
+
 function support.assert_seen(seen, what)
   local event = assert(seen[what], "was not looked at")
   assert(event.event == "ok", event.body)
@@ -200,10 +263,10 @@ function Client:has(name)
   return false
 end
 
--- Connects and waits until it may send.
-function Client:connect(port, reconnect)
-  self:tell { cmd = "connect", port = port, reconnect = reconnect or nil }
-  assert(self:expect("connected"))
+-- Connects and waits until it may send; returns the event. sys: what a raw client says of itself.
+function Client:connect(port, reconnect, sys)
+  self:tell { cmd = "connect", port = port, reconnect = reconnect or nil, sys = sys }
+  return assert(self:expect("connected"))
 end
 
 -- Sends a request and waits for the body of the answer.

@@ -2,6 +2,7 @@
 
 local core = require "pomelua.core"
 local pomelo = require "spec.support.pomelo"
+local both = require "spec.support.both"
 local probe = require "spec.support.probe"
 
 -- A backend that keeps the bytes of the bodies it was given.
@@ -33,11 +34,11 @@ local function hex(text)
   return (text:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
 end
 
-describe("a message for another server type", function()
+both.describe("a message for another server type", function(start)
   local app, client
 
   setup(function()
-    app = probe.start(SPY, { ["app/servers/chat/handler/raw.lua"] = RAW })
+    app = start(SPY, { ["app/servers/chat/handler/raw.lua"] = RAW })
   end)
   teardown(function()
     app:finish {
@@ -244,5 +245,23 @@ describe("a message for a type of which no server is there", function()
     assert.are.same({ code = 500 }, client:run("chat", "return 1"))
     assert.are.same({ code = 500 }, client:run("room", "return 1", nil, { to = "room-1" }))
     app:finish { "can not find server info for type:chat", "room%.probe%.run" }
+  end)
+end)
+
+both.describe("a message for another server type, with routerType", function(start)
+  local app
+
+  setup(function()
+    app = start [[
+      app:set("proxyConfig", { routerType = "rr" })
+    ]]
+  end)
+  teardown(function() app:finish {} end)
+
+  it("rr goes to the servers in turn", function()
+    local client = app:client()
+    local seen = {}
+    for i = 1, 6 do seen[i] = client:run("chat", "return app:getServerId()") end
+    assert.are.equal("chat-1 chat-2 chat-3 chat-1 chat-2 chat-3", table.concat(seen, " "))
   end)
 end)

@@ -2,7 +2,7 @@
 -- handlers of its own frontend and from those of another server.
 
 local pomelo = require "spec.support.pomelo"
-local probe = require "spec.support.probe"
+local both = require "spec.support.both"
 
 local SETTINGS = [[
   app:set("serverConfig", { timeout = 500, awaitTimeout = 200 })
@@ -32,7 +32,7 @@ local ASKED = [[
 return setmetatable({}, { __index = function(_, key) return function() return key end end })
 ]]
 
-describe("a handler", function()
+both.describe("a handler", function(start)
   local app, client
 
   setup(function()
@@ -41,7 +41,7 @@ describe("a handler", function()
       files["app/servers/" .. stype .. "/handler/reach.lua"] = REACH
       files["app/servers/" .. stype .. "/handler/named.lua"] = NAMED
     end
-    app = probe.start(SETTINGS, files)
+    app = start(SETTINGS, files)
   end)
   teardown(function()
     app:finish {
@@ -211,7 +211,7 @@ describe("a handler", function()
       end)
 
       it("runs beside others that wait", function()
-        client:askRun(stype, "pomelua.sleep(30) return 'slow'")
+        client:askRun(stype, "pomelua.sleep(250) return 'slow'")
         client:askRun(stype, "return 'fast'")
         assert.are.equal("fast", assert(client:nextMessage()).msg)
         assert.are.equal("slow", assert(client:nextMessage()).msg)
@@ -306,7 +306,7 @@ describe("a handler", function()
 
   it("is not run for more than 128 requests of one session at a time", function()
     client:run(nil, "keep.ran = 0 return 1")
-    local text = "keep.ran = keep.ran + 1 pomelua.sleep(100) return 'ran'"
+    local text = "keep.ran = keep.ran + 1 pomelua.sleep(400) return 'ran'"
     -- In one write, so that all are there before the first has ended.
     local all = {}
     for id = 1001, 1130 do

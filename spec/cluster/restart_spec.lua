@@ -1,8 +1,8 @@
 -- A server that is restarted while others still owe it something: what they owe reaches nobody
 -- else, and everybody forgets what the one before had open.
 local appSupport = require "spec.support.app"
+local both = require "spec.support.both"
 local net = require "spec.support.net"
-local probe = require "spec.support.probe"
 
 -- Waits in a handler until another client lets everybody go on.
 local HOLD = [[
@@ -17,13 +17,19 @@ local LET_GO = [[
 ]]
 local HELD = "while #(keep.held or {}) < args do pomelua.sleep(1) end return true"
 
-describe("a server that is restarted", function()
+-- Over the bus it is killed, so that it can tell nobody.
+local PARTS = {
+  { "connector-1" }, { "connector-2", "connector-3", "gate-1" },
+  { "chat-1" }, { "chat-2", "chat-3", "room-2" }, { "room-1" },
+}
+
+both.describe("a server that is restarted", function(start, over)
   local app, other
 
   before_each(function()
-    app = probe.start [[
-      app:set("serverConfig", { stopGrace = 200, stopTimeout = 2000 })
-    ]]
+    app = start([[
+      app:set("serverConfig", { stopGrace = 200, stopTimeout = 2000, drainTime = 0 })
+    ]], nil, PARTS)
     other = app:client("gate-1")
   end)
 
@@ -33,6 +39,7 @@ describe("a server that is restarted", function()
 
   -- cut: whether requests are open for which the server cannot wait: the tool says so.
   local function restart(id, cut)
+    if over == "bus" then return app:again(id) end
     local from = #app.process.out
     local tool = net.spawn(net.built("pomelua"), { "restart", id, "-d", app.dir })
     local code = tool:waitExit(appSupport.patience)

@@ -1,12 +1,12 @@
 -- app.rpc: calls between servers.
 
-local probe = require "spec.support.probe"
+local both = require "spec.support.both"
 
-describe("a call to another server", function()
+both.describe("a call to another server", function(start)
   local app, client
 
   setup(function()
-    app = probe.start([[ app:set("proxyConfig", { timeout = 500 }) ]])
+    app = start([[ app:set("proxyConfig", { timeout = 20000 }) ]])
   end)
   teardown(function()
     app:finish { "no luck", "the router is lost", "cannot be sent: ", "index local 'a'" }
@@ -66,8 +66,6 @@ describe("a call to another server", function()
       run "app.rpc.room.probe.run({ how = 'an error' }, 'cb()', tell)")
     local got = run "app.rpc.room.probe.run({ how = 'raise' }, 'cb()', tell)"
     assert.is_truthy(got[1]:find("the router is lost", 1, true), got[1])
-    got = run "app.rpc.room.probe.run({ how = 'never' }, 'cb()', tell)"
-    assert.is_truthy(got[1]:find("^error TIMEOUT: "), got[1])
   end)
 
   it("goes to one server by toServer(id)", function()
@@ -78,17 +76,18 @@ describe("a call to another server", function()
     end
   end)
 
-  it("goes to all servers of the type by toServer('*'), and tells errors only", function()
+  it("goes to all servers of the type by toServer('*'), and tells what each answers", function()
     local COUNT = "'keep.star = (keep.star or 0) + 1 cb(nil, 5)'"
-    assert.are.same({ "nil" }, run("app.rpc.chat.probe.run.toServer('*', " .. COUNT .. ", tell)"))
+    assert.are.same({ "nil", "5", "5", "5" }, run("app.rpc.chat.probe.run.toServer('*', " .. COUNT
+      .. ", function(err, r) tell(err, r['chat-1'][2], r['chat-2'][2], r['chat-3'][2]) end)"))
     for k = 1, 3 do
       assert.are.same({ "1" },
         run("app.rpc.chat.probe.run.toServer(args, 'cb(keep.star)', tell)", "chat-" .. k))
     end
-    assert.are.same({ '"no luck on chat-2"' }, run [==[
+    assert.are.same({ '"no luck on chat-2"', '"no luck on chat-2"', "nil" }, run [==[
       app.rpc.chat.probe.run.toServer("*", [=[
         if app:getServerId() == "chat-2" then cb("no luck on chat-2") else cb() end
-      ]=], tell)
+      ]=], function(err, r) tell(err, r["chat-2"][1], r["chat-1"][1]) end)
     ]==])
   end)
 
@@ -167,18 +166,6 @@ describe("a call to another server", function()
     end
   end)
 
-  it("fails when nobody answers it in time, and a late answer does not count", function()
-    local got = run [==[
-      keep.late = 0
-      app.rpc.chat.probe.run(session, "app:setTimeout(600, function() cb(1) end)", function(...)
-        keep.late = keep.late + 1
-        tell(...)
-      end)
-    ]==]
-    assert.are.equal("error TIMEOUT: rpc probe.run: no answer in time", got[1])
-    assert.are.same({ "1" }, run "pomelua.sleep(200) return show(keep.late)")
-  end)
-
   it("fails when its arguments are no JSON, and says where", function()
     local got = run "app.rpc.chat.probe.run(session, 'cb()', { list = { 1, print } }, tell)"
     assert.is_truthy(got[1]:find("^error ENCODE: .*list%[2%]: a function"), got[1])
@@ -227,6 +214,13 @@ describe("a call to another server", function()
     ]==])
   end)
 
+  it("that is larger than a record may be fails at once, and so does such an answer", function()
+    assert.are.same({ "error ENCODE: argument 2: too large" },
+      run "app.rpc.chat.probe.run(session, 'cb()', ('x'):rep(34 * 2^20), tell)")
+    assert.are.same({ "error nil: argument 2: too large" },
+      run "app.rpc.chat.probe.run(session, [=[cb(nil, ('x'):rep(34 * 2^20))]=], tell)")
+  end)
+
   it("may come back to the server it came from", function()
     assert.are.same({ '"connector-1 through chat-2"' }, run [==[
       app.rpc.chat.probe.run.toServer("chat-2", [=[
@@ -243,5 +237,32 @@ describe("a call to another server", function()
       for _ in pairs(app._server.rpc.calls) do calls = calls + 1 end
       return show(calls, node:counts().rpcWaiting)
     ]==])
+  end)
+end)
+
+both.describe("a call to another server, of 500 ms,", function(start)
+  local app, client
+
+  setup(function()
+    app = start([[ app:set("proxyConfig", { timeout = 500 }) ]])
+    client = app:client()
+  end)
+  teardown(function() app:finish() end)
+
+  it("fails when nobody answers it in time, and a late answer does not count", function()
+    local got = client:run(nil, [==[
+      keep.late = 0
+      app.rpc.chat.probe.run(session, "app:setTimeout(600, function() cb(1) end)", function(...)
+        keep.late = keep.late + 1
+        tell(...)
+      end)
+    ]==])
+    assert.are.equal("error TIMEOUT: rpc probe.run: no answer in time", got[1])
+    assert.are.same({ "1" }, client:run(nil, "pomelua.sleep(200) return show(keep.late)"))
+  end)
+
+  it("fails when its route function never answers", function()
+    local got = client:run(nil, "app.rpc.room.probe.run({ how = 'never' }, 'cb()', tell)")
+    assert.is_truthy(got[1]:find("^error TIMEOUT: "), got[1])
   end)
 end)

@@ -1,6 +1,6 @@
 -- Sessions, on their frontend and seen from other servers.
 
-local probe = require "spec.support.probe"
+local both = require "spec.support.both"
 
 -- connector: several sessions per uid. gate: as the `it` below needs it, one.
 local SETTINGS = [[
@@ -31,11 +31,11 @@ local ENDED = [[
   return ended
 ]]
 
-describe("a session", function()
+both.describe("a session", function(start)
   local app, client
 
-  setup(function() app = probe.start(SETTINGS) end)
-  teardown(function() app:finish { "had to be cut" } end)
+  setup(function() app = start(SETTINGS) end)
+  teardown(function() app:finish { "had to be cut", "no answer within 10000 ms" } end)
   before_each(function() client = app:client() end)
   after_each(function() app:clear() end)
 
@@ -51,6 +51,12 @@ describe("a session", function()
         assert.are.equal("connector-1", got[2])
         assert.are.same({ "nil" }, got[3])
         assert.is_nil(next(got[4]))
+      end)
+
+      it("has the address of its client", function()
+        local got = run "return session:address()"
+        assert.are.equal("127.0.0.1", got.ip)
+        assert.is_true(got.port > 1023)
       end)
 
       it("is bound to a uid, and unbound", function()
@@ -411,9 +417,9 @@ describe("a session", function()
   end)
 end)
 
-describe("singleSession = \"kick-old\"", function()
+both.describe("singleSession = \"kick-old\"", function(start)
   it("kicks the session that had the uid", function()
-    local app = probe.start(KICK_OLD)
+    local app = start(KICK_OLD)
     local first = app:client("connector-1", { uid = 7 })
     local second = app:client("connector-1")
     assert.are.same({ "nil" }, second:run("chat", "session:bind('7', tell)"))

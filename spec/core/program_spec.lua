@@ -71,7 +71,7 @@ describe("core.run", function()
           steps[#steps + 1] = step
           assert(shared == node:id())
           if step == "shutdown" then
-            assert(table.concat(steps, " ") == "closing telling shutdown")
+            assert(table.concat(steps, " ") == "draining closing telling shutdown")
           end
           node:stopped(number)
         end
@@ -89,10 +89,10 @@ describe("core.run", function()
 
   it("ends with one line when a server does not load", function()
     local status, text = run([[return function(_, text) error(text, 0) end]], { "no\tgo" })
-    assert.equal(1, status)
+    assert.equal(78, status)
     assert.equal("pomelua: s1: no\tgo\n", text)
     status, text = run([[return nothing.here]], { "" })
-    assert.equal(1, status)
+    assert.equal(78, status)
     assert.matches("^pomelua: s1: .*nothing.*\n$", text)
     status, text = run([[return function(node) node:failed("on purpose") end]], { "" })
     assert.equal(1, status)
@@ -145,7 +145,9 @@ describe("core.run", function()
         end
         function entries.call(call, from, name, args) node:reply(call, 3, from, name, args) end
         function entries.answered(_, status, text)
-          assert(node:pushUids("onX", {}, { { uid = 7, sid = "s2" } }, nil, 5000))
+          node:onPush(function(_, _, push) assert(push) end)
+          node:channelService():pushMessageByUids("onX", {}, { { uid = 7, sid = "s2" } },
+            function() end)
           entries.text = status .. " " .. text
         end
         function entries.pushed(_, message, fails)
@@ -197,7 +199,7 @@ describe("the module", function()
     local a = core.node { id = "a", type = "t" }
     local b = again.node { id = "b", type = "t" }
     assert.equal("b", a.id(b))
-    assert.is_true(a:channel("x", true) == a:channel("x"))
+    assert.is_true(a:channelService():createChannel("x") == a:channelService():getChannel("x"))
     a:close()
     b:close()
   end)

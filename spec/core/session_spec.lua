@@ -1,5 +1,6 @@
 -- Sessions as a node's scripts see them (core/bind/l_session).
 local core = require "pomelua.core"
+local push = require "spec.support.push"
 
 describe("the sessions of a node", function()
   local node, other
@@ -31,7 +32,7 @@ describe("the sessions of a node", function()
     assert.same({}, node:sids())
   end)
 
-  it("are listed in the order of opening", function()
+  it("are listed, in the order of opening while none has been closed", function()
     local a, b, c = node:openSession(), node:openSession(), node:openSession()
     assert.same({ a, b, c }, node:sids())
     node:closeSession(b)
@@ -186,7 +187,7 @@ describe("the sessions of a node", function()
       end
       return true
     end }
-    node:broadcast("connector", { node:id() }, "onAll", { a = 1 }, false, "1", nil, 0)
+    push.broadcast(node, { node:id() }, "onAll", { a = 1 }, { filterParam = "1" }, 0)
     assert.same({ sids[1], sids[2], sids[4], sids[5] }, asked)
     assert.same({ sids[4], sids[5] }, node:sids())
   end)

@@ -17,6 +17,11 @@ describe("the system, as Lua asks it,", function()
     assert.equal(tonumber(stat:match("^%d+")), core.pid())
   end)
 
+  it("tells the machine, and the user", function()
+    assert.equal(require("luv").os_gethostname(), core.hostname())
+    assert.equal(require("luv").getuid(), core.user())
+  end)
+
   it("makes a folder with those above it, once and again", function()
     assert.is_true(core.make_folder(folder .. "/a/b"))
     assert.is_true(core.make_folder(folder .. "/a/b"))

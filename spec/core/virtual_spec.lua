@@ -2,6 +2,7 @@
 -- they stand for a server in specs, so what goes in and out must be what a real one sends and
 -- gets.
 local core = require "pomelua.core"
+local push = require "spec.support.push"
 
 describe("a virtual node", function()
   local node
@@ -16,9 +17,9 @@ describe("a virtual node", function()
     local a, b = node:openSession(), node:openSession()
     node:bind(a, "a")
     node:bind(b, "b")
-    node:pushUids("on1", 1, { { uid = "b", sid = "f1" }, { uid = "a", sid = "f1" } }, nil, 0)
+    push.uids(node, "on1", 1, { { uid = "b", sid = "f1" }, { uid = "a", sid = "f1" } }, nil, 0)
     node:kick(a, "bye\0bye")
-    node:pushUids("on2", 2, { { uid = "a", sid = "f1" }, { uid = "b", sid = "f1" } }, nil, 0)
+    push.uids(node, "on2", 2, { { uid = "a", sid = "f1" }, { uid = "b", sid = "f1" } }, nil, 0)
     local sent = node:sent()
     local list = {}
     for i, item in ipairs(sent) do list[i] = { item.sid, item.kind } end
@@ -34,7 +35,7 @@ describe("a virtual node", function()
     node:bind(sid, "ann")
     local told
     chat:entries { pushed = function(_, message, fails) told = { message or "good", fails } end }
-    chat:pushUids("onX", { a = 1 }, { { uid = "ann", sid = "f1" }, { uid = 7, sid = "f1" } },
+    push.uids(chat, "onX", { a = 1 }, { { uid = "ann", sid = "f1" }, { uid = 7, sid = "f1" } },
       { "zoe" }, 500)
     local item = chat:outbox()[1]
     assert.same({ "zoe" }, item.except)
@@ -116,11 +117,11 @@ describe("a virtual node", function()
       nodes[i] = core.node { id = "n" .. i, type = "t", frontend = i % 2 == 0 }
       nodes[i]:timer(1000)
       nodes[i]:openSession()
-      nodes[i]:channel("hall", true):add(i, "f1")
+      push.get(nodes[i], "hall", true):add(i, "f1")
     end
     for i = 1, 200 do
       assert.equal("n" .. i, nodes[i]:id())
-      assert.same({ i }, nodes[i]:channel("hall"):getMembers())
+      assert.same({ i }, push.get(nodes[i], "hall"):getMembers())
       nodes[i]:close()
     end
   end)

@@ -2,10 +2,11 @@
 local may = {
   base = {}, wire = { "base" }, model = { "base" }, loop = { "base" },
   net = { "base", "wire", "loop" }, bus = { "base", "wire", "loop" },
+  store = { "base", "wire", "loop" },
   node = { "base", "wire", "model", "loop", "net", "bus" },
-  host = { "base", "wire", "model", "loop", "net", "bus", "node" },
+  host = { "base", "wire", "model", "loop", "net", "bus", "store", "node" },
   script = { "base", "wire", "model", "loop", "node", "host" },
-  bind = { "base", "wire", "model", "loop", "bus", "node", "host", "script" },
+  bind = { "base", "wire", "model", "loop", "net", "bus", "store", "node", "host", "script" },
 }
 -- Headers of libraries, and the only places where they belong.
 local libraries = {
@@ -14,11 +15,17 @@ local libraries = {
   ["^openssl/evp%.h$"] = { "^base/", "^wire/", "^model/" },
   ["^openssl/ssl%.h$"] = { "^net/" },
   ["^openssl/"] = { "^base/", "^wire/", "^model/", "^net/" },
-  ["^uv%.h$"] = { "^loop/", "^net/", "^bus/", "^host/", "^tools/" },
+  ["^uv%.h$"] = { "^loop/", "^net/", "^bus/", "^store/", "^host/", "^tools/" },
   ["^liburing%.h$"] = { "^loop/" },
   ["^jemalloc/"] = { "^base/mem%.c$" },
   ["^nats%.h$"] = { "^bus/transport_nats%." },
-  ["^microhttpd%.h$"] = { "^host/web%.c$", "^host/web_file%.[ch]$" },
+  ["^sqlite3%.h$"] = { "^store/sqlite" },
+  ["^postgresql/"] = { "^store/postgres", "^tools/pg_floor" },
+  ["^hiredis/"] = { "^store/redis", "^tools/redis_floor" },
+  ["^mysql"] = { "^store/mysql" }, ["^mariadb"] = { "^store/mysql" },
+  ["^curl/"] = { "^store/http" },
+  ["^microhttpd%.h$"] = { "^host/web%.c$", "^host/web_answer%.[ch]$" },
+  ["^gnutls/"] = { "^host/web_tls%.[ch]$" },
   ["^lua.*%.h$"] = { "^script/", "^bind/", "^main%." },
 }
 

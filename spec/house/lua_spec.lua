@@ -3,18 +3,22 @@
 local may = {
   base = {},
   run = { "base" },
-  live = { "base", "run" },
+  live = { "base", "config", "run" },
   session = { "base", "run" },
   channel = { "base", "run", "session" },
-  message = { "base", "run", "live", "session" },
-  ops = { "base", "run", "live" },
-  app = { "base", "run", "live", "session", "channel", "message", "ops" },
+  filter = { "base", "run" },
+  message = { "base", "run", "live", "session", "filter" },
+  ops = { "base", "run", "live", "store" },
+  app = { "base", "config", "run", "live", "session", "channel", "message", "ops", "store" },
   config = { "base" },
+  store = { "base", "config", "run" },
   client = { "base" },
-  cli = { "base", "config", "client", "run", "app", "ops", "top" },
-  test = { "base", "run", "live", "session", "app", "config", "client" },
+  cli = { "base", "config", "client", "run", "live", "app", "ops", "store", "top" },
+  test = {
+    "base", "run", "live", "session", "channel", "ops", "app", "config", "client", "store",
+  },
   -- boot and init, which put the parts together, and the public names.
-  top = { "base", "run", "live", "app" },
+  top = { "base", "config", "run", "live", "filter", "app", "store" },
 }
 
 local graph = require "spec.support.graph"

@@ -45,7 +45,7 @@ describe("the rock", function()
     assert.matches("4 success", text)
     status, text = run(("env -u POMELUA_BUILD %s bench --help"):format(bin))
     assert(status == 0, text)
-    status, text = run(("ls %s/rock/lib/luarocks/*/pomelua/*/doc/pomelua.1"):format(tree))
+    status, text = run(("ls %s/rock/lib/luarocks/*/pomelua/*/doc/pomelua-list.1"):format(tree))
     assert(status == 0, text)
     for _, name in ipairs { "app/app.lua", "library/channel.lua" } do
       local file = assert(io.open(tree .. "/rock/share/lua/5.1/pomelua/" .. name))
@@ -64,8 +64,15 @@ describe("the rock", function()
     status, text = run(("env -u POMELUA_BUILD \"%s\" test %s/installed"):format(bin, tree))
     assert(status == 0, text)
     assert.matches("4 success", text)
-    local page = assert(io.open(tree .. "/it's a root/usr/share/man/man1/pomelua.1"))
-    assert.matches("%.TH POMELUA 1", (page:read("*a")))
-    page:close()
+    local share = tree .. "/it's a root/usr/share/"
+    for path, pattern in pairs {
+      ["man/man1/pomelua.1"] = "%.TH POMELUA 1",
+      ["man/man1/pomelua-start.1"] = "%.TH POMELUA\\%-START 1",
+      ["bash-completion/completions/pomelua"] = "\ncomplete %-F _pomelua pomelua\n",
+    } do
+      local file = assert(io.open(share .. path))
+      assert.matches(pattern, (file:read("*a")))
+      file:close()
+    end
   end)
 end)

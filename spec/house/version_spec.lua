@@ -38,6 +38,15 @@ describe("the version of core/base/version.h", function()
     assert.equal(version, newest)
   end)
 
+  it("is that of the Debian packages, with the day of the release", function()
+    local newest, day = read("CHANGELOG.md"):match("\n## %[(%d[^%]]*)%] %- (%d+%-%d%d%-%d%d)\n")
+    local of_package = read("debian/changelog")
+    assert.equal(newest, of_package:match("^pomelua %(([^)]+)%) "))
+    local date = assert(of_package:match("\n %-%- [^\n]+>  (%a+, %d+ %a+ %d+) "))
+    local _, text = run(("LC_ALL=C date -d %s '+%%a, %%d %%b %%Y'"):format(day))
+    assert.equal(date .. "\nstatus=0\n", text)
+  end)
+
   it("is that of docs/getting-started.md", function()
     assert.equal(version, read("docs/getting-started.md"):match("prints `pomelua ([^`]+)`"))
   end)
@@ -58,12 +67,18 @@ describe("the version of core/base/version.h", function()
   end)
 end)
 
+describe("the client for pages", function()
+  it("is the same file in every example", function()
+    assert.equal(read("examples/chat/web/pomelua.js"), read("examples/arena/web/pomelua.js"))
+  end)
+end)
+
 describe("the licence", function()
   it("is MIT, the Pomelua authors'", function()
     assert.matches("^MIT License\n\nCopyright %(c%) %d+ The Pomelua authors\n", read("LICENSE"))
   end)
 
-  it("is that of the rockspec, the page's client, the packages of npm and the README", function()
+  it("is that of the rockspec, the page's client, the packages and the README", function()
     assert.matches('license = "MIT"', read("rockspec/pomelua-scm-1.rockspec"), 1, true)
     assert.matches("^/%*%*\n[^\n]* The Pomelua authors%. MIT License%.\n",
       read("examples/chat/web/pomelua.js"))
@@ -71,5 +86,10 @@ describe("the licence", function()
       assert.matches('"license": "MIT"', read(path), 1, true)
     end
     assert.matches("[MIT](LICENSE)", read("README.md"), 1, true)
+    -- Debian calls it Expat, and writes an empty line as a dot.
+    local text = read("debian/copyright")
+    local terms = assert(text:match("\nLicense: Expat\n( Permission.*)$"))
+    assert.equal(read("LICENSE"):match("\n(Permission.*)$"),
+      (terms:gsub("\n %.\n", "\n\n"):gsub("\n ", "\n"):gsub("^ ", "")))
   end)
 end)

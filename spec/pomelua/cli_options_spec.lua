@@ -1,8 +1,16 @@
 -- The words after a command: which of them is the folder of the app.
 -- Tests cli/options.lua.
-local tools = require "pomelua.cli.tools"
+local command = require "pomelua.cli.command"
+local commands = require "pomelua.cli.commands"
 local tree = require "spec.support.tree"
 local uv = require "luv"
+
+-- Without what a command makes of the words.
+local function parsed(name, words)
+  local given = assert(command.parse(commands.by_name[name], words))
+  given.entry = nil
+  return given
+end
 
 describe("the tools' words", function()
   local base, before
@@ -45,7 +53,7 @@ describe("the tools' words", function()
       local words = {}
       for word in text:gmatch("%S+") do words[#words + 1] = word end
       local name = table.remove(words, 1)
-      assert.same(row[1], assert(tools.parse(name, words)))
+      assert.same(row[1], parsed(name, words))
     end)
   end
 
@@ -55,6 +63,7 @@ describe("the tools' words", function()
     ["stop game ./game"] = { 'give one folder, not "game" and "./game"' },
     ["stop nowhere/at"] = { "there is no folder nowhere/at" },
     ["stop --counters"] = { "unknown option --counters" },
+    ["list --countres"] = { "unknown option --countres; did you mean --counters?" },
     ["list --force"] = { "unknown option --force" },
     ["list --pid"] = { "--pid needs a value" },
     ["list -d"] = { "-d needs a value" },
@@ -66,7 +75,7 @@ describe("the tools' words", function()
       if row.at then assert(uv.chdir(base .. "/" .. row.at)) end
       local words = {}
       for word in text:gmatch("%S+") do words[#words + 1] = word end
-      local given, message = tools.parse(table.remove(words, 1), words)
+      local given, message = command.parse(commands.by_name[table.remove(words, 1)], words)
       assert.is_nil(given)
       assert.equal(row[1], message)
     end)

@@ -1,7 +1,6 @@
 -- The scripted client against a real server of a small app.
 -- Tests client/init.lua.
 local client = require "pomelua.client"
-local core = require "pomelua.core"
 local test = require "pomelua.test"
 local tree = require "spec.support.tree"
 
@@ -108,5 +107,5 @@ it("refuses a host that is no text or holds a NUL", function()
 end)
 
 it("says that nobody listens", function()
-  assert.is_nil((client.connect { port = core.free_ports(1)[1] }))
+  assert.is_nil((client.connect { port = require("spec.support.ports").one() }))
 end)

@@ -1,7 +1,9 @@
 -- What config/ and the settings of app.lua may hold, and what is refused.
--- Tests config/servers.lua, app/settings.lua and base/json_file.lua.
+-- Tests config/servers.lua, app/settings.lua, app/pomelo_settings.lua, app/setting_kinds.lua,
+-- app/rate_setting.lua and base/json_file.lua.
 local config = require "pomelua.config.servers"
 local json = require "pomelua.base.json"
+local pomelua = require "pomelua"
 local settings = require "pomelua.app.settings"
 local tree = require "spec.support.tree"
 
@@ -85,6 +87,16 @@ describe("servers.json", function()
       "config/servers.json:2: bytes that are not UTF-8; save the file as UTF-8" },
     ["nothing in it"] = { " \n", "config/servers.json: the file is empty" },
     ["bad JSON"] = { '{\n"chat": [\n{]\n}', "config/servers.json:3: " },
+    ["a string that is not ended"] = { '{\n"chat": [\n{"id": "a\\"b\n}]}',
+      "config/servers.json:3: this string has no end on its line; a line break in it is \\n" },
+    ["a string with a line break of Windows"] = { '{"chat": [\r\n{"id": "a\r\n"}]}',
+      "config/servers.json:2: this string has no end on its line" },
+    ["a control character in a string"] = { '{"chat": [\n\t{"id": "a\27[2J"}]}',
+      "config/servers.json:2: a control character; in a string it is \\u001b" },
+    ["a control character between values"] = { '{"chat": [\n\f{"id": "a"}]}',
+      "config/servers.json:2: a control character" },
+    ["a number that no double holds"] = { '{"chat": [\n{"id": "a", "n": 1e999}]}',
+      "config/servers.json: not JSON" },
     ["no list of servers"] = { { development = { chat = { id = "x" } } },
       "config/servers.json: development.chat: must be a list of servers" },
     ["a list beside environments"] = {
@@ -165,10 +177,24 @@ describe("servers.json", function()
     } }))
   end)
 
+  it("warns of a port for WebSocket alone", function()
+    assert.same({ "config/servers.json: chat[0].wsPort: it is not used: clientPort takes TCP and "
+      .. "WebSocket" }, warned({ ["app/servers/chat/handler/a.lua"] = "" },
+      { chat = { { id = "a", clientPort = 3010, frontend = true, wsPort = 3050 } } }))
+  end)
+
   it("is missed by a name that is nearly it", function()
     base = tree.new { ["config/server.json"] = "{}" }
     local _, message = config.servers(base, "development")
     assert.truthy(message:find("did you mean config/server.json?", 1, true), message)
+  end)
+
+  it("does not warn of a type whose server answers HTTP", function()
+    assert.same({}, warned({ ["config/web.json"] = '{ "port": 3001, "server": "web-1" }' },
+      { web = { { id = "web-1" } } }))
+    assert.same({}, warned({
+      ["config/web.json"] = '{ "development": { "port": 3001, "server": "web-1" } }',
+    }, { web = { { id = "web-1" } } }))
   end)
 
   it("warns of a type without a folder", function()
@@ -185,67 +211,6 @@ describe("servers.json", function()
     base = tree.new {}
     local _, message = config.servers(base, "development")
     assert.truthy(message:find("config/servers.json: there is no such file", 1, true))
-  end)
-end)
-
-describe("web.json", function()
-  local base
-  after_each(function() tree.remove(base) end)
-
-  it("is optional", function()
-    base = tree.new {}
-    assert.same({}, { config.web(base, "development") })
-  end)
-
-  it("gives host, port and an absolute root", function()
-    base = tree.new { ["config/web.json"] = '{"port":3001}', ["web/index.html"] = "" }
-    local web = assert(config.web(base, "development"))
-    assert.equal(3001, web.port)
-    assert.truthy(web.root:match("^/.*/web$"))
-  end)
-
-  it("may begin with a byte order mark", function()
-    base = tree.new { ["config/web.json"] = '\239\187\191{"port":3001}', ["web/index.html"] = "" }
-    assert.equal(3001, assert(config.web(base, "development")).port)
-  end)
-
-  local roots = { ".", "./", "..", "/", "web/..", "app", "config", "app/servers", "link" }
-  for _, root in ipairs(roots) do
-    it("is refused with the root " .. root .. ", which holds what is not for clients", function()
-      base = tree.new { ["config/web.json"] = ('{"root":"%s","port":1}'):format(root),
-        ["app/servers/x/handler/a.lua"] = "", ["web/index.html"] = "" }
-      os.execute(("ln -s . '%s/link'"):format(base))
-      local web, message = config.web(base, "development")
-      assert.is_nil(web)
-      assert.matches('^config/web.json: root: ".*put the pages into a folder', message)
-    end)
-  end
-
-  it("is refused with a key that there is not", function()
-    base = tree.new { ["config/web.json"] = '{"port":1,"rot":"web"}', ["web/index.html"] = "" }
-    local _, message = config.web(base, "development")
-    assert.equal("config/web.json: rot: no such key; there are port, host and root; "
-      .. "did you mean root?", message)
-  end)
-
-  for text, meant in pairs {
-    ["{}"] = "config/web.json: port: missing", ['{"port":null}'] = "config/web.json: port: missing",
-    ['{"prot":1}'] = "config/web.json: prot: no such key; there are port, host and root; did you",
-    ['{"port":1,"port":2}'] = 'config/web.json:1: "port" occurs twice in this object',
-    ['{"production":{"port":1}}'] = 'no environment "development" (there are: production)',
-  } do
-    it("is refused when it is " .. text, function()
-      base = tree.new { ["config/web.json"] = text, ["web/index.html"] = "" }
-      local web, message = config.web(base, "development")
-      assert.is_nil(web)
-      assert.truthy(message:find(meant, 1, true), message)
-    end)
-  end
-
-  it("is refused without a port or a folder", function()
-    base = tree.new { ["config/web.json"] = '{"root":"nowhere","port":1}' }
-    local _, message = config.web(base, "development")
-    assert.equal('config/web.json: root: there is no folder "nowhere"', message)
   end)
 end)
 
@@ -269,6 +234,8 @@ describe("settings", function()
       "must be a function" },
     ["connectorConfig.connector"] = { { connectorConfig = { connector = "sio" } },
       'must be pomelua.connectors.hybridconnector, got "sio"' },
+    ["connectorConfig.jsonResponses"] = { { connectorConfig = { jsonResponses = "c" } },
+      'must be a list of strings, got "c"' },
     ["sessionConfig.singleSession"] = { { sessionConfig = { singleSession = "kick" } },
       'got "kick"' },
     ["proxyConfig.timeout"] = { { proxyConfig = { timeout = 0 } }, "from 1 to 86400000, got 0" },
@@ -282,29 +249,158 @@ describe("settings", function()
     end)
   end
 
-  it("say aloud what this version does not do, and what nobody knows", function()
+  for key, row in pairs {
+    ["connectorConfig.hartbeat"] = { 3, "there is no such setting; did you mean heartbeat?" },
+    ["connectorConfig.maxInFlight"] = { 5, "there is no such setting; it belongs to serverConfig" },
+    ["connectorConfig.useCrypto"] = { true, "docs/tls.md" },
+    ["connectorConfig.useAsyncCoder"] = { true, "a filter (app:before, app:after)" },
+    ["connectorConfig.encode"] = { print, "a filter (app:before, app:after)" },
+    ["connectorConfig.decode"] = { print, "a filter (app:before, app:after)" },
+    ["connectorConfig.ssl"] = { {}, "cert must be the path of a file" },
+    ["connectorConfig.deny"] = { { "10.0.0.1/8" }, "the network is '10.0.0.0/8'" },
+    ["connectorConfig.allow"] = { 5, "must be a list of addresses and networks, got 5" },
+    ["connectorConfig.trustedProxies"] = { { "proxy" }, "'proxy' is neither an address nor" },
+    ["connectorConfig.origins"] = { { "game.example" }, "'game.example' is no origin: write" },
+    ["connectorConfig.connector"] = { "mqttconnector",
+      "a client of socket.io, MQTT or UDP takes pomelo-jsclient-websocket" },
+    ["connectorConfig.disconnectOnTimeout"] = { false, "is always true in Pomelua, got false: a" },
+    ["serverConfig.reloadHandlers"] = { true, "write serverConfig = { reload = true }" },
+    ["remoteConfig.reloadRemotes"] = { true, "write serverConfig = { reload = true }" },
+    ["remoteConfig.acceptorFactory"] = { print, "one transport" },
+    ["proxyConfig.mailboxFactory"] = { {}, "one transport" },
+    ["proxyConfig.pendingSize"] = { 10, "maxCalls bounds the calls" },
+    ["proxyConfig.routerType"] = { "rw", 'must be "uid", "rr", "wrr", "la" or "hash"' },
+    ["proxyConfig.hashFieldIndex"] = { -1, "a whole number from 0 to 249" },
+    ["proxyConfig.failMode"] = { "failover", '"failfast" is what there is, got "failover"' },
+    ["pushSchedulerConfig.selector"] = { print, "there is nothing to select" },
+    ["schedulerConfig.scheduler"] = { { { id = "direct" } }, "there is nothing to select" },
+    ["pushSchedulerConfig.scheduler"] = { print, "no schedulers of the game's own" },
+  } do
+    it("refuse " .. key .. " and say what to use", function()
+      local group, name = key:match("^(%w+)%.(%w+)$")
+      local read, message = settings.read({ [group] = { [name] = row[1] } }, {})
+      assert.is_nil(read)
+      assert.equal(1, message:find(key .. ": ", 1, true))
+      assert.truthy(message:find(row[2], 1, true), message)
+    end)
+  end
+
+  it("take a rate, whose burst is twice its messages, and none for false", function()
+    local function numbers(rate)
+      return assert(settings.read({ connectorConfig = { rate = rate } }, {})).numbers
+    end
+    assert.same({}, numbers())
+    assert.same({}, numbers {})
+    assert.same({ rateMessages = 0 }, numbers(false))
+    assert.same({ rateMessages = 10, rateBurst = 20 }, numbers { messages = 10 })
+    assert.same({ rateMessages = 900000, rateBurst = 1000000 }, numbers { messages = 900000 })
+    assert.same({ rateMessages = 10, rateBurst = 15, rateBytes = 99 },
+      numbers { messages = 10, burst = 15, bytes = 99 })
     local read = assert(settings.read({
-      connectorConfig = { useDict = true, useProtobuf = false, hartbeat = 3, ssl = {} },
+      connectorConfig = { rate = { routes = { ["chat.chatHandler.send"] = 5 } } },
     }, {}))
-    assert.same({
-      "connectorConfig.hartbeat: no such setting, it does nothing; did you mean heartbeat?",
-      "connectorConfig.ssl: this version listens without TLS",
-      "connectorConfig.useDict: this version sends routes in full",
-    }, read.warnings)
+    assert.same({ ["chat.chatHandler.send"] = 5 }, read.route_costs)
+    assert.same({}, assert(settings.read({ connectorConfig = { rate = false } }, {})).route_costs)
+  end)
+
+  for text, rate in pairs {
+    ["must be false or a table, got true"] = true,
+    ["messagez: there is no such key; did you mean messages?"] = { messagez = 5 },
+    ["messages: must be a whole number, got \"5\""] = { messages = "5" },
+    ["messages: must be from 1; rate = false is no limit"] = { messages = 0 },
+    ["bytes: must be a whole number from 1 to 1073741824, got 0"] = { bytes = 0 },
+    ["burst (4) is smaller than messages (5)"] = { messages = 5, burst = 4 },
+    ["burst (100) is smaller than messages (5000)"] = { burst = 100 },
+    ["routes: must be a table"] = { routes = 5 },
+    ['routes: the key "send" is no route'] = { routes = { send = 5 } },
+    ["routes: the key 1 is no route"] = { routes = { "chat.chatHandler.send" } },
+    ['routes: ["a.b.c"]: the cost of one message must be a whole number from 0 to 1000000, got -'] =
+      { routes = { ["a.b.c"] = -1 } },
+    ['routes: ["a.b.c"]: the cost 11 is above burst (10)'] =
+      { messages = 5, routes = { ["a.b.c"] = 11 } },
+  } do
+    it("refuse a rate: " .. text, function()
+      local read, message = settings.read({ connectorConfig = { rate = rate } }, {})
+      assert.is_nil(read)
+      assert.equal("connectorConfig.rate: ", message:sub(1, 22))
+      assert.truthy(message:find(text, 1, true), message)
+    end)
+  end
+
+  it("take a list of clients that read JSON, by what they say in their handshake", function()
+    local read = assert(settings.read({ connectorConfig = { jsonResponses = { "c", "unity" } } },
+      {}))
+    assert.same({ c = true, unity = true }, read.json_responses)
+    assert.same({}, assert(settings.read({}, {})).json_responses)
+    local _, message = settings.read({ connectorConfig = { jsonResponses = { "c", 5 } } }, {})
+    assert.equal("connectorConfig.jsonResponses: must be a list of strings, got an entry 5",
+      message)
+  end)
+
+  it("take a key of Pomelo's that is off, and what Pomelua always does", function()
+    assert.same({}, assert(settings.read({
+      connectorConfig = { useCrypto = false, ssl = false, setNoDelay = true, closeMethod = "end",
+        disconnectOnTimeout = true },
+      proxyConfig = { failMode = "failfast", bufferMsg = true, interval = 30 },
+      pushSchedulerConfig = { scheduler = pomelua.pushSchedulers.direct },
+      schedulerConfig = { scheduler = "direct" },
+    }, {})).warnings)
+  end)
+
+  it("say of the buffer scheduler that every push is buffered for a turn", function()
+    for _, value in ipairs { pomelua.pushSchedulers.buffer, "buffer" } do
+      local read = assert(settings.read({
+        pushSchedulerConfig = { scheduler = value, flushInterval = 20 } }, {}))
+      assert.same({ "pushSchedulerConfig.scheduler: buffer does the same as direct: messages of "
+        .. "one turn are written together in any case, and nothing waits for an interval" },
+        read.warnings)
+    end
+  end)
+
+  it("name what there is when a connector or a scheduler is asked for that is not", function()
+    for _, row in ipairs {
+      { "connectors", "sioconnector", "there is only hybridconnector: TCP and WebSocket" },
+      { "connectors", "udpconnector", "there is only hybridconnector" },
+      { "pushSchedulers", "multi", "there are direct and buffer" },
+    } do
+      local ok, err = pcall(function() return pomelua[row[1]][row[2]] end)
+      assert.is_false(ok)
+      assert.matches("pomelua." .. row[1] .. "." .. row[2] .. ": " .. row[3], err, 1, true)
+    end
+  end)
+
+  it("refuse a list in the place of a group, Pomelo's list of schedulers, too", function()
+    for group, text in pairs {
+      serverConfig = "got a list$",
+      pushSchedulerConfig = "got a list; there is one way to push",
+    } do
+      local read, message = settings.read({ [group] = { { id = 1 } } }, {})
+      assert.is_nil(read)
+      assert.matches("^" .. group .. ": must be a table of settings by name, " .. text, message)
+    end
+  end)
+
+  it("refuse what would take Pomelua's transport or protobuf from it", function()
+    for _, key in ipairs { "rpcServer", "rpcClient", "decodeIO_protobufConfig" } do
+      local read, message = settings.read({ [key] = {} }, {})
+      assert.is_nil(read)
+      assert.matches("^" .. key .. ": ", message)
+    end
   end)
 
   for key, row in pairs {
     conectorConfig = { {},
       "no such group of settings, it does nothing; did you mean connectorConfig?" },
     sessionconfig = { {}, "did you mean sessionConfig?" },
-    errorHandler = { print, "this version has no error handlers" },
-    systemMonitor = { true, "this version has no monitor" },
-    dictionaryConfig = { {}, "this version sends routes in full" },
-    systemMonitr = { true, "Pomelo has systemMonitor: this version has no monitor" },
+    globalFilters = { {}, "say app:globalFilter(f) for each filter" },
+    systemMonitor = { true, "Pomelua has no monitor" },
+    systemMonitr = { true, "Pomelo has systemMonitor: Pomelua has no monitor" },
     reload = { true, "the setting is serverConfig.reload, app:set(\"serverConfig\", { reload" },
     heartbeat = { 5, "the setting is connectorConfig.heartbeat" },
     broadcastFilter = { print, "the setting is channelConfig.broadcastFilter" },
     useDict = { true, "the setting is connectorConfig.useDict" },
+    errorhandler = { print, "it is not called; did you mean errorHandler?" },
+    rpcErorHandler = { print, "it is not called; did you mean rpcErrorHandler?" },
   } do
     it("are warned of when they are in " .. key, function()
       local warnings = assert(settings.read({ [key] = row[1] }, {})).warnings
@@ -314,16 +410,19 @@ describe("settings", function()
     end)
   end
 
+  -- Tests app/setting_pairs.lua.
   for text, group in pairs {
-    ["connectorConfig.maxInFlight: no such setting, it does nothing; it belongs to "
-      .. "serverConfig"] = { connectorConfig = { maxInFlight = 5 } },
-    ["serverConfig.(a table): no such setting, it does nothing"] = { serverConfig = { [{}] = 5 } },
     ["connectorConfig.queueSoft (9000000) is larger than queueHard (8388608), so that it is never "
       .. "reached"] = { connectorConfig = { queueSoft = 9000000 } },
     ["serverConfig.memorySoft (1024) is larger than memoryHard (100), so that the process ends "
       .. "before requests are refused"] = { serverConfig = { memoryHard = 100 } },
     ["serverConfig.stopGrace (2000) is larger than stopTimeout (500), which is the whole of a stop"]
       = { serverConfig = { stopTimeout = 500, stopGrace = 2000 } },
+    ["serverConfig.drainTime (9000) and stopGrace (2000) are together larger than stopTimeout "
+      .. "(10000), which is the whole of a stop: clients are told to move within 8000 ms"]
+      = { serverConfig = { drainTime = 9000 } },
+    ['proxyConfig.hashFieldIndex: it does nothing without routerType = "hash"'] =
+      { proxyConfig = { hashFieldIndex = 0, routerType = "rr" } },
     ["connectorConfig.timeout: it does nothing without connectorConfig.heartbeat"] =
       { connectorConfig = { timeout = 5 } },
     ["connectorConfig.timeout (5 s) is not longer than heartbeat (5 s): clients that are silent "

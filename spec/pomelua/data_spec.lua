@@ -1,4 +1,5 @@
 -- pomelua.data: JSON files that are read again when they change.
+local lines = require "spec.support.lines"
 local test = require "pomelua.test"
 local tree = require "spec.support.tree"
 
@@ -23,12 +24,7 @@ describe("pomelua.data", function()
 
   local function ask(method) return (server:request("chat.h." .. (method or "m"), {})) end
 
-  local function logged(text)
-    for _, line in ipairs(server:log()) do
-      if line.text:find(text, 1, true) then return true end
-    end
-    return false
-  end
+  local function logged(text) return lines.count(server, text) > 0 end
 
   it("is the contents of the file, the same table each time", function()
     start '{"sword":{"damage":3},"list":[]}'

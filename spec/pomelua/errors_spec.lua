@@ -20,6 +20,17 @@ local values = {
   ["false"] = false,
 }
 
+describe("errors.without_callback", function()
+  it("names the line of the game, and what was called once", function()
+    local line = debug.getinfo(1, "l").currentline + 1
+    local first = errors.without_callback("session:bind", errors.new("is taken"))
+    local second = errors.without_callback("channel:pushMessage", "channel:pushMessage: no route")
+    local place = "spec/pomelua/errors_spec.lua:"
+    assert.equal(place .. line .. ": session:bind: is taken", first)
+    assert.equal(place .. line + 1 .. ": channel:pushMessage: no route", second)
+  end)
+end)
+
 describe("errors.text", function()
   for name, value in pairs(values) do
     it("has a text for " .. name, function()
@@ -31,6 +42,10 @@ describe("errors.text", function()
     assert.equal("gone", errors.text { message = "gone" })
     local named = setmetatable({}, { __tostring = function() return "named" end })
     assert.equal("named", errors.text(named))
+  end)
+
+  it("is the code of a table that has no message, as an answer has", function()
+    assert.equal("code 401", errors.text { code = 401 })
   end)
 
   it("is the same for every table without a message", function()

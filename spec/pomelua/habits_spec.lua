@@ -50,6 +50,22 @@ describe("a mistake in a script", function()
       'app.call.chat.r.go.toServer(id, ...): id must be that of a server, or "*", got nothing',
     ["app.call.chat.r.go.toServer(5)"] = "got number",
     ["app.call.chat.r.go:toServer()"] = "got nothing",
+    ["app.event:on(5, print)"] = "event:on(name, fn): name must be a string and fn a function, got "
+      .. "number and function",
+    ["app.event:once('x')"] = "got string and nil",
+    ["app.event:emit()"] = "event:emit(name, ...): name must be a string, got nil",
+    ["app:cron('0 * * * * *', print, { serverid = 'x' })"] =
+      "app:cron: there is no option serverid; did you mean serverId?",
+    ["app:ban('ann', { ['for'] = '1h' })"] = "there is no option for, only time and reason",
+    ["session:bind(print)"] = "session:bind(uid, cb): the uid is left out, a function stands in",
+    ["pomelua.await(session.unbind, session)"] = "session:unbind(uid, cb): the uid is left out",
+    ["app:get('sessionService'):import(session.id)"] =
+      "sessionService:import(sid, key, value, cb): the key must be a string, got nil",
+    ["app:get('sessionService'):importAll(session.id, 5)"] =
+      "sessionService:importAll(sid, settings, cb): settings must be a table, got 5",
+    ["app:get('sessionService'):forEachSession()"] =
+      "sessionService:forEachSession(fn): fn must be a function, got nil",
+    ["app:get('sessionService'):forEachBindedSession({})"] = "fn must be a function, got table",
     ["app.event:off()"] = "event:off(name, fn): name must be a string and fn a function, got nil",
     ["app.event:off('x', 5)"] = "got string and number",
     ["app.event:removeAllListeners()"] = "event:off(name, fn): name must be a string",
@@ -63,10 +79,21 @@ describe("a mistake in a script", function()
     ["app:get('backendSessionService'):kickBySid('connector-1')"] = "sid must be a number, got nil",
     ["app:get('backendSessionService'):kickByUid(1, 'ann')"] =
       "kickByUid(frontendId, uid, ...): frontendId must be a string, got number",
-    ["app:filter(1)"] = "app:filter is not in this version of Pomelua",
-    ["app:addCrons({})"] = "app:addCrons is not in this version",
-    ["pomelua.timeout()"] = "pomelua.timeout is not in this version",
+    ["app:filter(1)"] = "app:filter(f): the filter must be a table with the methods before",
+    ["app:addCrons({ 5 })"] = "app:addCrons: [1]: must be an object with id, time and action",
+    ["pomelua.timeout(0)"] = "ms must be a number of milliseconds from 1",
     ["app:loadConfig('x', 'config/none.json')"] = "config/none.json: there is no such file",
+    ["app:loadConfigBaseApp('x', '/config/none.json')"] =
+      "there is no file config/none.json, nor config/development/none.json",
+    ["app:loadConfigBaseApp('x', 'a.json', true)"] = 'pomelua.data("a.json") reads the file again',
+    ["app:transaction('buy', {}, {})"] = "app:transaction: it called functions one after the other",
+    ["app:beforeStopHook(print)"] = "write beforeShutdown(app, cb)",
+    ["app:addServers({})"] = "`pomelua add` starts one",
+    ["app:removeServers({})"] = "`pomelua stop` ends one",
+    ["app:replaceServers({})"] = "add_servers and remove_servers tell of it",
+    ["app:getMaster()"] = "there is no master",
+    ["app:usePlugin({})"] = "app:use(plugin, opts)",
+    ["app:require('app/util/x')"] = 'require "app.util.x"',
     ["app:loadConfig('x')"] = "both must be strings, got string and nil",
   }
   for text, meant in pairs(rows) do
@@ -77,6 +104,34 @@ describe("a mistake in a script", function()
     end)
   end
 
+  for _, text in ipairs {
+    "app:set(5, 6)", "app:loadConfig('x')", "app:route(5)", "app:setTimeout('x')",
+    "pomelua.sleep('x')", "pomelua.md5()", "pomelua.randomBytes(-1)", "pomelua.json.decode()",
+    "pomelua.all(5)", "pomelua.every(5)", "pomelua.array(5)", "pomelua.blob()", "pomelua.data()",
+    "pomelua.declare()", "pomelua.log.category(5)", "session:on('x', print)",
+    "app:get('backendSessionService'):create()", "app.call.chat.r.go(session, print)",
+    "pomelua.token.verify(5)",
+  } do
+    it("has its line where the game's own pcall catches a tail call: " .. text, function()
+      local message = fails("\n\nlocal _, err = pcall(function() return " .. text .. " end)\n"
+        .. "error(err, 0)")
+      assert.matches("^app/game%.lua:3: %S", message)
+    end)
+  end
+
+  it("is a warning where a function is set that nobody calls", function()
+    local said = {}
+    one.notice = function(_, text) said[#said + 1] = text end
+    assert.equal("it worked", fails [[
+      app:set("errorHandlr", print)
+      app:set("errorHandlers", 5)
+      app:set("onError", print)]])
+    assert.same({
+      'app/game.lua:1: app:set("errorHandlr", f): it is a value of the app\'s own, which nothing '
+        .. "calls; did you mean errorHandler?",
+    }, said)
+  end)
+
   it("is a warning where a push is asked for what there is not", function()
     local service = one.app:get("channelService")
     local list = { { uid = "ann", sid = "connector-1" } }
@@ -86,7 +141,10 @@ describe("a mistake in a script", function()
     service:broadcast("conector", "on", { a = 1 })
     local seen = {}
     for _, line in ipairs(one.node:lines()) do
-      if line.level == "warn" then seen[#seen + 1] = line.text end
+      if line.level == "warn" then
+        local place, text = line.text:match("^(spec/pomelua/habits_spec%.lua:%d+): (.*)$")
+        seen[#seen + 1] = place and text or "without its line: " .. line.text
+      end
     end
     assert.same({
       "channel:pushMessage: opts.exept does nothing; did you mean except?",

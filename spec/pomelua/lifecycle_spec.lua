@@ -1,5 +1,6 @@
 -- How a server comes up: the handshake, the steps of lifecycle.lua, app.
--- Tests message/handshake.lua, app/lifecycle.lua, app/app.lua and app/server.lua.
+-- Tests message/handshake.lua, app/lifecycle.lua, app/app.lua, app/server.lua and
+-- app/server_info.lua.
 local core = require "pomelua.core"
 local pomelua = require "pomelua"
 local server = require "pomelua.app.server"
@@ -15,7 +16,9 @@ describe("handshake", function()
     one = w:load("connector-1", { settings = settings or {} })
     answer = nil
     real = one.node
-    local spy = { handshake = function(_, _, code, text) answer = code .. " " .. text end }
+    local spy = { handshake = function(_, _, code, text)
+      answer = code .. " " .. text
+    end }
     one.node = setmetatable(spy, { __index = function(_, name)
       return function(_, ...) return real[name](real, ...) end
     end })
@@ -97,6 +100,7 @@ describe("a server", function()
     local node = setmetatable({
       real = real, loaded = note "loaded", failed = note "failed", listening = note "listening",
       stopped = note "stopped", patient = note "patient", shutdown = note "shutdown",
+      serveHttp = function() calls[#calls + 1] = "serveHttp" end,
     }, { __index = function(self, name)
       local function method(_, ...) return real[name](real, ...) end
       rawset(self, name, method)
@@ -133,13 +137,30 @@ describe("a server", function()
     local lifecycle = require "pomelua.app.lifecycle"
     lifecycle.start(one)
     lifecycle.started(one)
+    one.event:on("drain", function(id) events[#events + 1] = "drain " .. id end)
     one.event:on("stop_server", function(id) events[#events + 1] = "stop " .. id end)
-    for number, step in ipairs { "closing", "telling", "shutdown" } do
+    for number, step in ipairs { "draining", "closing", "telling", "shutdown" } do
       lifecycle.stop(one, step, number)
     end
-    assert.same({ "loaded", "listening", "stopped 1", "stopped 2", "patient", "stopped 3" }, calls)
-    assert.same({ "x-1", "all", "stop x-1" }, events)
+    assert.same({ "loaded", "listening", "stopped 1", "stopped 2", "stopped 3", "patient",
+      "stopped 4" }, calls)
+    assert.same({ "x-1", "all", "drain x-1", "stop x-1" }, events)
     assert.equal("beforeStartup afterStartup afterStartAll beforeShutdown ", one.app:get("seen"))
+  end)
+
+  it("tells its HTTP routes before it says that it is up, or reloaded", function()
+    local path = "app/servers/x/routes.lua"
+    local text = 'require("pomelua").createApp():http("GET", "/%s", function() end)\nreturn {}'
+    start { ["config/web.json"] = '{ "port": 1, "root": false, "server": "x-1" }',
+      ["app/servers/x/lifecycle.lua"] = 'require "app.servers.x.routes"\nreturn {}',
+      [path] = text:format "a" }
+    assert.same({ "loaded" }, calls)
+    require("pomelua.app.lifecycle").start(one)
+    assert.same({ "loaded", "serveHttp", "listening" }, calls)
+    tree.write(base, path, text:format "b")
+    one:reload { cb = function(err) calls[#calls + 1] = err and err.message or "reloaded" end }
+    one.node:advance(10)
+    assert.same({ "loaded", "serveHttp", "listening", "serveHttp", "reloaded" }, calls)
   end)
 
   for what, row in pairs {
@@ -183,17 +204,26 @@ describe("a server", function()
     assert.same({ "loaded", "stopped 2", "stopped 3" }, calls)
   end)
 
-  it("tells its loops of a stop, and waits for the listeners", function()
-    start {}
-    local lifecycle, task = require "pomelua.app.lifecycle", require "pomelua.run.task"
-    one.event:on("stop_server", function() task.sleep(40) end)
-    lifecycle.stop(one, "telling", 1)
-    assert.same({ "loaded" }, calls)
-    one.node:advance(39)
-    assert.same({ "loaded" }, calls)
-    one.node:advance(10)
-    assert.same({ "loaded", "stopped 1" }, calls)
-  end)
+  for step, event in pairs { draining = "drain", telling = "stop_server" } do
+    it("tells scripts of a stop by " .. event .. ", once, and waits for the listeners", function()
+      start {}
+      local lifecycle, task = require "pomelua.app.lifecycle", require "pomelua.run.task"
+      local times = 0
+      one.event:on(event, function()
+        times = times + 1
+        task.sleep(40)
+      end)
+      lifecycle.stop(one, step, 1)
+      assert.same({ "loaded" }, calls)
+      one.node:advance(39)
+      assert.same({ "loaded" }, calls)
+      one.node:advance(10)
+      assert.same({ "loaded", "stopped 1" }, calls)
+      lifecycle.stop(one, step, 2)
+      assert.same({ "loaded", "stopped 1", "stopped 2" }, calls)
+      assert.equal(1, times)
+    end)
+  end
 
   it("starts once", function()
     start {}
@@ -204,7 +234,9 @@ describe("a server", function()
 
   it("fails with the key of a wrong setting", function()
     start({}, nil, { serverConfig = { timeout = "long" } })
-    assert.same({ 'failed serverConfig.timeout: must be a whole number, got "long"' }, calls)
+    assert.matches('^failed spec/pomelua/lifecycle_spec.lua:%d+: serverConfig.timeout: must be a '
+      .. 'whole number, got "long"$', calls[1])
+    assert.equal(1, #calls)
   end)
 end)
 
@@ -254,7 +286,8 @@ describe("app", function()
     app:route("default", nothing)
     local seen = {}
     for _, line in ipairs(w.servers["connector-1"].node:lines()) do
-      if line.text:find("^app:[cr]o") then seen[#seen + 1] = line.text end
+      local text = line.text:match("^[^:]+:%d+: (app:[cr]o.*)")
+      if text then seen[#seen + 1] = text end
     end
     assert.same({
       'app:configure: "developement" is not an environment of this app; did you mean development?',
@@ -265,14 +298,51 @@ describe("app", function()
     }, seen)
   end)
 
+  it("says of replace_servers that it is never emitted", function()
+    app.event:on("replace_servers", function() end)
+    assert.is_true(w:logged("connector-1", "warn", "add_servers and remove_servers tell of every"))
+  end)
+
   it("knows the servers", function()
     assert.same({ "connector-1", "connector" }, { app:getServerId(), app:getServerType() })
     assert.equal(2, #app:getServersByType("chat"))
     assert.is_nil(app:getServersByType("area"))
+    local chats = app:getServersByType("chat")
+    assert.equal(chats, app:getServersByType("chat")) -- made once
+    app._server.node:peer("chat-1", false)
+    assert.equal("chat-2", app:getServersByType("chat")[1].id)
+    app._server.node:peer("chat-2", false)
+    assert.same({}, app:getServersByType("chat"))
+    app._server.node:peer("chat-1", true)
+    assert.equal("chat-1", app:getServersByType("chat")[1].id)
     assert.equal("chat", app:getServerById("chat-2").serverType)
     assert.equal("connector-1", app:getCurServer().id)
     assert.equal("chat-1", app:getServers()["chat-1"].id)
+    assert.same({ "chat", "connector" }, app:getServerTypes())
+    assert.equal("chat-1", app:getServersFromConfig()["chat-1"].id)
+    assert.equal("chat-2", app:getServerFromConfig("chat-2").id)
+    app._server:index { app:getCurServer(), { id = "chat-7", serverType = "chat" } }
+    assert.is_nil(app:getServers()["chat-1"])
+    assert.equal("chat", app:getServerById("chat-7").serverType)
+    assert.equal("chat-1", app:getServersFromConfig()["chat-1"].id)
+    app._server:index { app:getCurServer() }
+    assert.same({}, app:getServersByType("chat")) -- a type that has been there
+    assert.same({ "chat", "connector" }, app:getServerTypes())
+    assert.is_false(app:isMaster())
     assert.is_true(app:isFrontend())
+    for _, frontend in ipairs { true, "true" } do
+      assert.is_true(app:isFrontend { frontend = frontend })
+      assert.is_false(app:isBackend { frontend = frontend })
+    end
+    for _, info in ipairs { {}, { frontend = false }, { frontend = "false" } } do
+      assert.is_false(app:isFrontend(info))
+      assert.is_true(app:isBackend(info))
+    end
+    for _, ask in ipairs { app.isFrontend, app.isBackend } do
+      local _, err = pcall(function() ask(app, "chat-1") end)
+      assert.matches("info must be a server's entry, as app:getServerById(id)", err, 1, true)
+      assert.matches('got "chat-1"', err, 1, true)
+    end
     assert.is_false(app:isBackend())
     assert.is_true(w.servers["chat-1"].app:isBackend())
     assert.is_nil(w.servers["chat-1"].app:get("sessionService"))

@@ -80,7 +80,7 @@ describe("load", function()
       ["app/servers/other/handler/d.lua"] = "error 'another type'",
     })
     assert.same({ "chat.a.m", "chat.b.m" }, names(set.handlers))
-    assert.same({ "r.go" }, names(set.remotes))
+    assert.same({ "_channelRemote.ended", "r.go" }, names(set.remotes)) -- and the framework's
     assert.equal("the app", set.handlers["chat.b.m"].fn())
   end)
 

@@ -1,5 +1,5 @@
 -- What scripts and the framework write into the log, and values as texts.
--- Tests base/log.lua and base/pretty.lua.
+-- Tests base/log.lua, base/pretty.lua and pretty.lua.
 local world = require "spec.support.world"
 
 describe("the log", function()
@@ -131,6 +131,10 @@ end)
 describe("pomelua.pretty", function()
   local pretty = require("pomelua").pretty
 
+  it("is the module of that name, too", function()
+    assert.equal(require "pomelua.base.pretty", require "pomelua.pretty")
+  end)
+
   it("sorts keys, names what is seen already, and ends at a depth and a size", function()
     local t = { b = 1, a = { "x", "y" }, [3] = true }
     assert.equal('{ [3] = true, a = { "x", "y" }, b = 1 }', pretty(t))
@@ -146,6 +150,28 @@ describe("pomelua.pretty", function()
     end
     assert.is_true(#pretty(wide) < 50000)
     assert.is_true(#pretty { ("x"):rep(1e6) } < 2000)
+  end)
+
+  it("writes whole numbers to 2^53 with all their digits", function()
+    assert.equal("{ 9007199254740992, 1795843200123456, -7, 0.5, 1e+300, inf }",
+      pretty { 2 ^ 53, 1795843200123456, -7, 0.5, 1e300, 1 / 0 })
+    assert.equal("9007199254740991", pretty(2 ^ 53 - 1))
+    assert.equal("{ [9007199254740991] = 1 }", pretty { [2 ^ 53 - 1] = 1 })
+  end)
+
+  it("has of the framework's objects what scripts may use", function()
+    local w = world.single()
+    local one = w:load("connector-1", {})
+    local sid = one.node:openSession()
+    local session = require("pomelua.session.session").new(one, sid)
+    session:set("rid", { "lobby" })
+    assert.equal(('pomelua.session {\n  frontendId = "connector-1",\n  id = %d,\n  settings = '
+      .. '{ rid = { "lobby" } }\n}'):format(sid), pretty(session))
+    local text = pretty(one.app)
+    assert.matches("^pomelua%.app {", text)
+    assert.is_nil(text:find("_server", 1, true))
+    assert.equal("{ null }", pretty { require("pomelua").null })
+    w:close()
   end)
 
   it("reads raw", function()

@@ -29,6 +29,10 @@ describe("a file in the wrong place", function()
     ["app/servers/chat.lua"] = "handlers lie in app/servers/<type>/handler",
     ["app/server/chat/handler/chatHandler.lua"] = "did you mean app/servers?",
     ["config/Web.json"] = "config/Web.json: nothing reads it; did you mean config/web.json?",
+    ["config/log4j.json"] =
+      "config/log4j.json: nothing reads it; did you mean config/log4js.json?",
+    ["config/serverProto.json"] =
+      "config/serverProto.json: nothing reads it; did you mean config/serverProtos.json?",
   } do
     it("is told of: " .. path, function()
       local texts = told(path)
@@ -41,7 +45,7 @@ describe("a file in the wrong place", function()
     "app/servers/chat/handler/a.lua", "app/servers/chat/lifecycle.lua", "app/util/a.lua",
     "app/servers/chat/domain/room.lua", "app/servers/chat/rules.lua", "app/consts.lua",
     "app/servers/chat/handler/sub/rules.lua", "config/servers.json", "config/adminServer.json",
-    "config/data/items.json",
+    "config/data/items.json", "config/foo.json", "config/serverProtos.json",
   } do
     it("is not " .. path, function() assert.same({}, told(path)) end)
   end

@@ -18,6 +18,10 @@ describe("the nearest known name", function()
     assert.equal("frontend", near.to("frontent", { "id", "frontend" }))
   end)
 
+  it("is a text, whatever else is in a list", function()
+    assert.equal("stop", near.to("st0p", { 1, {}, true, "stop", {} }))
+  end)
+
   it("is not itself", function() assert.is_nil(near.to("id", { "id" })) end)
 
   it("is none when nothing is near", function()

@@ -1,4 +1,4 @@
--- Calls without a callback wait where they can, and return true or nil, err.
+-- Calls without a callback wait where they can, and return true or nil, err (run/callback.lua).
 local json = require "pomelua.base.json"
 local pomelua = require "pomelua"
 local task = require "pomelua.run.task"
@@ -164,7 +164,8 @@ describe("without a callback,", function()
       assert.same({ n = 0, 2, nil, 1 }, run("connector-1", function()
         return app.call.chat.r.m({ uid = "u" }, 1, 2)
       end))
-      assert.same({ n = 0, 7, 7, true }, run("connector-1", function()
+      local both = { ["chat-1"] = {}, ["chat-2"] = {} }
+      assert.same({ n = 0, 7, 7, both }, run("connector-1", function()
         return (app.call.chat.r:n({})), (app.call.chat.r.n.toServer("chat-2")),
           app.call.chat.r.done.toServer("*")
       end))

@@ -2,6 +2,7 @@
 -- load that fails changes nothing.
 -- Tests live/reload.lua, live/generation.lua, live/check.lua, live/swap.lua and
 -- live/dropped.lua.
+local lines = require "spec.support.lines"
 local test = require "pomelua.test"
 local tree = require "spec.support.tree"
 
@@ -56,12 +57,7 @@ describe("reload", function()
     return err
   end
 
-  local function logged(text)
-    for _, line in ipairs(server:log()) do
-      if line.text:find(text, 1, true) then return true end
-    end
-    return false
-  end
+  local function logged(text) return lines.count(server, text) > 0 end
 
   after_each(function()
     if server then server:close() end

@@ -1,6 +1,7 @@
 -- Calls to remotes, and which server gets them.
 -- Tests message/rpc_call.lua, message/rpc_serve.lua and message/router.lua.
 local core = require "pomelua.core"
+local errors = require "pomelua.base.errors"
 local pomelua = require "pomelua"
 local world = require "spec.support.world"
 
@@ -143,9 +144,148 @@ describe("rpc", function()
     table.sort(seen)
     assert.same({ "chat-1!", "chat-2!" }, seen)
     assert.is_nil(result[1])
+  end)
+
+  it("gives with * what each server has answered, and the first error", function()
+    for _, id in ipairs { "chat-1", "chat-2" } do
+      w:load(id, { remotes = { r = { m = function(_, a, cb) cb(nil, id .. a, a) end } } })
+    end
+    assert.same({ n = 2, nil, {
+      ["chat-1"] = { nil, "chat-1!", "!" }, ["chat-2"] = { nil, "chat-2!", "!" },
+    } }, call(function(cb) rpc.chat.r.m.toServer("*", "!", cb) end))
     w:load("chat-2", { remotes = { r = { m = function() error("broken", 0) end } } })
-    result = call(function(cb) rpc.chat.r.m.toServer("*", "!", cb) end)
+    local result = call(function(cb) rpc.chat.r.m.toServer("*", "!", cb) end)
     assert.equal("broken", result[1].message)
+    assert.same({ nil, "chat-1!", "!" }, result[2]["chat-1"])
+    assert.equal(result[1], result[2]["chat-2"][1])
+    w:load("chat-2", { remotes = { r = { m = function(_, _, cb) cb(nil, 2) end } } })
+    local found
+    w:run("connector-1", function() found = here.app.call.chat.r.m.toServer("*", "!") end)
+    assert.same({ nil, 2 }, found["chat-2"])
+  end)
+
+  describe("ends at a deadline of its own", function()
+    -- The code of the error, and when it came.
+    local function ended(fn)
+      local code, at
+      local began = here.node:now()
+      remote { m = function() end }
+      w:run("connector-1", function()
+        fn(function(err) code, at = err.code, here.node:now() - began end)
+      end)
+      w:advance(199)
+      assert.is_nil(code)
+      w:advance(1)
+      return code, at
+    end
+
+    for what, fn in pairs {
+      ["with :timeout"] = function(cb) rpc.chat.r.m:timeout(200)({}, 1, cb) end,
+      ["with .timeout"] = function(cb) rpc.chat.r.m.timeout(200)({}, 1, cb) end,
+      ["with toServer"] = function(cb) rpc.chat.r.m:timeout(200).toServer("chat-1", 1, cb) end,
+      ["with toServer *"] = function(cb) rpc.chat.r.m:timeout(200).toServer("*", 1, cb) end,
+      ["with the last of two"] = function(cb) rpc.chat.r.m:timeout(5):timeout(200)({}, 1, cb) end,
+      ["with rpcInvoke"] = function(cb)
+        here.app:rpcInvoke("chat-1", { service = "r", method = "m" }, { timeout = 200 }, cb)
+      end,
+      ["with app.call"] = function(cb)
+        local _, err = here.app.call.chat.r.m:timeout(200)({}, 1)
+        cb(err)
+      end,
+      ["with a route function that does not answer"] = function(cb)
+        here.app:route("chat", function() end)
+        rpc.chat.r.m:timeout(200)({}, 1, cb)
+      end,
+    } do
+      it(what, function() assert.same({ "TIMEOUT", 200 }, { ended(fn) }) end)
+    end
+
+    it("that is a whole number", function()
+      for _, ms in ipairs { 0, 1.5, -1, "200", 86400001 } do
+        local ok, err = pcall(function() return rpc.chat.r.m:timeout(ms) end)
+        assert.is_false(ok)
+        assert.matches("r.m:timeout(ms): must be a whole number of milliseconds", err, 1, true)
+      end
+      local ok, err = pcall(function()
+        here.app:rpcInvoke("chat-1", { service = "r", method = "m" }, { timout = 5 })
+      end)
+      assert.is_false(ok)
+      assert.matches('opts has no "timout"; did you mean timeout?', err, 1, true)
+    end)
+  end)
+
+  it("keeps the code of an error, whatever way it takes, over two servers", function()
+    local function way(fn)
+      for _, id in ipairs { "chat-1", "chat-2" } do
+        local one = w.servers[id]
+        w:load(id, { remotes = { r = {
+          inner = fn,
+          outer = function(_, cb) one.app.rpc.chat.r.inner.toServer("chat-2", cb) end,
+        } } })
+      end
+      local err = call(function(cb) rpc.chat.r.outer.toServer("chat-1", cb) end)[1]
+      return { tostring(err), err.message, err.code }
+    end
+    local want = { "full", "full", 503 }
+    assert.same(want, way(function(_, cb) cb { message = "full", code = 503 } end))
+    assert.same(want, way(function() error { message = "full", code = 503 } end))
+    assert.same(want, way(function() return nil, { message = "full", code = 503 } end))
+    assert.same({ "full", "full" }, way(function(_, cb) cb(errors.new "full") end))
+    assert.same({ "full", "full" }, way(function() error("full", 0) end))
+  end)
+
+  it("calls back, once, wherever it cannot be made", function()
+    remote { m = function() end }
+    local count, heard = 0, {}
+    local function cb_of(what)
+      count = count + 1
+      return function(err) heard[#heard + 1] = what .. ": " .. tostring(err and err.code) end
+    end
+    w:run("connector-1", function()
+      rpc.chat.r.m.toServer("chat-9", cb_of "an id that nobody has")
+      rpc.chat.r.m.toServer(5, cb_of "an id that is none")
+      rpc.area.r.m({}, cb_of "a type without servers")
+      rpc.area.r.m.toServer("*", cb_of "all of a type without servers")
+      rpc.chat.r.m({}, { print }, cb_of "an argument that cannot be sent")
+      here.app:rpcInvoke("chat-9", { service = "r", method = "m" }, cb_of "rpcInvoke")
+      rpc.chat.r.m.toServer("chat-1", cb_of "a server that goes")
+      rpc.chat.r.m.toServer("*", cb_of "all servers, one of which goes")
+    end)
+    here.node:peer("chat-1", false)
+    w:advance(1000)
+    table.sort(heard)
+    assert.same({
+      "a server that goes: NOENT", "a type without servers: NOENT",
+      "all of a type without servers: NOENT", "all servers, one of which goes: NOENT",
+      "an argument that cannot be sent: ENCODE", "an id that is none: INVAL",
+      "an id that nobody has: NOENT", "rpcInvoke: NOENT",
+    }, heard)
+    assert.equal(#heard, count)
+  end)
+
+  it("is not kept for a server that comes later", function()
+    local got = 0
+    remote { m = function() got = got + 1 end }
+    here.node:peer("chat-1", false)
+    assert.equal("NOENT", call(function(cb) rpc.chat.r.m.toServer("chat-1", cb) end)[1].code)
+    here.node:peer("chat-1", true)
+    w:settle()
+    assert.equal(0, got)
+  end)
+
+  it("reaches a frontend's sessions with sysrpc", function()
+    local sid = here.node:openSession()
+    local result
+    w:run("chat-1", function()
+      local system = w.servers["chat-1"].app.sysrpc
+      system.connector.sessionRemote.bind.toServer("connector-1", sid, "ann",
+        function(err) result = { err } end)
+    end)
+    assert.same({}, result)
+    assert.same({ sid }, here.node:sidsOf("ann"))
+    local ok, err = pcall(function() return here.app.sysrpc.connector.channelRemote end)
+    assert.is_false(ok)
+    assert.matches("app.sysrpc: there is only sessionRemote, not channelRemote", err, 1, true)
   end)
 
   it("can be awaited, in the remote, too", function()
@@ -194,6 +334,114 @@ describe("router", function()
     end
     assert.equal(where { uid = "7" }, where { uid = 7 })
     assert.equal(where { uid = "" }, where(nil))
+  end)
+
+  describe("with routerType", function()
+    local function given(proxy)
+      w:close()
+      w = world.new {
+        { id = "connector-1", serverType = "connector", frontend = true, clientPort = 3010 },
+        { id = "chat-2", serverType = "chat", weight = 2 }, { id = "chat-1", serverType = "chat" },
+        { id = "chat-3", serverType = "chat" },
+      }
+      here = w:load("connector-1", { settings = { proxyConfig = proxy } })
+      for id, one in pairs(w.servers) do
+        if one.type == "chat" then
+          w:load(id, {
+            remotes = { r = {
+              m = function(_, ...) select(select("#", ...), ...)(nil, id) end,
+              later = function(_, cb) one.app:setTimeout(100, function() cb(nil, id) end) end,
+            } },
+            handlers = { h = { m = function() return { at = id } end } },
+          })
+        end
+      end
+    end
+
+    -- The digits of the servers that get n calls, and n messages of a client.
+    local function calls(n, param)
+      local list = {}
+      for i = 1, n do list[i] = where(param):sub(-1) end
+      return table.concat(list)
+    end
+
+    local function messages(n)
+      local list, sid = {}, here.node:openSession()
+      for i = 1, n do
+        list[i] = w:ask("connector-1", sid, "chat.h.m"):match("chat%-(%d)")
+      end
+      return table.concat(list)
+    end
+
+    it("rr, servers take turns in the order of servers.json", function()
+      given { routerType = "rr" }
+      assert.equal("213213", calls(6))
+      assert.equal("213", messages(3))
+      here.node:peer("chat-1", false)
+      assert.equal("2323", calls(4))
+    end)
+
+    it("wrr, each gets its weight", function()
+      given { routerType = "wrr" }
+      assert.equal("21322132", calls(8))
+      assert.equal("2132", messages(4))
+    end)
+
+    it("la, the server gets the call for which the fewest wait, and ended calls do not", function()
+      given { routerType = "la" }
+      w:run("connector-1", function()
+        for _, id in ipairs { "chat-2", "chat-3" } do
+          here.app.rpc.chat.r.later.toServer(id, function() end)
+        end
+      end)
+      assert.equal("1111", calls(4))
+      assert.equal("111", messages(3))
+      w:advance(100)
+      assert.equal("321", calls(3)) -- all wait for none: they take turns, after chat-1
+    end)
+
+    for _, name in ipairs { "hash", "ch" } do
+      it(name .. ", only the users of a server that goes are moved", function()
+        given { routerType = name }
+        local home, count = {}, {}
+        for i = 1, 60 do
+          home[i] = where { uid = "user" .. i }
+          count[home[i]] = (count[home[i]] or 0) + 1
+        end
+        for _, n in pairs(count) do assert.is_true(n > 10) end
+        here.node:peer("chat-1", false)
+        for i = 1, 60 do
+          local now = where { uid = "user" .. i }
+          assert.equal(home[i] ~= "chat-1", now == home[i])
+        end
+      end)
+    end
+
+    it("hash, calls go by their first argument, a session or a text", function()
+      given { routerType = "hash" }
+      assert.equal(where { uid = "room-7" }, where "room-7")
+      assert.equal(where { uid = 7 }, where(7))
+    end)
+
+    it("hash and hashFieldIndex, calls go by that argument, counted from 0", function()
+      given { routerType = "hash", hashFieldIndex = 1 }
+      local function at(uid, room)
+        local result
+        w:run("connector-1", function()
+          here.app.rpc.chat.r.m({ uid = uid }, "enter", room, function(_, id) result = id end)
+        end)
+        return result
+      end
+      for i = 1, 20 do assert.equal(at("user" .. i, "room" .. i), at("ann", "room" .. i)) end
+      assert.equal(where { uid = "bob" }, at("bob", { "no text" }))
+    end)
+
+    it("a route function still decides", function()
+      given { routerType = "rr" }
+      here.app:route("chat", function() return "chat-3" end)
+      assert.equal("333", calls(3))
+      assert.equal("333", messages(3))
+    end)
   end)
 
   it("asks the function of the type, which returns or calls back", function()

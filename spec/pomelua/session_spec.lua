@@ -1,4 +1,4 @@
--- Tests session/session.lua, session/service.lua, session/backend.lua,
+-- Tests session/session.lua, session/frontend.lua, session/service.lua, session/backend.lua,
 -- session/backend_service.lua and session/frontend_remote.lua.
 local pomelua = require "pomelua"
 local world = require "spec.support.world"
@@ -157,6 +157,20 @@ for _, place in ipairs { "frontend", "backend" } do
       assert.truthy(answer[1]:find(": a function", 1, true), answer[1])
     end)
 
+    it("says that its settings must be a table", function()
+      local answer = ask(function(s)
+        rawset(s, "settings", "vip")
+        local ok, err = pomelua.await(s.pushAll, s)
+        return tostring(ok), err.message, err.code
+      end)
+      assert.same({ "nil", "settings must be a table, got string", "INVAL" }, answer)
+      assert.same({ 0 }, ask(function(s)
+        local n = 0
+        for _ in pairs(s.settings) do n = n + 1 end
+        return n
+      end))
+    end)
+
     it("exports its parts", function()
       local answer = ask(function(s) return s:export() end)
       assert.same({ id = sid, frontendId = "connector-1", settings = {},
@@ -302,6 +316,43 @@ describe("sessionService", function()
     assert.equal("session does not exist, sid: 999", err.message)
   end)
 
+  it("says what is no key, no table and no callback, at the line of the game", function()
+    for text, call in pairs {
+      ["sessionService:import(sid, key, value, cb): the key must be a string, got nil"] =
+        function() service:import(a, nil, 1) end,
+      ["sessionService:import(sid, key, value, cb): the callback must be a function, got string"] =
+        function() service:import(a, "k", 1, "cb") end,
+      ["sessionService:importAll(sid, settings, cb): settings must be a table, got 5"] =
+        function() service:importAll(a, 5) end,
+      ["sessionService:importAll(sid, settings, cb): the key must be a string, got boolean"] =
+        function() service:importAll(a, { [true] = 1 }) end,
+      ["sessionService:importAll(sid, settings, cb): the callback must be a function, got number"] =
+        function() service:importAll(a, {}, 7) end,
+      ["session:set(key, value): the key must be a string, got nil"] =
+        function() service:get(a):set(nil, 1) end,
+    } do
+      local ok, err = pcall(call)
+      assert.is_false(ok)
+      assert.matches("session_spec.lua:%d+: ", err)
+      assert.matches(text, err, 1, true)
+    end
+    service:get(a):set(0 / 0, "a key as text")
+    assert.equal("a key as text", service:get(a):get("nan") or service:get(a):get("-nan"))
+  end)
+
+  for _, reason in ipairs { 5, true, {}, print } do
+    local what = type(reason)
+    it("closes without a KICK when the reason is a " .. what, function()
+      local live = service:get(a)
+      live:closed(reason)
+      w:settle()
+      assert.is_nil(service:get(a))
+      for _, item in ipairs(w:got("connector-1")) do
+        assert.is_nil(item.kind == "kick" and item.text or nil)
+      end
+    end)
+  end
+
   it("kicks by uid and by session", function()
     local done = 0
     service:kick("u", function(err) done = done + (err and 0 or 1) end)
@@ -345,6 +396,8 @@ describe("a session's closed listeners", function()
     sid = front.node:openSession()
     assert.has_error(function() session():once("open", one) end,
       'session:once: there is no event open, only "closed"')
+    assert.error_matches(function() session():on("bind", print) end,
+      'session:on: there is no event bind, only "closed"; app.event has bind_session')
     assert.has_error(function() session():off("closed", 5) end,
       'session:off("closed", fn): fn must be a function, got number')
     front.node:closeSession(sid)

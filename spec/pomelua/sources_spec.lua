@@ -9,7 +9,7 @@ describe("the sources of a server", function()
   local function make(files, command)
     base = tree.new(files)
     assert.equal(0, os.execute(("cd '%s' && %s"):format(base, command or "true")))
-    return { base = base, type = "chat" }
+    return { base = base, type = "chat", live = { config = {} } }
   end
 
   local function read(files, command)

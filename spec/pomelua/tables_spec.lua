@@ -19,11 +19,42 @@ describe("sorted keys", function()
   end)
 end)
 
+describe("a list", function()
+  it("has the keys 1 to n and no others", function()
+    assert.is_true(tables.is_list {})
+    assert.is_true(tables.is_list { "a", "b" })
+    assert.is_false(tables.is_list { "a", nil, "b" })
+    assert.is_false(tables.is_list { "a", b = "b" })
+    assert.is_false(tables.is_list { [0.5] = "a" })
+  end)
+
+  it("is copied, however long it is", function()
+    local list = {}
+    for i = 1, 20000 do list[i] = i end
+    local copy = tables.copy(list)
+    assert.same(list, copy)
+    assert.are_not.equal(list, copy)
+  end)
+end)
+
 describe("a value in an error's message", function()
-  for text, value in pairs { ['"seven"'] = "seven", ['"7"'] = "7", ["7"] = 7, ["false"] = false,
-    ["a table"] = {}, ["a function"] = print, null = core.null } do
+  for text, value in pairs { ['"seven"'] = "seven", ['"a\\nb"'] = "a\nb", ['"7"'] = "7", ["7"] = 7,
+    ["false"] = false, ["a table"] = {}, ["a function"] = print, null = core.null } do
     it("is " .. text, function() assert.equal(text, tables.shown(value)) end)
   end
 
   it("is nil when there is none", function() assert.equal("nil", tables.shown(nil)) end)
+
+  it("gives all of a table as one text, in an order that does not change", function()
+    local a, b = {}, {}
+    for i = 1, 50 do
+      a["k" .. i] = i
+      b["k" .. 51 - i] = 51 - i
+    end
+    a.list, b.list = { "10.0.0.0/8", true }, { "10.0.0.0/8", true }
+    assert.equal(tables.identity(a), tables.identity(b))
+    b.list[2] = false
+    assert.not_equal(tables.identity(a), tables.identity(b))
+    assert.not_equal(tables.identity { a = "1,b=2" }, tables.identity { a = 1, b = 2 })
+  end)
 end)

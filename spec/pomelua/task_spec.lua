@@ -94,6 +94,12 @@ describe("await", function()
     assert.is_false(result[1])
   end)
 
+  it("is told of a coroutine.yield in its place, with the line", function()
+    w:run("connector-1", function() coroutine.yield() end)
+    assert.is_true(w:logged("connector-1", "error", "task_spec.lua:" ..
+      debug.getinfo(1, "l").currentline - 2 .. ": coroutine.yield outside of a coroutine"))
+  end)
+
   it("does not mix up waits when a yield was not possible", function()
     local late
     run(function()

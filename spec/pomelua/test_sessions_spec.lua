@@ -80,6 +80,13 @@ local EVERYWHERE = {
   "return called(session.bind, session, 'bea')", "return called(session.unbind, session, 'bea')",
   "return session.uid",
   { by = 2, "return session:bind('ann')" },
+  "local places, silent = app:locate('ann') local one = places[1] return #places, #silent, "
+    .. "one.frontendId == front, one.frontendType, #one.sids, one.sids[1] == id, "
+    .. "type(one.incarnation), one.boundAt > 1e9",
+  "return app:locate('zoe')", "return called(app.locate, app, 'zoe')", "return app:kick('zoe')",
+  "return called(app.kick, app, 'zoe', 'x')", "return called(app.kick, app, 'zoe')",
+  "return pcall(app.kick, app, '')", "return pcall(app.kick, app, 'ann', 7)",
+  "return pcall(app.locate, app, nil)", "return pcall(app.locate, app, 'ann', 5)",
   "session:set('a', 1) return session:push('a')", "return session:get('a')",
   "session:set({ b = { 1, { c = 2 } }, [7] = 'seven' }) return session:pushAll()",
   "return session.settings", "return session:get('7'), session:get(7)",
@@ -116,7 +123,7 @@ local EVERYWHERE = {
   "return all:get(front, other)", "return all:getByUid(front, 'ann')",
   "return all:create({ id = other, frontendId = front }):bind('ann')",
   "return all:create({ id = other, frontendId = front }):push('q')",
-  "return session:unbind('ann')", "return all:getByUid(front, 'ann')",
+  "return session:unbind('ann')", "return all:getByUid(front, 'ann')", "return app:locate('ann')",
 }
 
 local ON_BACKEND = {

@@ -4,6 +4,7 @@ local world = require "spec.support.world"
 
 describe("messages in flight", function()
   local w, sid, other, ran, release
+  local written = {} -- what `spoil` writes into its session
 
   -- Handlers of both servers: `wait` until release() is called, then `after` it.
   local function set(after, settings)
@@ -28,9 +29,15 @@ describe("messages in flight", function()
       ran = ran + 1
       return { code = 200 }
     end
+    local function spoil(_, _, session)
+      session.id, session.frontendId = written.id, written.frontendId
+      wait()
+    end
     for id in pairs(w.servers) do
       w:load(id, {
-        handlers = { h = { wait = wait, direct = direct, answerFirst = answer_first } },
+        handlers = {
+          h = { wait = wait, direct = direct, answerFirst = answer_first, spoil = spoil },
+        },
         settings = settings or { serverConfig = { maxInFlight = 3 } },
       })
     end
@@ -63,6 +70,8 @@ describe("messages in flight", function()
         for _ = 1, 5 do notify "wait" end
         assert.equal(3, ran)
         assert.equal(2, over(id))
+        assert.is_true(w:logged(id, "info", stype .. ".h.wait: refused: handlers of "
+          .. "serverConfig.maxInFlight (3) messages of its session wait"))
         release()
         for _ = 1, 5 do notify "wait" end
         assert.equal(6, ran)
@@ -133,6 +142,26 @@ describe("messages in flight", function()
           assert.equal(9, ran)
           assert.equal(3, over(id))
         end)
+      end
+
+      for what, values in pairs {
+        ["a number that is none"] = { id = 0 / 0, frontendId = 0 / 0 },
+        ["nil"] = {},
+        ["a table"] = { id = {}, frontendId = {} },
+        ["another session"] = { id = 1, frontendId = "connector-9" },
+      } do
+        it("a handler that writes " .. what .. " over its session's id is counted as before",
+          function()
+            set()
+            written = values
+            for _ = 1, 2 do
+              for _ = 1, 4 do notify "spoil" end
+              release()
+            end
+            assert.equal(6, ran)
+            assert.equal(2, over(id))
+            assert.same({ ["connector-1"] = {} }, w.servers[id].waiting.by_frontend)
+          end)
       end
 
       it("one whose wait is over its time gives its place back", function()

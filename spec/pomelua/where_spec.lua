@@ -42,7 +42,7 @@ end]],
 -- file, {line} the method's line.
 local CASES = {
   { 'return session.get("x")', "@h:{line}: session.get: write " },
-  { "return room:add({})", "@h:{line}: bad argument #1 to channel:add " },
+  { "return room:add(true)", "@h:{line}: bad argument #1 to channel:add " },
   { "return util.get(session)", "@h:{line}: session.get: write " },
   { "local x = util.get(session) return x",
     "@h:{line}: session.get: write ", kept = true },

@@ -1,5 +1,6 @@
--- The commands that speak to a running program: list, stop, kill, restart, add, console.
--- Tests ops/control.lua, ops/place.lua, cli/tools.lua, cli/sockets.lua and cli/line.lua.
+-- The commands that speak to a running program: list, stop, kill, restart, add, kick, console.
+-- Tests ops/control.lua, ops/commands.lua, ops/talk.lua, ops/place.lua, cli/tools.lua, cli/ask.lua,
+-- cli/list.lua, cli/sockets.lua and cli/line.lua.
 local app = require "spec.support.app"
 local cjson = require "cjson"
 local net = require "spec.support.net"
@@ -67,23 +68,51 @@ describe("the tools of a running program", function()
   it("list the servers, by type", function()
     local code, out = pomelua(nil, "list")
     assert.equal(0, code)
-    assert.matches("^serverId +serverType +state +sessions", out)
-    assert.matches("\nchat%-1 +chat +up .*\nconnector%-1 +connector +up ", out)
+    assert.matches("^serverId +serverType +state +pid +host +uptime +sessions +channels +memory +"
+      .. "lag +gen +old\n", out)
+    assert.matches(("\nchat%%-1 +chat +up +%d +%%S+ +%%d+ s +0 +0 +[%%d.]+ MiB +%%d+ ms +1 +0\n"
+      .. "connector%%-1 +connector +up "):format(server.process.pid), out)
+    code, out = pomelua(nil, "list", "--versions")
+    assert.equal(0, code)
+    assert.matches("old +dictionary +protos\n", out)
+    assert.matches("\nconnector%-1 [^\n]+ +1 +0 +%- +%-\n", out)
     local list = rows()
     assert.equal(0, list["chat-1"].sessions)
     assert.equal(server.ports["connector-1"], list["connector-1"].port)
     assert.equal("started", list["chat-1"].state)
   end)
 
+  it("do not leave out that another cluster was meant", function()
+    local code, _, err = pomelua(nil, "stop", "--cluster", "other")
+    assert.equal(1, code)
+    assert.matches("asked about its own cluster: leave %-%-cluster out, or give %-%-bus URL", err)
+    assert.equal("started", rows()["chat-1"].state)
+  end)
+
   it("find no program where none runs", function()
     local folder = tree.new { ["app.lua"] = "" }
     local tool = net.spawn(net.built("pomelua"), { "list", "-d", folder })
     assert.equal(1, (tool:waitExit()))
-    assert.matches("no pomelua runs in ", tool.err, 1, true)
+    assert.matches("^pomelua: no pomelua runs in [^\n]+ is found by the same %-%-state DIR%)\n$",
+      tool.err)
     tree.remove(folder)
     tool = net.spawn(net.built("pomelua"), { "list", "-d", server.dir .. "/nowhere" })
     assert.equal(1, (tool:waitExit()))
     assert.matches("there is no such folder", tool.err)
+  end)
+
+  it("say where they have asked, when a bus is not there either", function()
+    local folder = tree.new { ["app.lua"] = "", ["config/bus.json"] =
+      '{ "urls": ["nats://127.0.0.1:1"], "cluster": "none" }' }
+    local bus = "the bus of the cluster none is not there: "
+    for command, text in pairs { list = "^pomelua: " .. bus, ban = "^pomelua: " .. bus,
+      lst = "^pomelua: unknown command lst; did you mean list%? As one of the game's: " .. bus } do
+      local tool = net.spawn(net.built("pomelua"), { command, "-d", folder,
+        command == "ban" and "ann" or nil })
+      assert.equal(command == "lst" and 2 or 1, (tool:waitExit()))
+      assert.matches(text, tool.err)
+    end
+    tree.remove(folder)
   end)
 
   it("take the folder as start does, or are run in it", function()
@@ -138,7 +167,33 @@ describe("the tools of a running program", function()
     local _, err
     code, _, err = pomelua(nil, "restart", "chat-1")
     assert.equal(1, code)
-    assert.matches("there is no server chat%-1", err)
+    assert.equal("pomelua: there is no server chat-1\n", err)
+    code, _, err = pomelua(nil, "restart", "conector-1")
+    assert.equal(1, code)
+    assert.equal("pomelua: there is no server conector-1; did you mean connector-1?\n", err)
+  end)
+
+  it("find the new port of a server in the output, once it is restarted", function()
+    local dir = tree.new(FILES)
+    local out = dir .. "/out.txt"
+    local program = net.spawn("/bin/sh", { "-c", 'exec "$0" start "$1" > "$2"',
+      net.built "pomelua", dir, out })
+    assert(net.wait(function()
+      local f = io.open(out)
+      local text = f and f:read "*a" or ""
+      if f then f:close() end
+      return text:find "ready\n"
+    end, app.patience))
+    for i = 1, 5 do
+      local tool = net.spawn(net.built "pomelua", { "restart", "connector-1", "-d", dir })
+      assert.equal(0, tool:waitExit(app.patience))
+      local n = 0
+      for line in io.lines(out) do n = n + (line:find " listening on " and 1 or 0) end
+      assert.equal(1 + i, n)
+    end
+    program:kill "sigterm"
+    assert.equal(0, program:waitExit(app.patience))
+    tree.remove(dir)
   end)
 
   it("kill one without its lifecycle", function()
@@ -191,7 +246,8 @@ end)
 
 describe("a tool", function()
   it("explains itself", function()
-    for _, name in ipairs { "list", "stop", "kill", "restart", "add", "reload", "console" } do
+    for _, name in ipairs { "list", "stop", "kill", "restart", "add", "reload", "kick",
+      "console" } do
       local tool = net.spawn(net.built("pomelua"), { name, "--help" })
       assert.equal(0, (tool:waitExit()))
       assert.matches("^Usage: pomelua " .. name, tool.out)

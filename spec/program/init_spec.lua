@@ -47,6 +47,13 @@ describe("a generated game", function()
     assert.matches("4 successes / 0 failures / 0 errors", out)
   end)
 
+  it("says what is missing where LuaJIT is not installed", function()
+    local process = net.spawn(program, { "test", game }, { env = { PATH = "/nowhere" } })
+    assert.equal(1, assert(process:waitExit(patience)))
+    assert.equal("pomelua: test: luajit is not installed (Debian: lua-pomelua brings it)\n",
+      process.err)
+  end)
+
   it("shows what its spec leaves out, with the coverage of the documents", function()
     local helper = read("docs/testing.md"):match("```lua\n(%-%- coverage%.lua.-)```")
     tree.write(game, "coverage.lua", helper)
@@ -94,7 +101,7 @@ describe("a generated game", function()
   end)
 
   it("is played, also in a browser", function()
-    local ports = support.free_ports(3)
+    local ports = require("spec.support.ports").some(3)
     local numbers = { ["3010"] = ports[1], ["3000"] = ports[2] }
     for _, name in ipairs { "config/servers.json", "config/web.json", "web/index.html" } do
       replace(game, name, numbers)

@@ -40,7 +40,7 @@ local function files(settings)
     ["app.lua"] = [[
 local pomelua = require "pomelua"
 local app = pomelua.createApp()
-app:set("connectorConfig", { distinctHost = true })
+app:set("connectorConfig", { distinctHost = true, rate = false })
 app:set("serverConfig", ]] .. settings .. [[)
 app:start()
 ]],

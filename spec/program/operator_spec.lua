@@ -11,7 +11,9 @@ return function(app)
   local Handler = {}
   function Handler:servers() return app:getServers() end
   function Handler:counters() return { code = 200, counters = app:getCounters() } end
-  function Handler:block() os.execute("sleep 3") end
+  function Handler:block()
+    os.execute(("while test -e '%s/held'; do sleep 0.05; done"):format(app:getBase()))
+  end
   return Handler
 end
 ]]
@@ -41,6 +43,11 @@ return function(app)
   end)
   app.event:on("remove_servers", function(ids) news[#news + 1] = "-" .. table.concat(ids, ",") end)
   local Handler = {}
+  function Handler:order()
+    local ids = {}
+    for i, entry in ipairs(app:getServersByType("chat")) do ids[i] = entry.id end
+    return { code = 200, order = table.concat(ids, " ") }
+  end
   function Handler:news() return { code = 200, news = table.concat(news, " ") } end
   return Handler
 end
@@ -51,6 +58,7 @@ describe("what an operator asks for", function()
 
   before_each(function() server = app.start(FILES) end)
   after_each(function()
+    server:terminate() -- os.execute in a script ignores SIGINT while its command runs
     server:stop { "restart chat%-1: .*chatHandler.lua:1: ", "add connector%-9: cannot listen" }
   end)
 
@@ -92,10 +100,10 @@ describe("what an operator asks for", function()
   -- Waits until the frontend has heard this.
   local function heard(text)
     local news
-    for _ = 1, 200 do
+    net.wait(function()
       news = ask("connector.entryHandler.news").news
-      if news == text then return end
-    end
+      return news == text
+    end)
     assert.equal(text, news)
   end
 
@@ -129,7 +137,8 @@ describe("what an operator asks for", function()
     local row = rows()["chat-1"]
     assert.equal("failed", row.state)
     assert.matches("chatHandler.lua:1: ", row.why)
-    assert.matches("\nchat%-1 +chat +failed: ", select(2, pomelua("list")))
+    assert.matches("\nchat%-1 +chat +failed +%d+ +%S+ .*chatHandler.lua:1: ",
+      select(2, pomelua("list")))
     assert.equal(1, (pomelua("restart", "chat-1")))
     tree.write(server.dir, path, FILES[path])
     assert.equal(0, (pomelua("restart", "chat-1")))
@@ -155,6 +164,25 @@ describe("what an operator asks for", function()
     assert.truthy(known["chat-1"])
   end)
 
+  it("keeps the order of servers.json, added servers by id behind it", function()
+    local function ordered(text)
+      local order
+      net.wait(function()
+        order = ask("connector.entryHandler.order").order
+        return order == text
+      end)
+      assert.equal(text, order)
+    end
+    for _, id in ipairs { "chat-9", "chat-3" } do
+      assert.equal(0, (pomelua("add", "id=" .. id, "serverType=chat")))
+    end
+    ordered "chat-1 chat-3 chat-9"
+    assert.equal(0, (pomelua("stop", "chat-1")))
+    ordered "chat-3 chat-9"
+    assert.equal(0, (pomelua("add", "id=chat-1", "serverType=chat")))
+    ordered "chat-1 chat-3 chat-9"
+  end)
+
   it("takes text for text when it adds a server", function()
     assert.equal(0, (pomelua("add", "id=7", "serverType=chat", "port=6052", "zone=007", "x=1e3",
       "nan=nan", "test=true", "weight:=3", 'tags:=["a","b"]')))
@@ -169,12 +197,14 @@ describe("what an operator asks for", function()
 
   it("shows a server that is stuck as not answering, and the others", function()
     local client = pomelo.connect(server.ports["connector-1"])
+    tree.write(server.dir, "held", "")
     client:notify("chat.chatHandler.block", {})
     client:request("connector.entryHandler.news", {}) -- behind the notify
     local list = rows()
     assert.equal("not answering", list["chat-1"].why)
     assert.is_nil(list["chat-1"].status)
     assert.equal(1, list["connector-1"].status.sessions)
+    os.remove(server.dir .. "/held")
     client:close()
   end)
 
@@ -235,6 +265,10 @@ describe("what an operator asks for", function()
     local only = net.spawn(net.built("pomelua"), { "start", "--only", ",,", server.dir })
     assert.equal(2, (only:waitExit(app.patience)))
     assert.matches("%-%-only needs the ids", only.err)
+    only = net.spawn(net.built("pomelua"), { "start", "--only", "caht-1", server.dir })
+    assert.equal(78, (only:waitExit(app.patience)))
+    assert.matches('config/servers.json has no server "caht-1"; did you mean chat-1?', only.err, 1,
+      true)
   end)
 end)
 
@@ -276,7 +310,7 @@ describe("a program", function()
       files[name] = text
       local dir = tree.new(files)
       local program = net.spawn(net.built("pomelua"), { "start", dir, "--log-json" })
-      assert.equal(1, (program:waitExit(app.patience)))
+      assert.equal(78, (program:waitExit(app.patience)))
       for line in program.err:gmatch("[^\n]+") do assert.truthy(cjson.decode(line).msg) end
       assert.matches(name, program.err, 1, true)
       tree.remove(dir)

@@ -69,14 +69,18 @@ local function run(args, env)
 end
 
 -- Starts an app that must not come up: its one line on stderr.
-local function failure(base, ...)
+local function failure_with(status, base, ...)
   local p = start(base, ...)
   local code = assert(p:waitExit(20000))
-  assert.are.equal(1, code, p.err)
+  assert.are.equal(status, code, p.err)
   assert.is_nil(p.out:find("ready", 1, true))
   assert.is_truthy(p.err:match("^[^\n]*\n$"), "not one line: " .. p.err)
   return (p.err:match("^pomelua: (.*)\n$"):gsub(base:gsub("%p", "%%%0"), "BASE"))
 end
+
+-- Because its files are wrong, or because of something that another start may find better.
+local function failure(...) return failure_with(78, ...) end
+local function mishap(...) return failure_with(1, ...) end
 
 local function up(base, ...)
   local p = program { "start", base, ... }
@@ -116,15 +120,15 @@ describe("pomelua", function()
   it("tells its commands and options with --help", function()
     local got = run { "--help" }
     assert.are.equal(0, got.code)
-    assert.is_truthy(got.out:find("Usage: pomelua <command>", 1, true))
+    assert.is_truthy(got.out:find("Usage: pomelua COMMAND [options]", 1, true))
     assert.is_truthy(got.out:find("\n  start ", 1, true))
     assert.are.equal("", got.err)
   end)
 
   it("tells what a command takes with COMMAND --help, for each command", function()
-    local commands = run({ "--help" }).out:match("\nCommands:\n(.-)\n\n")
+    local groups = run({ "--help" }).out:match("^.-\n\n(.-)\npomelua help COMMAND")
     local seen = {}
-    for name in ("\n" .. commands):gmatch("\n  (%l+)") do
+    for name in ("\n" .. groups):gmatch("\n  (%l+)") do
       seen[name] = true
       local got = run { name, "--help" }
       assert.are.equal(0, got.code, name)
@@ -134,7 +138,8 @@ describe("pomelua", function()
     end
     assert.is_true(seen.start)
     local start_help = run({ "start", "--help" }).out
-    for _, option in ipairs { "--env", "--only", "--log-level", "--log-json", "--help" } do
+    for _, option in ipairs { "--env", "--bus", "--only", "--type", "--web", "--log-level",
+      "--log-json", "-h, --help" } do
       assert.is_truthy(start_help:find("\n  " .. option, 1, true), option)
     end
   end)
@@ -168,6 +173,11 @@ describe("pomelua start", function()
   it("prints a line per listener, and ready when all servers are up", function()
     local p = up(app())
     assert.is_truthy(p.out:match("^connector%-1 listening on 127%.0%.0%.1:%d+\nready\n$"), p.out)
+  end)
+
+  it("puts an address of IPv6 in brackets, as addresses with a port have it", function()
+    local p = up(app { ["config/servers.json"] = (SERVERS:gsub("127%.0%.0%.1", "::1")) })
+    assert.is_truthy(p.out:match("^connector%-1 listening on %[::1%]:%d+\nready\n$"), p.out)
   end)
 
   it("names each server's thread after it", function()
@@ -231,10 +241,10 @@ describe("pomelua start", function()
   end)
 end)
 
-describe("an app that cannot start ends with one line and status 1:", function()
+describe("an app that cannot start ends with one line and a status that says why:", function()
   it("no such folder", function()
     local p = program { "start", "/nonexistent/app" }
-    assert.are.equal(1, (p:waitExit()))
+    assert.are.equal(78, (p:waitExit()))
     assert.are.equal("pomelua: /nonexistent/app: there is no such folder\n", p.err)
   end)
 
@@ -270,19 +280,20 @@ describe("an app that cannot start ends with one line and status 1:", function()
   end)
 
   it("a server of --only that the file does not have", function()
-    assert.are.equal('--only: config/servers.json has no server "chat-9"',
+    assert.are.equal('--only: config/servers.json has no server "chat-9"; did you mean chat-1?',
       failure(app(), "--only", "chat-1,chat-9"))
   end)
 
   it("a wrong setting", function()
     local line = failure(app { ["app.lua"] = APP:gsub("distinctHost = true", 'heartbeat = "3"') })
-    local wrong = 'connector-1: connectorConfig.heartbeat: must be a whole number, got "3"'
+    local wrong = 'connector-1: app.lua:4: connectorConfig.heartbeat: must be a whole number, '
+      .. 'got "3"'
     assert.are.equal(wrong, line)
   end)
 
   it("a port in use", function()
     local _, port = up(app())
-    local line = failure(app { ["config/servers.json"] = SERVERS:gsub('"clientPort": 0',
+    local line = mishap(app { ["config/servers.json"] = SERVERS:gsub('"clientPort": 0',
       '"clientPort": ' .. port) })
     assert.is_truthy(line:match("^connector%-1: cannot listen on 127%.0%.0%.1:" .. port
       .. ": .*in use"), line)
@@ -291,7 +302,7 @@ describe("an app that cannot start ends with one line and status 1:", function()
 
   it("a web port in use", function()
     local _, port = up(app())
-    local line = failure(app { ["web/index.html"] = "hi", ["config/web.json"] =
+    local line = mishap(app { ["web/index.html"] = "hi", ["config/web.json"] =
       '{"host": "127.0.0.1", "port": ' .. port .. "}" })
     assert.is_truthy(line:match("^config/web%.json: .*" .. port), line)
   end)
@@ -354,13 +365,13 @@ describe("an app that cannot start ends with one line and status 1:", function()
 
   it("beforeStartup that fails", function()
     local path = "app/servers/chat/lifecycle.lua"
-    assert.are.equal("chat-1: beforeStartup: no database", failure(app { [path] =
+    assert.are.equal("chat-1: beforeStartup: no database", mishap(app { [path] =
       'return { beforeStartup = function(app, cb) cb("no database") end }\n' }))
   end)
 
   it("beforeStartup that raises", function()
     local path = "app/servers/chat/lifecycle.lua"
-    assert.are.equal("chat-1: beforeStartup: " .. path .. ":1: no database", failure(app { [path] =
+    assert.are.equal("chat-1: beforeStartup: " .. path .. ":1: no database", mishap(app { [path] =
       'return { beforeStartup = function(app, cb) error("no database") end }\n' }))
   end)
 end)
@@ -394,7 +405,7 @@ return {
       p:kill(signal)
       local frame = ws:receiveFrame()
       assert.are.equal(8, frame.op)
-      assert.are.equal("\3\233", frame.payload) -- 1001
+      assert.are.equal("\3\233move", frame.payload) -- 1001
       assert.is_nil(tcp:receive(1))
       assert.is_true(tcp:waitClosed())
       assert.is_nil(tcp.error)
@@ -425,14 +436,16 @@ return {
     assert.are.equal(0, (p:waitExit()))
   end)
 
-  it("ends at once with a second signal", function()
-    local p = up(app { ["app/servers/chat/lifecycle.lua"] =
-      "return { beforeShutdown = function(app, cb) end }\n" })
-    p:kill("sigterm")
-    assert(p:waitLine("SIGTERM: stopping", nil, "err"))
-    p:kill("sigterm")
-    assert.are.equal(128 + 15, (p:waitExit(2000)))
-  end)
+  for signal, status in pairs { SIGTERM = 143, SIGINT = 130 } do
+    it("ends at once with a second " .. signal, function()
+      local p = up(app { ["app/servers/chat/lifecycle.lua"] =
+        "return { beforeShutdown = function(app, cb) end }\n" })
+      p:kill(signal:lower())
+      assert(p:waitLine(signal .. ": stopping", nil, "err"))
+      p:kill(signal:lower())
+      assert.are.equal(status, (p:waitExit(2000)))
+    end)
+  end
 
   it("by os.exit(3) in a handler does all that, and ends with 3", function()
     local p, port = up(app { ["app/servers/chat/lifecycle.lua"] = LIFECYCLE })
@@ -458,31 +471,39 @@ return {
   end)
 end)
 
+describe("a setting that is declined", function()
+  it("ends the start with one line and status 1", function()
+    assert.matches("^connector%-1: app%.lua:4: connectorConfig%.useCrypto: Pomelua does not check ",
+      failure(app { ["app.lua"] = APP:gsub("distinctHost = true", "useCrypto = true") }))
+  end)
+end)
+
 describe("warnings of the start", function()
   it("are said once, with the servers that say so", function()
     local entries = {}
     for i = 1, 6 do entries[i] = ('{"id": "chat-%d"}'):format(i) end
     local p = up(app {
-      ["app.lua"] = APP:gsub("app:start", 'app:set("channelConfig", { store = 1 })\napp:start'),
-      ["config/crons.json"] = "{}",
-      ["app/servers/chat/handler/a.lua"] = "return { go = function() end }",
+      ["app.lua"] = APP:gsub("app:start", 'app:set("masterConfig", {a = 1})\napp:start'),
       ["config/servers.json"] = ('{"chat": [%s]}'):format(table.concat(entries, ", ")),
     })
     local seen = {}
     for line in p.err:gmatch("[^\n]+") do
-      if line:find(" warn ", 1, true) and not line:find("open-file", 1, true) then
+      local of_machine = line:find("open-file", 1, true) or line:find("runs as root", 1, true)
+      if line:find(" warn ", 1, true) and not of_machine then
         seen[#seen + 1] = line:match("^%S+Z warn +(.*)$")
       end
     end
     table.sort(seen)
-    assert.equal("pomelua channelConfig.store: this version keeps channels in memory only"
-      .. " (chat-1, chat-2, chat-3 and 3 more)\npomelua config/crons.json: this version has no"
-      .. " crons", (table.concat(seen, "\n"):gsub("%(chat.-and", "(chat-1, chat-2, chat-3 and")))
+    assert.equal("pomelua app.lua:6: masterConfig: Pomelua has no master"
+      .. " (chat-1, chat-2, chat-3 and 3 more)\n"
+      .. "pomelua config/servers.json: chat: there is no folder app/servers/chat, so these "
+      .. "servers have no handlers and no remotes",
+      (table.concat(seen, "\n"):gsub("%(chat.-and", "(chat-1, chat-2, chat-3 and")))
   end)
 
   it("name the server when it is one", function()
-    local p = up(app { ["app.lua"] = APP:gsub("distinctHost = true", "useDict = true") })
-    assert.matches(" warn +connector%-1 connectorConfig%.useDict: ", p.err)
+    local p = up(app { ["app.lua"] = APP:gsub('connectorConfig".-}%)', 'masterConfig", {})') })
+    assert.matches(" warn +connector%-1 app%.lua:%d+: masterConfig: ", p.err)
     assert.matches(" warn +connector%-1 clientPort 0 takes a free port of every address", p.err)
     assert.matches(" warn +pomelua config/servers%.json: chat: there is no folder app/servers/chat",
       p.err)
@@ -516,69 +537,5 @@ describe("clusterCount", function()
         :format(i - 1, port + i - 1), 1, true), p.out)
       connected(port + i - 1)
     end
-  end)
-end)
-
-describe("config/web.json", function()
-  local p, port
-
-  local function get(target, method)
-    local client = assert(net.connect(port))
-    client:send((method or "GET") .. " " .. target .. " HTTP/1.1\r\nHost: localhost\r\n"
-      .. "Content-Length: 0\r\nConnection: close\r\n\r\n")
-    assert.is_true(client:waitClosed())
-    local head, body = client:pending():match("^(.-\r\n)\r\n(.*)$")
-    return tonumber(head:match("^HTTP/1%.1 (%d+)")), head, body
-  end
-
-  before_each(function()
-    p = up(app {
-      ["config/web.json"] = '{"development": {"host": "127.0.0.1", "port": 0, "root": "web"}}',
-      ["web/index.html"] = "<p>the page</p>",
-      ["web/js/client.js"] = "var a = 1;",
-      ["web/.secret"] = "key",
-      ["webby/other.txt"] = "beside",
-    })
-    port = p.out:match("web page at http://127%.0%.0%.1:(%d+)/\nready\n")
-  end)
-
-  it("serves the files of a folder and nothing else", function()
-    assert.is_truthy(port, p.out)
-    local status, head, body = get("/")
-    assert.are.equal(200, status)
-    assert.is_truthy(head:find("\r\nContent-Type: text/html", 1, true), head)
-    assert.are.equal("<p>the page</p>", body)
-    status, head, body = get("/js/client.js?v=1")
-    assert.are.equal(200, status)
-    assert.is_truthy(head:find("\r\nContent-Type: text/javascript", 1, true), head)
-    assert.are.equal("var a = 1;", body)
-
-    local tag = head:match("\r\nETag: (%b\"\")")
-    assert.is_truthy(tag, head)
-    local client = assert(net.connect(port))
-    client:send("GET /js/client.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: " .. tag
-      .. "\r\nConnection: close\r\n\r\n")
-    assert.is_true(client:waitClosed())
-    assert.is_truthy(client:pending():match("^HTTP/1.1 304 "))
-
-    for _, target in ipairs {
-      "/nothing.html", "/../config/servers.json", "/js/../../config/servers.json",
-      "/%2e%2e/config/servers.json", "/..%2fconfig/servers.json", "/%2e%2e%2fapp.lua",
-      "/../webby/other.txt", "/.secret", "//etc/passwd", "/js/%00", "/..\\app.lua",
-    } do
-      status, head, body = get(target)
-      assert.is_true(status == 404 or status == 400, target .. ": " .. head)
-      assert.is_nil(body:find("frontend", 1, true))
-    end
-
-    for _, method in ipairs { "POST", "PUT", "DELETE" } do
-      status, head = get("/", method)
-      assert.are.equal(405, status)
-      assert.is_truthy(head:find("\r\nAllow: GET, HEAD\r\n", 1, true), head)
-    end
-    status, head, body = get("/", "HEAD")
-    assert.are.equal(200, status)
-    assert.is_truthy(head:find("\r\nContent-Length: 15\r\n", 1, true), head)
-    assert.are.equal("", body)
   end)
 end)

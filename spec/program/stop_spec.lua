@@ -59,7 +59,7 @@ local function files(given)
   given = given or {}
   local handler = HANDLER:format(given.methods or "")
   local all = {
-    ["app.lua"] = APP:format(given.settings or "", given.app or ""),
+    ["app.lua"] = APP:format(given.settings or "drainTime = 100", given.app or ""),
     ["config/servers.json"] = SERVERS,
     ["app/servers/connector/handler/entryHandler.lua"] = handler,
     ["app/servers/chat/handler/chatHandler.lua"] = handler,
@@ -120,10 +120,10 @@ local function stop(p, ms)
   local from = uv.hrtime()
   p:kill("sigterm")
   for _, client in ipairs(connections) do
-    client:waitClosed(ms or 15000)
+    client:waitClosed(ms or 20000)
     client:close()
   end
-  local code = p:waitExit(ms or 15000)
+  local code = p:waitExit(ms or 20000)
   return code, (uv.hrtime() - from) / 1e6
 end
 
@@ -135,7 +135,7 @@ end)
 
 local function tool(base, command, id)
   local p = net.spawn(net.built("pomelua"), { command, id, "-d", base })
-  local code = p:waitExit(15000)
+  local code = p:waitExit(20000)
   return code, p.out .. p.err
 end
 
@@ -184,8 +184,8 @@ describe("a program that stops", function()
     assert.are.equal(1, times(p.err, "told\n"), p.err)
   end)
 
-  it("answers 50 open requests, takes no client, and refuses new messages", function()
-    local p, port = start()
+  it("answers 50 open requests, takes no client, and runs no new message", function()
+    local p, port = start { settings = "drainTime = 0" }
     local clients = {}
     for i = 1, 50 do
       clients[i] = connected(port)
@@ -196,15 +196,19 @@ describe("a program that stops", function()
     assert.are.same({ code = 200 }, answer(clients[1])) -- all are under way
     p:kill("sigterm")
     assert(p:waitLine("SIGTERM: stopping", nil, "err"))
-    net.wait(function()
+    assert(net.wait(function()
       local late = net.connect(port)
       if late then late:close() end
       return not late
-    end, 2000)
-    send(clients[1], 4, "connector.entryHandler.echo")
-    assert.are.same({ code = 500 }, answer(clients[1]))
-    for i = 1, 50 do assert.are.same({ code = 200 }, answer(clients[i])) end
-    assert.are.equal(0, (p:waitExit(5000)))
+    end))
+    for i = 1, 50 do
+      send(clients[i], 4, "connector.entryHandler.echo")
+      assert.are.same({ code = 200 }, answer(clients[i])) -- of the request before
+      assert.is_true(clients[i]:waitClosed())
+      assert.are.equal("", clients[i]:pending())
+      clients[i]:close()
+    end
+    assert.are.equal(0, p:waitExit(), p.err)
   end)
 
   it("names the request that outlasts the grace, whose client gets 500, and ends with 1", function()
@@ -216,7 +220,7 @@ describe("a program that stops", function()
     local code, ms = stop(p)
     assert.are.same({ code = 500 }, answer(client))
     assert.are.equal(1, code)
-    assert.is_true(ms < 3000, ms)
+    assert.is_true(ms < 30000, ms) -- not the minute of the request
     assert.is_truthy(p.err:find("had to be cut: chat%-1: chat%.chatHandler%.wait"), p.err)
   end)
 
@@ -250,27 +254,25 @@ describe("a program that stops", function()
       send(client, 2 * i + 1, "connector.entryHandler.tick")
       answer(client)
     end
-    local code, ms = stop(p)
-    assert.are.equal(0, code, p.err)
-    assert.is_true(ms < 1500, ms)
+    assert.are.equal(0, (stop(p)), p.err) -- 1, had it waited: what is waited for in vain is cut
     assert.are.equal(2, times(p.err, "told to stop\n"), p.err)
   end)
 
-  it("lets what stop_server started end, and push, before connections end", function()
+  it("lets what drain started end, and push, before connections end", function()
     local p, port = start { app = [[
-      app.event:on("stop_server", function(id)
+      app.event:on("drain", function(id)
         if id ~= "chat-1" then return end
         pomelua.sleep(100)
         app:get("channelService"):broadcast("connector", "onBye", { n = 1 })
         local n = pomelua.await(app.rpc.save.saveRemote.save, nil, "x")
-        pomelua.log.info("stop_server saved %d", n)
+        pomelua.log.info("drain saved %d", n)
       end)]] }
     local client = connected(port)
     assert.are.equal(0, (stop(p)), p.err)
     local kind, body = package(client)
     assert.are.equal(4, kind)
     assert.are.equal("onBye", core.read_message(body).route)
-    assert.is_truthy(p.err:find("stop_server saved 1\n", 1, true), p.err)
+    assert.is_truthy(p.err:find("drain saved 1\n", 1, true), p.err)
   end)
 
   it("gives beforeShutdown the other servers, and waits for what it calls", function()
@@ -284,32 +286,31 @@ describe("a program that stops", function()
   end)
 
   it("waits for a beforeShutdown that has cancelled the timer, however long", function()
-    local p = start { settings = "stopTimeout = 400", files = {
+    local p = start { settings = "stopTimeout = 1500", files = {
       ["app/servers/chat/lifecycle.lua"] = [[
       local pomelua = require "pomelua"
       return { beforeShutdown = function(app, cb, cancelShutDownTimer)
         cancelShutDownTimer()
-        pomelua.sleep(1200)
+        pomelua.sleep(1800)
         pomelua.await(app.rpc.save.saveRemote.save, nil, "x")
         cb()
       end }]] } }
     local code, ms = stop(p)
     assert.are.equal(0, code, p.err)
-    assert.is_true(ms >= 1500, ms)
+    assert.is_true(ms >= 1800, ms)
     assert.is_truthy(p.err:find("saved 1\n", 1, true), p.err)
   end)
 
   it("names a beforeShutdown that does not end, and ends with 1", function()
-    local p = start { settings = "stopTimeout = 300", files = {
+    local p = start { settings = "stopTimeout = 1500", files = {
       ["app/servers/chat/lifecycle.lua"] = "return { beforeShutdown = function(app, cb) end }" } }
-    local code, ms = stop(p)
-    assert.are.equal(1, code)
-    assert.is_true(ms < 2000, ms)
-    assert.is_truthy(p.err:find("had to be cut: chat%-1: beforeShutdown\n"), p.err)
+    assert.are.equal(1, (stop(p)))
+    assert.is_truthy(p.err:find(
+      "had to be cut: chat%-1: beforeShutdown, or the stop of a component\n"), p.err)
   end)
 
   it("names what ended sessions began and what did not end", function()
-    local p, port = start { settings = "stopTimeout = 500, awaitTimeout = 60000", methods = [[
+    local p, port = start { settings = "stopTimeout = 1500, awaitTimeout = 60000", methods = [[
       function Handler:enter(msg, session)
         session:on("closed", function() pomelua.sleep(60000) end)
         return { code = 200 }
@@ -354,7 +355,7 @@ describe("one server that stops", function()
     answer(client)
     local code, text = tool(base, "stop", "save-1")
     assert.are.equal(0, code, text)
-    assert.is_true(p.err:find("saved 1\n", 1, true) < p.err:find("save-1 goes", 1, true), p.err)
+    assert(p:waitErr("saved 1\n.*save%-1 goes"))
     send(client, 3, "chat.chatHandler.wait", { ms = 400 })
     send(client, 4, "chat.chatHandler.echo")
     answer(client)

@@ -1,5 +1,6 @@
 -- Allocations of the scripts that fail (tools/preload/fail_alloc.c): an error in one call of the
 -- game, and nothing else.
+-- It measures nothing: another one may run beside it.
 
 local app = require "spec.support.app"
 local game = require "spec.support.game"

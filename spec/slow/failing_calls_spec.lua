@@ -1,5 +1,6 @@
 -- System calls that fail or do half of what they were asked for (tools/preload/fail_calls.c): what
 -- a kernel under load does rarely, it does here all the time.
+-- It measures nothing: another one may run beside it.
 
 local app = require "spec.support.app"
 local game = require "spec.support.game"

@@ -24,13 +24,14 @@ local COLLECT = os.getenv("POMELUA_GC") == "on"
 
 ---Starts `pomelua start DIR` and waits for `ready`.
 ---@param files table<string, string> texts by path
----@param opts table? args: more arguments; env: more variables
+---@param opts table? args: more arguments; env: more variables; prepare: called with the folder
 ---@return table server dir, ports by server id, process
 function app.start(files, opts)
   opts = opts or {}
   local given = {}
   for path, text in pairs(files) do given[path] = path == "app.lua" and COLLECT .. text or text end
   local dir = tree.new(given)
+  if opts.prepare then opts.prepare(dir) end
   local args = { "start", dir }
   for _, arg in ipairs(opts.args or {}) do args[#args + 1] = arg end
   local self = setmetatable({ dir = dir, ports = {} }, Server)
@@ -52,13 +53,14 @@ local function expected(line, patterns)
   return false
 end
 
----What its standard error holds that a good run does not: errors, and whatever is
+---What a program's standard error holds that a good run does not: errors, and whatever is
 ---no line of the log, a sanitizer's report for one.
+---@param err string
 ---@param patterns string[] what is expected
 ---@return string[] lines
-function Server:complaints(patterns)
+function app.complaints(err, patterns)
   local entries, list = {}, {}
-  for line in self.process.err:gmatch("[^\n]+") do
+  for line in err:gmatch("[^\n]+") do
     local n = #entries
     if line:find("^  ") and n > 0 then -- belongs to the line before
       entries[n] = entries[n] .. "\n" .. line
@@ -73,6 +75,11 @@ function Server:complaints(patterns)
   return list
 end
 
+---As app.complaints, of its own standard error.
+---@param patterns string[]
+---@return string[] lines
+function Server:complaints(patterns) return app.complaints(self.process.err, patterns) end
+
 ---Sends SIGTERM, once.
 function Server:terminate()
   if self.terminated then return end
@@ -83,7 +90,8 @@ end
 ---What a spec that leaves requests unanswered says of its end: they are cut, and the status is 1.
 app.CUT = "had to be cut"
 
----Ends it with SIGTERM and asserts that it ended well: status 0, and no error in the
+---Ends it with SIGINT, by which all clients are told at the same time, unless it has been told to
+---end by SIGTERM, and asserts that it ended well: status 0, and no error in the
 ---log but those that match one of `patterns`; app.CUT among them stands for status 1.
 ---Everything else that the spec has open is closed as well, so that a failure here leaves
 ---nothing behind.
@@ -91,7 +99,7 @@ app.CUT = "had to be cut"
 function Server:stop(patterns)
   if self.stopped then return end
   self.stopped = true
-  self:terminate()
+  if not self.terminated then self.process:kill("sigint") end
   local code, signal = self.process:waitExit(app.patience)
   local list = self:complaints(patterns or {})
   local cut = expected(app.CUT, patterns or {})

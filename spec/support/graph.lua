@@ -96,14 +96,17 @@ function M.calls(folder, names)
   return g
 end
 
--- The modules that the text of a Lua file requires, wherever in it that stands, also in functions:
--- {module, n, line}. The word in a text or in a comment does not count.
+-- The modules that the text of a Lua file requires, at once or by base/later, wherever in it that
+-- stands, also in functions: {module, n, line}. The word in a text or in a comment does not count.
 function M.requires_in(text, prefix)
   local list, n = {}, 0
+  local function found_in(line, word)
+    return line:match("^([^\"']*)%f[%w_]" .. word .. "%s*%(?%s*[\"'](" .. prefix .. "[%w_.]*)")
+  end
   for line in (text .. "\n"):gmatch("(.-)\n") do
     n = n + 1
-    local before, module =
-      line:match("^([^\"']*)%f[%w_]require%s*%(?%s*[\"'](" .. prefix .. "[%w_.]*)")
+    local before, module = found_in(line, "require")
+    if not before then before, module = found_in(line, "later") end
     if module and not before:find("%-%-") then
       list[#list + 1] = { module = module, n = n, line = line }
     end

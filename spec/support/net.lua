@@ -15,8 +15,8 @@ local ffi = require "ffi"
 local uv = require "luv"
 
 local net = {
-  -- Milliseconds that a wait takes when nothing else is said.
-  deadline = 5000,
+  -- Milliseconds that a wait takes at most when nothing else is said: enough for a busy machine.
+  deadline = 20000,
 }
 
 -- A write to a server that has closed is an error like others here, not the end of the
@@ -26,6 +26,10 @@ ffi.C.signal(13, ffi.cast("void (*)(int)", 1)) -- SIGPIPE, SIG_IGN
 
 local open = {} -- what closeAll has to close: objects with a method `close`
 
+-- Milliseconds of a clock that does not jump.
+---@return number
+function net.ms() return uv.hrtime() / 1e6 end
+
 -- Runs the event loop until `check()` is true, and returns what it returned.
 ---@param check fun(): any
 ---@param ms integer?
@@ -34,7 +38,9 @@ function net.wait(check, ms)
   local value = check()
   if value then return value end
   local timer, late = uv.new_timer(), false
-  timer:start(ms or net.deadline, 0, function() late = true end)
+  -- It goes on: a timer that is due when the loop begins a turn is called before the turn waits.
+  uv.update_time()
+  timer:start(ms or net.deadline, 10, function() late = true end)
   repeat
     uv.run("once")
     value = check()
@@ -43,6 +49,11 @@ function net.wait(check, ms)
   if value then return value end
   return nil, "nothing came in time"
 end
+
+-- Has closeAll close an object of another file: it has a method `close`, which does nothing when it
+-- is called again.
+---@param object table
+function net.keep(object) open[object] = true end
 
 local function any_closing()
   local any = false
@@ -61,6 +72,19 @@ function net.closeAll()
   end
 end
 
+-- Also for a spec that has called net.wait alone.
+local by_busted, busted = pcall(require, "busted")
+if by_busted and busted.subscribe then
+  busted.subscribe({ "suite", "end" }, function()
+    net.closeAll()
+    return nil, true -- others want to hear of it as well
+  end)
+end
+
+-- The number of this process: for names that no other run of the specs uses.
+---@return integer
+function net.pid() return uv.os_getpid() end
+
 -- The path of what `make` has built.
 ---@param name string
 ---@return string path
@@ -73,7 +97,8 @@ end
 local Process = {}
 Process.__index = Process
 
--- Starts a program. `opts.env`: variables to add, {NAME = value}; `opts.cwd`.
+-- Starts a program. `opts.env`: variables to add, {NAME = value}; `opts.cwd`; `opts.fds`: what it
+-- has as descriptors 3, 4, ....
 -- `opts.preload`: it starts a LuaJIT that loads our module, built with a sanitizer perhaps.
 -- Fields: out and err, all that it has printed; pid; code and signal once it ended.
 ---@param path string
@@ -94,9 +119,11 @@ function net.spawn(path, args, opts)
     for name, value in pairs(opts.env) do env[#env + 1] = name .. "=" .. value end
   end
   p.pipes = { uv.new_pipe(false), uv.new_pipe(false), uv.new_pipe(false) }
+  local stdio = { unpack(p.pipes) }
+  for _, fd in ipairs(opts.fds or {}) do stdio[#stdio + 1] = fd end
   p.handle, p.pid = uv.spawn(path, {
     args = args or {},
-    stdio = p.pipes,
+    stdio = stdio,
     env = env,
     cwd = opts.cwd,
   }, function(code, signal) p.code, p.signal = code, signal end)
@@ -151,6 +178,26 @@ function Process:kill(name)
   if not self.code then self.handle:kill(name) end
 end
 
+-- Whether a thread of the process has not stopped yet.
+local function any_runs(pid)
+  local tasks = ("/proc/%d/task"):format(pid)
+  local list = assert(uv.fs_scandir(tasks))
+  for task in function() return uv.fs_scandir_next(list) end do
+    local file = io.open(("%s/%s/stat"):format(tasks, task))
+    local text = file and file:read("*a") or ""
+    if file then file:close() end
+    if text:find("%) [^T] ") then return true end
+  end
+  return false
+end
+
+-- SIGSTOP, and no thread of it runs any more.
+function Process:freeze()
+  self:kill("sigstop")
+  local till = net.ms() + net.deadline
+  while any_runs(self.pid) do assert(net.ms() < till, "it still runs") end
+end
+
 -- Waits for the end.
 ---@param ms integer?
 ---@return integer? code, integer|string signal
@@ -190,11 +237,15 @@ Client.__index = Client
 -- Connects by TCP. Fields: eof, and error (a libuv name) when the end was a reset.
 ---@param port integer|string
 ---@param host string? "127.0.0.1" when left out
+---@param from string? the address of this end
+---@param wrap (fun(tcp: userdata): table)? what stands between: spec.support.tls
 ---@return table? client, string? message
-function net.connect(port, host)
-  local c = setmetatable({ parts = {}, size = 0, tcp = uv.new_tcp() }, Client)
+function net.connect(port, host, from, wrap)
+  local tcp = uv.new_tcp()
+  local c = setmetatable({ parts = {}, size = 0, tcp = wrap and wrap(tcp) or tcp }, Client)
   open[c] = true
   local up
+  if from then assert(c.tcp:bind(from, 0)) end
   local ok, err = c.tcp:connect(host or "127.0.0.1", tonumber(port), function(e) up = e or true end)
   if ok then net.wait(function() return up end) else up = err end
   if up ~= true then

@@ -64,7 +64,8 @@ function pomelo.message(m)
   return table.concat(out)
 end
 
----A server's message as a table like that of pomelo.message; `msg` is its JSON.
+---A server's message as a table like that of pomelo.message; `msg` is its JSON, nil when it is
+---none.
 ---@param bytes string
 ---@return table
 function pomelo.parse(bytes)
@@ -94,7 +95,8 @@ function pomelo.parse(bytes)
     end
   end
   m.body = bytes:sub(at)
-  m.msg = cjson.decode(m.body)
+  local ok, msg = pcall(cjson.decode, m.body)
+  m.msg = ok and msg or nil
   return m
 end
 
@@ -105,13 +107,29 @@ Client.__index = Client
 
 local open = {} -- for closeAll
 
----Connects, and upgrades for "ws"; no package is sent.
+---A client on a connection, which is a WebSocket that is open for ws.
+---@param conn table of spec.support.net
+---@param ws boolean
+---@return table client
+function pomelo.on(conn, ws)
+  local client = setmetatable({ conn = conn, ws = ws, id = 0, beats = 0, pushes = {} }, Client)
+  open[#open + 1] = client
+  return client
+end
+
+-- By TLS: OpenSSL is loaded when it is needed.
+local wraps = {
+  tls = function(tcp) return require("spec.support.tls").wrap(tcp) end,
+}
+wraps.wss = wraps.tls
+
+---Connects, and upgrades for "ws" and "wss"; no package is sent.
 ---@param port integer
----@param transport string? "tcp" or "ws"
+---@param transport string? "tcp", "ws", "tls" or "wss"
 ---@return table? client, string? message
 function pomelo.open(port, transport)
-  local ws = transport == "ws"
-  local conn, err = net.connect(port)
+  local ws = transport == "ws" or transport == "wss"
+  local conn, err = net.connect(port, nil, nil, wraps[transport])
   if not conn then return nil, err end
   if ws then
     local head
@@ -119,9 +137,7 @@ function pomelo.open(port, transport)
     if not head then return nil, err end
     assert(head:find("^HTTP/1.1 101 "), head)
   end
-  local client = setmetatable({ conn = conn, ws = ws, id = 0, beats = 0, pushes = {} }, Client)
-  open[#open + 1] = client
-  return client
+  return pomelo.on(conn, ws)
 end
 
 ---Closes every client, and leaves processes alone.
@@ -193,7 +209,7 @@ local function next_ws(self, ms)
     assert(frame.fin and frame.rsv == 0 and not frame.masked, "a frame of another form")
     if frame.op == 8 then
       local hi, lo = frame.payload:byte(1, 2)
-      self.close_code = hi and hi * 256 + lo
+      self.close_code, self.close_reason = hi and hi * 256 + lo, frame.payload:sub(3)
       if self.conn.tcp:is_active() then self.conn:sendFrame(8, frame.payload) end
     elseif frame.op == 10 then
       self.pong = frame.payload

@@ -217,15 +217,21 @@ function methods:finish(patterns)
   if not ok then error(message, 0) end
 end
 
+---Gives a running app, or a part of one (spec/support/parts), its clients.
+---@param app table
+---@return table app
+function probe.of(app)
+  for name, method in pairs(methods) do app[name] = method end
+  app.clients = {}
+  return app
+end
+
 ---@param settings string? as of probe.files
 ---@param files table<string, string>?
 ---@param opts table? as of spec/support/app
 ---@return table app of spec/support/app
 function probe.start(settings, files, opts)
-  local app = apps.start(probe.files(settings, files), opts)
-  for name, method in pairs(methods) do app[name] = method end
-  app.clients = {}
-  return app
+  return probe.of(apps.start(probe.files(settings, files), opts))
 end
 
 return probe

@@ -8,6 +8,7 @@
 -- are more files of the app; env are more variables.
 
 local app = require "spec.support.app"
+local pomelo = require "spec.support.pomelo"
 
 local talk = {}
 
@@ -30,7 +31,8 @@ app:set("ended", function(tag, next)
 end)
 
 app:configure(nil, "connector", function()
-  local config = { distinctHost = true, @config@ }
+  -- No rate: specs ask again and again for what they wait for.
+  local config = { distinctHost = true, rate = false, @config@ }
   config.handshake = config.handshake or function(msg, cb, session)
     local tag = type(msg.user) == "table" and msg.user.tag
     if tag then app:get("watch")(session, tag) end
@@ -212,6 +214,28 @@ function talk.start(opts)
   local server = app.start(files, { env = opts.env })
   server.port = server.ports["connector-1"]
   return server
+end
+
+local tags = 0
+
+---A WORKING client whose end is told: talk.told.
+---@param server table
+---@param transport string?
+---@return table client
+---@return string tag
+function talk.tagged(server, transport)
+  tags = tags + 1
+  local tag = "tag " .. tags
+  return pomelo.connect(server.port, transport,
+    ('{"sys":{},"user":{"tag":"%s"}}'):format(tag)), tag
+end
+
+---The reason that a listener for `closed` was told.
+---@param server table
+---@param tag string
+function talk.told(server, tag)
+  local client = pomelo.connect(server.port)
+  return assert(client:request("connector.entryHandler.ended", { tag = tag })).reason
 end
 
 return talk

@@ -54,7 +54,10 @@ function methods:load(id, given)
   return one
 end
 
----What servers sent to each other arrives, until nothing is left.
+local CROSS = { call = true, forward = true, answer = true, channel = true, interest = true }
+
+---What servers sent to each other arrives, until nothing is left. self.lost(item), when it is set,
+---says of what is lost on the way.
 function methods:settle()
   local moved = true
   while moved do
@@ -65,7 +68,8 @@ function methods:settle()
         local to = self.servers[item.to]
         item.from = one.id
         item.ms = 60000 -- deadlines are the asking server's here
-        if to and (item.kind == "call" or item.kind == "forward" or item.kind == "answer") then
+        local lost = self.lost and self.lost(item)
+        if to and CROSS[item.kind] and not lost then
           moved = true
           to.node:deliver(item)
         end

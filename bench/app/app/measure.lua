@@ -21,6 +21,14 @@ function measure.memory(id)
   pomelua.log.info("measured memory %s %.1f KiB", id, collectgarbage("count"))
 end
 
+---How many `latest` pushes wait for clients of this server now.
+---@param app table
+function measure.latest(app)
+  local counts = app:get("sessionService")._server.node:counts()
+  pomelua.log.info("measured latest %d waiting, %d replaced", counts.latestWaiting,
+    counts.pushesReplaced)
+end
+
 ---What one push of a small message costs on this thread, the writes left out: the median
 ---of `times`, in microseconds.
 function measure.push(what, channel, times)

@@ -1,6 +1,9 @@
 #include "tools/load/client.h"
 
 #include "base/mem.h"
+#include "tools/load/slow.h"
+#include "tools/load/template.h"
+#include "tools/load/tls.h"
 #include "wire/message.h"
 #include "wire/ws_frame.h"
 
@@ -21,6 +24,7 @@
 #define TIME_BYTES 20     /* of {now} */
 #define UPGRADE_MAX 16384 /* bytes of the server's HTTP answer */
 #define SHOWN_ERRORS 3
+#define HELLO "{\"sys\":{\"type\":\"pomelua-load\",\"version\":\"1\"}"
 
 double load_now(void) {
   struct timespec t;
@@ -48,6 +52,7 @@ load *load_new(const load_options *o) {
   l->fill = pml_alloc0((size_t)o->size + 1);
   memset(l->fill, 'x', o->size > TIME_BYTES ? (size_t)o->size - TIME_BYTES : 0);
   l->epfd = epoll_create1(EPOLL_CLOEXEC);
+  if (o->tls) load_tls_trust(l);
   return l;
 }
 
@@ -58,18 +63,26 @@ static void drop(client *c) {
   if (c->state == CLIENT_READY) c->load->ready--;
   c->state = CLIENT_DEAD;
   c->load->dead++;
+  if (c->tls) load_tls_end(c);
   close(c->fd);
 }
 
+/* Whether c reads when load_slow_read says so, and not when something has come. */
+static int is_slow(const client *c) {
+  return c->state == CLIENT_READY && load_slow_is(c->load->o, c->id);
+}
+
 static void arm(client *c, int write) {
-  struct epoll_event e = {.events = EPOLLIN | (write ? EPOLLOUT : 0), .data.ptr = c};
+  struct epoll_event e = {.data.ptr = c};
+  e.events = (is_slow(c) ? 0 : EPOLLIN) | (write ? EPOLLOUT : 0);
   epoll_ctl(c->load->epfd, EPOLL_CTL_MOD, c->fd, &e);
   c->write_armed = write;
 }
 
 static void flush(client *c) {
-  while (c->sent < c->out.len) {
-    ssize_t n = send(c->fd, pml_writer_at(&c->out, c->sent), c->out.len - c->sent, MSG_NOSIGNAL);
+  pml_writer *out = c->tls ? load_tls_seal(c) : &c->out;
+  while (c->sent < out->len) {
+    ssize_t n = send(c->fd, pml_writer_at(out, c->sent), out->len - c->sent, MSG_NOSIGNAL);
     if (n < 0) {
       if (errno != EAGAIN) drop(c);
       else if (!c->write_armed) arm(c, 1);
@@ -77,7 +90,7 @@ static void flush(client *c) {
     }
     c->sent += (size_t)n;
   }
-  pml_writer_cut(&c->out, 0);
+  pml_writer_cut(out, 0);
   c->sent = 0;
   if (c->write_armed) arm(c, 0);
 }
@@ -101,59 +114,27 @@ static void put_package(client *c, uint8_t type, pml_slice head, pml_slice body)
   pml_writer_put(&c->out, body.p, body.n);
 }
 
-/* The time of a request: that at which it was due, when requests have a rate. */
-static int put_time(const load *l, char *out, size_t left) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  if (l->due > 0) {
-    t.tv_sec = (time_t)l->due;
-    t.tv_nsec = (long)((l->due - (double)t.tv_sec) * 1e9);
-  }
-  return snprintf(out, left, "%010ld.%09ld", (long)t.tv_sec, t.tv_nsec);
-}
-
-/* A template with its words replaced, in l->body; cut to LOAD_BODY_MAX bytes. */
-static pml_slice expand(const client *c, const char *template) {
+static void request(client *c, const load_route *route, const char *template) {
   load *l = c->load;
-  char *out = (char *)l->body;
-  size_t n = 0;
-  for (const char *p = template; *p && n < LOAD_BODY_MAX;) {
-    size_t left = LOAD_BODY_MAX - n;
-    if (!strncmp(p, "{uid}", 5)) {
-      n += (size_t)snprintf(out + n, left, "%d", c->id);
-      p += 5;
-    } else if (!strncmp(p, "{room}", 6)) {
-      n += (size_t)snprintf(out + n, left, "%d", c->room);
-      p += 6;
-    } else if (!strncmp(p, "{now}", 5)) {
-      n += (size_t)put_time(l, out + n, left);
-      p += 5;
-    } else if (!strncmp(p, "{fill}", 6)) {
-      n += (size_t)snprintf(out + n, left, "%s", l->fill);
-      p += 6;
-    } else {
-      out[n++] = *p++;
-    }
-  }
-  return pml_slice_of(l->body, n < LOAD_BODY_MAX ? n : LOAD_BODY_MAX);
+  pml_message_view m = {
+    .type = PML_MSG_REQUEST, .id = ++c->msg_id, .body = load_template(c, template)};
+  pml_writer_cut(&l->message, 0);
+  if (load_forms_write(route, &m, &l->message) != 0 && l->errors++ < SHOWN_ERRORS)
+    fprintf(stderr, "load: the message for %.*s does not fit the server's clientProtos\n",
+            (int)route->name.n, (const char *)route->name.p);
+  put_package(c, PML_PKG_DATA, pml_slice_of(pml_writer_at(&l->message, 0), l->message.len),
+              (pml_slice){0});
 }
 
-static void request(client *c, const char *route, const char *template) {
-  pml_writer head = {0};
-  pml_message_view m = {.type = PML_MSG_REQUEST, .id = ++c->msg_id, .route = pml_slice_str(route)};
-  pml_message_write_head(&head, &m);
-  put_package(c, PML_PKG_DATA, pml_slice_of(pml_writer_at(&head, 0), head.len),
-              expand(c, template));
-  pml_writer_drop(&head);
-}
-
+/* Those who read as fast as they can. */
 static uint32_t members(const load *l, int room) {
-  return (uint32_t)(l->o->clients / l->o->rooms + (room < l->o->clients % l->o->rooms));
+  long fast = l->o->clients - l->o->slow;
+  return (uint32_t)(fast / l->o->rooms + (room < fast % l->o->rooms));
 }
 
 static void ask(client *c) {
   load *l = c->load;
-  request(c, l->o->route, l->o->message);
+  request(c, &l->route, l->o->message);
   c->sent_at[c->msg_id & l->id_mask] = l->due > 0 ? l->due : load_now();
   c->in_flight++;
   l->asked++;
@@ -183,12 +164,15 @@ static int holds(pml_slice body, const char *text) {
 static void answered(client *c, const pml_message_view *m) {
   load *l = c->load;
   const load_options *o = l->o;
-  if (holds(m->body, "\"code\":500") && l->errors++ < SHOWN_ERRORS)
-    fprintf(stderr, "load: %s answers %.*s\n", c->state == CLIENT_ENTERING ? o->enter : o->route,
-            (int)m->body.n, (const char *)m->body.p);
+  const load_route *route = c->state == CLIENT_ENTERING ? &l->enter : &l->route;
+  pml_slice body = load_forms_read(route, m->body, &l->scratch);
+  if ((holds(body, "\"code\":500") || holds(body, "\"code\":429")) && l->errors++ < SHOWN_ERRORS)
+    fprintf(stderr, "load: %.*s answers %.*s\n", (int)route->name.n, (const char *)route->name.p,
+            (int)body.n, (const char *)body.p);
   if (c->state == CLIENT_ENTERING) {
     c->state = CLIENT_READY;
     l->ready++;
+    if (is_slow(c)) arm(c, c->write_armed);
     return;
   }
   double sent = c->sent_at[m->id & l->id_mask];
@@ -198,24 +182,43 @@ static void answered(client *c, const pml_message_view *m) {
   c->in_flight--;
 }
 
-/* The time of sending stands at the begin of the content. */
-static void sample(load *l, pml_slice body) {
+/* The time of sending, which stands at the begin of the content; 0: there is none. */
+static double time_of(pml_slice body) {
   static const char before[] = "\"content\":\"";
   char text[TIME_BYTES + 1] = "";
   const uint8_t *at = memmem(body.p, body.n, before, sizeof before - 1);
-  if (!at) return;
+  if (!at) return 0;
   at += sizeof before - 1;
   size_t left = body.n - (size_t)(at - body.p);
   memcpy(text, at, left < TIME_BYTES ? left : TIME_BYTES);
-  double sent = strtod(text, NULL);
-  if (sent > 0) load_samples_add(&l->samples, load_now() - sent);
+  return strtod(text, NULL);
 }
 
 static void pushed(client *c, const pml_message_view *m) {
   load *l = c->load;
-  if (!pml_slice_eq(m->route, pml_slice_str(l->o->push))) return;
+  if (!load_forms_is(&l->push, m)) return;
+  int slow = load_slow_is(l->o, c->id);
   c->got++;
-  if (l->deliveries++ % l->sample_every == 0) sample(l, m->body);
+  l->slow_got += (uint64_t)slow;
+  if (!slow && l->deliveries++ % l->sample_every && !l->o->latest) return;
+  double sent = time_of(load_forms_read(&l->push, m->body, &l->scratch));
+  if (l->o->latest || slow) load_slow_note(c, sent);
+  if (!slow && sent > 0) load_samples_add(&l->samples, load_now() - sent);
+}
+
+/* What the server gives its clients. */
+static int take_forms(load *l, pml_slice handshake) {
+  char why[512];
+  if (l->forms) return 0;
+  l->forms = load_forms_new(handshake, why, sizeof why);
+  if (!l->forms) {
+    fprintf(stderr, "load: %s\n", why);
+    return -1;
+  }
+  l->enter = load_forms_route(l->forms, l->o->enter);
+  l->route = load_forms_route(l->forms, l->o->route);
+  l->push = load_forms_route(l->forms, l->o->push);
+  return 0;
 }
 
 static void shaken(client *c, pml_slice body) {
@@ -228,7 +231,8 @@ static void shaken(client *c, pml_slice body) {
     memcpy(text, at, left < sizeof text - 1 ? left : sizeof text - 1);
   }
   c->heartbeat = (uint32_t)atoi(text);
-  if (!holds(body, "\"code\":200")) {
+  int kept = !c->load->o->resume || holds(body, "\"recovered\":false");
+  if (!holds(body, "\"code\":200") || !kept || take_forms(c->load, body) != 0) {
     c->load->errors++;
     drop(c);
     return;
@@ -236,7 +240,7 @@ static void shaken(client *c, pml_slice body) {
   put_package(c, PML_PKG_ACK, (pml_slice){0}, (pml_slice){0});
   c->state = CLIENT_ENTERING;
   if (c->load->o->enter[0]) {
-    request(c, c->load->o->enter, c->load->o->enter_message);
+    request(c, &c->load->enter, c->load->o->enter_message);
   } else {
     c->state = CLIENT_READY;
     c->load->ready++;
@@ -255,7 +259,7 @@ static int on_package(uint8_t type, pml_slice body, void *ud) {
     c->load->beats++;
   } else if (type == PML_PKG_DATA && pml_message_read(body, &m) == 0) {
     if (m.type == PML_MSG_RESPONSE) answered(c, &m);
-    else if (m.type == PML_MSG_PUSH && !m.compressed) pushed(c, &m);
+    else if (m.type == PML_MSG_PUSH) pushed(c, &m);
   } else if (type == PML_PKG_KICK) {
     c->load->kicks++;
   }
@@ -302,8 +306,8 @@ static void feed_frames(client *c, const uint8_t *p, size_t n) {
 
 static void hello(client *c) {
   c->state = CLIENT_SHAKING;
-  put_package(c, PML_PKG_HANDSHAKE, (pml_slice){0},
-              pml_slice_str("{\"sys\":{\"type\":\"pomelua-load\",\"version\":\"1\"}}"));
+  const char *text = c->load->o->resume ? HELLO ",\"user\":{\"resume\":{}}}" : HELLO "}";
+  put_package(c, PML_PKG_HANDSHAKE, (pml_slice){0}, pml_slice_str(text));
   flush(c);
 }
 
@@ -323,28 +327,9 @@ static void feed_upgrade(client *c, const uint8_t *p, size_t n) {
   pml_writer_drop(w);
 }
 
-static void readable(client *c) {
-  load *l = c->load;
-  for (;;) {
-    ssize_t n = recv(c->fd, l->in, sizeof l->in, 0);
-    if (n <= 0) {
-      if (n == 0 || errno != EAGAIN) drop(c);
-      return;
-    }
-    if (c->state == CLIENT_UPGRADING) feed_upgrade(c, l->in, (size_t)n);
-    else if (l->o->tcp) feed_packages(c, l->in, (size_t)n);
-    else feed_frames(c, l->in, (size_t)n);
-    if (c->state == CLIENT_DEAD || (size_t)n < sizeof l->in) return;
-  }
-}
-
-/* --- connections ------------------------------------------------------------------------- */
-
-static void connected(client *c) {
+/* The connection is there, sealed or not. */
+static void begin(client *c) {
   const load_options *o = c->load->o;
-  int one = 1;
-  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  arm(c, 0);
   if (o->tcp) {
     hello(c);
     return;
@@ -360,6 +345,58 @@ static void connected(client *c) {
   flush(c);
 }
 
+static void feed(client *c, const uint8_t *p, size_t n) {
+  if (c->state == CLIENT_UPGRADING) feed_upgrade(c, p, n);
+  else if (c->load->o->tcp) feed_packages(c, p, n);
+  else feed_frames(c, p, n);
+}
+
+static void feed_sealed(client *c, const uint8_t *p, size_t n) {
+  load *l = c->load;
+  int open = load_tls_open(c, p, n);
+  if (open < 0) {
+    drop(c);
+    return;
+  }
+  flush(c);
+  if (open && c->state == CLIENT_SEALING) begin(c);
+  if (open && c->state != CLIENT_DEAD && l->plain.len)
+    feed(c, pml_writer_at(&l->plain, 0), l->plain.len);
+}
+
+/* Reads at most limit bytes, or one piece more. */
+static void readable(client *c, size_t limit) {
+  load *l = c->load;
+  for (size_t room = sizeof l->in;;) {
+    if (limit < room) room = limit;
+    ssize_t n = recv(c->fd, l->in, room, 0);
+    if (n <= 0) {
+      if (n == 0 || errno != EAGAIN) drop(c);
+      return;
+    }
+    l->bytes_in += (uint64_t)n;
+    if (c->tls) feed_sealed(c, l->in, (size_t)n);
+    else feed(c, l->in, (size_t)n);
+    limit -= (size_t)n;
+    if (c->state == CLIENT_DEAD || !limit || (size_t)n < room) return;
+  }
+}
+
+/* --- connections ------------------------------------------------------------------------- */
+
+static void connected(client *c) {
+  int one = 1;
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  arm(c, 0);
+  if (!c->load->trust) {
+    begin(c);
+    return;
+  }
+  c->state = CLIENT_SEALING;
+  load_tls_begin(c);
+  flush(c);
+}
+
 /* Another loopback address for each PER_SOURCE clients. */
 static void bind_source(const client *c) {
   struct sockaddr_in from = {.sin_family = AF_INET};
@@ -369,10 +406,20 @@ static void bind_source(const client *c) {
   if (bind(c->fd, (void *)&from, sizeof from) < 0) perror("load: bind");
 }
 
+void load_leave(load *l) {
+  static const char leave[] = "\2\11sys.leave{}"; /* a notify: protocol 2.3 */
+  for (int i = 0; l->o->resume && i < l->o->clients; i++) {
+    client *c = &l->clients[i];
+    if (c->state != CLIENT_READY) continue;
+    put_package(c, PML_PKG_DATA, (pml_slice){0}, pml_slice_str(leave));
+    flush(c);
+  }
+}
+
 void load_connect(load *l, int i) {
   const load_options *o = l->o;
   client *c = &l->clients[i];
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)o->port)};
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(load_port(o, i))};
   if (inet_pton(AF_INET, o->host, &to.sin_addr) != 1) {
     fprintf(stderr, "load: --host is an IPv4 address, not %s\n", o->host);
     exit(2);
@@ -382,6 +429,7 @@ void load_connect(load *l, int i) {
     perror("load: socket");
     exit(2);
   }
+  if (load_slow_is(o, i)) load_slow_begin(c);
   if (o->clients > PER_SOURCE && !strncmp(o->host, "127.", 4)) bind_source(c);
   struct epoll_event e = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
   epoll_ctl(l->epfd, EPOLL_CTL_ADD, c->fd, &e);
@@ -414,13 +462,14 @@ static void serve(client *c, uint32_t events) {
     return;
   }
   if (events & EPOLLOUT) flush(c);
-  if (c->state != CLIENT_DEAD && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) readable(c);
+  if (c->state != CLIENT_DEAD && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) readable(c, SIZE_MAX);
 }
 
 void load_turn(load *l, double seconds) {
   static struct epoll_event ev[1024];
   struct timespec t = {.tv_nsec = seconds > 0 ? (long)(seconds * 1e9) : 0};
   heartbeats(l);
+  load_slow_read(l, readable);
   int n = epoll_pwait2(l->epfd, ev, 1024, &t, NULL);
   for (int i = 0; i < n; i++) serve(ev[i].data.ptr, ev[i].events);
 }

@@ -7,16 +7,20 @@
  *
  * With --rate, requests start at random times, so many a second in all, whether or not
  * earlier ones were answered, and latency counts from the time a request was due.
+ * With --latest, pushes may be replaced by later ones, and --slow makes some clients slow readers:
+ * deliveries and latencies are those of the others.
  * Deliveries are counted at the receivers; its own CPU time is shown, so that one
  * sees that it was not the limit. Exit status 1: a client did not get in, or a delivery or an
  * answer is missing, doubled, or says code 500, or a connection was lost. */
-#include "tools/load/client.h"
+#include "tools/load/slow.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 #define SILENCE 5     /* seconds without a push, after the last answer */
+#define SLOWEST 20    /* seconds in which slow clients must have read what was on its way */
 #define SURPLUS 0.3   /* seconds in which a delivery too many shows */
 #define WAIT 0.05     /* seconds, at most, of a turn */
 #define BATCH 300     /* connects under way at once */
@@ -29,11 +33,12 @@ static const char other_game[] =
 /* What is known when a part of the run begins. */
 typedef struct {
   double at, cpu;
+  uint64_t bytes;
   load_usage server;
 } mark;
 
 static mark mark_now(const load *l) {
-  return (mark){load_now(), load_usage_own(), load_usage_of(l->o->pids)};
+  return (mark){load_now(), load_usage_own(), l->bytes_in, load_usage_of(l->o->pids)};
 }
 
 static load_result result(const load *l, const char *what, mark from, uint64_t done,
@@ -45,6 +50,7 @@ static load_result result(const load *l, const char *what, mark from, uint64_t d
     .want = want,
     .seconds = to.at - from.at,
     .cpu = to.cpu - from.cpu,
+    .bytes = to.bytes - from.bytes,
     .before = from.server,
     .after = to.server,
   };
@@ -93,9 +99,10 @@ static client *any_sender(load *l, int senders) {
   return NULL;
 }
 
-/* Sends the requests that are due by now. What must wait counts as latency. */
-static void fire_due(load *l, int senders, double *next) {
-  for (double t = load_now(); *next <= t && !l->dead;) {
+/* Sends the requests that are due by now, `all` at most (0: as many as are due). What must wait
+ * counts as latency. */
+static void fire_due(load *l, int senders, uint64_t all, double *next) {
+  for (double t = load_now(); *next <= t && !l->dead && (!all || l->asked < all);) {
     client *c = any_sender(l, senders);
     if (!c) return;
     l->due = *next;
@@ -137,23 +144,27 @@ static void exchange(load *l, int senders, const uint64_t *got, const uint64_t *
     double t = load_now();
     if (more && (o->duration ? t - t0 >= (double)o->duration : l->asked >= all)) {
       more = 0;
+      l->asked_all = 1;
       for (int i = 0; i < senders; i++) l->clients[i].left = 0;
     }
     if (l->dead || t - t0 > (double)(o->seconds + o->duration)) return;
     if (l->errors && l->errors >= l->answers) return; /* nothing else comes: another game */
     if (*got != had) had = *got, moved = t;
-    if (!more && l->answers >= l->asked && (*got >= *goal || t - moved > SILENCE)) return;
-    if (more && o->rate) fire_due(l, senders, &next);
+    if (!more && l->answers >= l->asked && (*got >= *goal || t - moved > SILENCE)) break;
+    if (more && o->rate) fire_due(l, senders, all, &next);
     else fire_all(l, senders);
     double wait = more && o->rate ? next - load_now() : WAIT;
     load_turn(l, wait > WAIT ? WAIT : wait);
     progress(l, o->mode == LOAD_FAN, *got, *goal, t - t0);
   }
+  for (double end = load_now() + SLOWEST; load_slow_waiting(l) && load_now() < end;)
+    load_turn(l, WAIT);
 }
 
 /* Clients that did not get every push of their room exactly once. */
 static int wrong_clients(const load *l) {
   int wrong = 0;
+  if (l->o->latest) return load_slow_stale(l);
   for (int i = 0; i < l->o->clients; i++)
     wrong += l->clients[i].got != l->room_sent[l->clients[i].room];
   return wrong;
@@ -170,13 +181,18 @@ static int run(load *l) {
   int wrong = fan ? wrong_clients(l) : 0;
   r.done = *got;
   r.want = *goal;
+  r.slow_got = l->slow_got;
+  r.on_way = load_slow_on_way(l);
   report(l, &r);
   if (l->errors && l->errors >= l->answers) fputs(other_game, stderr);
   else if (fan && !*got && l->answers)
     fprintf(stderr, "load: %s is answered, but no push %s came: name the game's with --push\n",
             o->route, o->push);
-  if (wrong) fprintf(stderr, "load: %d clients did not get every push exactly once\n", wrong);
-  return wrong || l->errors || l->kicks || l->dead || l->answers != l->asked || *got != *goal;
+  if (wrong)
+    fprintf(stderr, "load: %d clients did not get %s\n", wrong,
+            o->latest ? "the newest push" : "every push exactly once");
+  return wrong || l->errors || l->kicks || l->dead || l->answers != l->asked ||
+         (*got != *goal && !o->latest);
 }
 
 static int sit(load *l, mark from) {
@@ -197,19 +213,16 @@ static void raise_file_limit(void) {
 int main(int argc, char **argv) {
   load_options o;
   char wrong[200] = "";
-  int rc = load_options_read(&o, argc, argv, wrong, sizeof wrong);
-  if (o.help) {
-    load_options_help(stdout);
-    return 0;
-  }
-  if (rc != 0) {
-    fprintf(stderr, "load: %s\n\n", wrong);
-    load_options_help(stderr);
+  if (load_options_read(&o, argc, argv, wrong, sizeof wrong) != 0) {
+    fprintf(stderr, "pomelua: bench: %s (see: pomelua bench --help)\n", wrong);
     return 2;
   }
   raise_file_limit();
-  load *l = load_new(&o);
+  static load *l; /* it lives as long as the process: nothing of it is freed */
+  l = load_new(&o);
   mark from = mark_now(l);
   if (!connect_all(l, from)) return 1;
-  return o.mode == LOAD_IDLE ? sit(l, from) : run(l);
+  int rc = o.mode == LOAD_IDLE ? sit(l, from) : run(l);
+  load_leave(l);
+  return rc;
 }

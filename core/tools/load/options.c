@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,34 +31,8 @@ static const char *const modes[] = {"fan", "echo", "idle"};
 
 const char *load_mode_name(load_mode mode) { return modes[mode]; }
 
-void load_options_help(FILE *f) {
-  fputs(
-    "Usage: pomelua bench [options]\n\n"
-    "Loads a server with clients of the real protocol and says "
-    "what it did.\n\n"
-    "  --host IP --port N     where it listens; 127.0.0.1, 3050\n"
-    "  --tcp                  raw TCP instead of WebSocket\n"
-    "  --clients N --rooms N  clients, spread over so many rooms; 100, 1\n"
-    "  --mode fan             senders ask, all of the sender's room must get the push (the "
-    "default)\n"
-    "         echo            all ask, each must be answered\n"
-    "         idle            all connect and stay, --stay seconds\n"
-    "  --senders N            who asks; one per room in mode fan, all in mode echo\n"
-    "  --in-flight N          requests of one sender that wait for answers, at most; 8\n"
-    "  --rate N               requests a second in all; left out: as fast as answers come\n"
-    "  --count N              requests in all; 1000\n"
-    "  --duration S           ask for so long instead\n"
-    "  --seconds S            give up when that takes longer; 60\n"
-    "  --enter ROUTE --enter-message TEXT\n"
-    "                         the first request of each client; '' asks nothing\n"
-    "  --route ROUTE --message TEXT --push ROUTE\n"
-    "                         the requests, and the route of the pushes that are counted\n"
-    "  --size BYTES           of {now}{fill} together; 64\n"
-    "  --pid PID,...          processes of the server: shows their CPU time and memory\n"
-    "  --json --quiet         one JSON object a line; no progress line\n\n"
-    "Messages are templates: {uid} {room} {now} (seconds; in \"content\" it gives the latency of\n"
-    "pushes) {fill}. Exit status 0 when all got in and got what they should, once; else 1.\n",
-    f);
+uint16_t load_port(const load_options *o, int client) {
+  return (uint16_t)(o->second && client / o->rooms % 2 ? o->second : o->port);
 }
 
 typedef struct {
@@ -77,23 +52,24 @@ static const text_option texts[] = {
   {"--host", AT(host)},   {"--pid", AT(pids)},
   {"--enter", AT(enter)}, {"--enter-message", AT(enter_message)},
   {"--route", AT(route)}, {"--message", AT(message)},
-  {"--push", AT(push)},
+  {"--push", AT(push)},   {"--ca", AT(ca)},
+  {"--name", AT(name)},
 };
 
 static const number_option numbers[] = {
-  {"--port", AT(port), 1, 65535},           {"--clients", AT(clients), 1, 1000000},
-  {"--rooms", AT(rooms), 1, 1000000},       {"--senders", AT(senders), 0, 1000000},
-  {"--in-flight", AT(in_flight), 1, 10000}, {"--size", AT(size), 0, 50000},
-  {"--count", AT(count), 1, INT_MAX},       {"--seconds", AT(seconds), 1, INT_MAX},
-  {"--stay", AT(stay), 0, INT_MAX},         {"--rate", AT(rate), 0, INT_MAX},
-  {"--duration", AT(duration), 0, INT_MAX},
+  {"--port", AT(port), 1, 65535},         {"--second-port", AT(second), 1, 65535},
+  {"--clients", AT(clients), 1, 1000000}, {"--rooms", AT(rooms), 1, 1000000},
+  {"--senders", AT(senders), 0, 1000000}, {"--in-flight", AT(in_flight), 1, 10000},
+  {"--size", AT(size), 0, 50000},         {"--count", AT(count), 1, INT_MAX},
+  {"--seconds", AT(seconds), 1, INT_MAX}, {"--stay", AT(stay), 0, INT_MAX},
+  {"--rate", AT(rate), 0, INT_MAX},       {"--duration", AT(duration), 0, INT_MAX},
+  {"--slow", AT(slow), 0, 1000000},
 };
 
 static const text_option flags[] = {
-  {"--tcp", AT(tcp)},
-  {"--json", AT(json)},
-  {"--quiet", AT(quiet)},
-  {"--help", AT(help)},
+  {"--tls", AT(tls)},       {"--insecure", AT(insecure)}, {"--tcp", AT(tcp)},
+  {"--json", AT(json)},     {"--quiet", AT(quiet)},       {"--latest", AT(latest)},
+  {"--resume", AT(resume)},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -154,6 +130,8 @@ static int read_value(load_options *o, const char *name, const char *value, char
 
 static int check(const load_options *o, char *wrong, size_t size) {
   if (o->rooms > o->clients) snprintf(wrong, size, "--rooms may not be above --clients");
+  else if (!o->tls && (o->ca || o->name || o->insecure))
+    snprintf(wrong, size, "--ca, --name and --insecure go with --tls");
   else if (strlen(o->enter) > ROUTE_MAX || strlen(o->route) > ROUTE_MAX)
     snprintf(wrong, size, "a route has at most %d bytes", ROUTE_MAX);
   else return 0;
@@ -169,10 +147,7 @@ int load_options_read(load_options *o, int argc, char **argv, char *wrong, size_
       continue;
     }
     const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-    if (read_value(o, argv[i], value, wrong, size) != 0) {
-      if (!o->help) return -1;
-      break;
-    }
+    if (read_value(o, argv[i], value, wrong, size) != 0) return -1;
     i++;
   }
   if (!o->route) o->route = o->mode == LOAD_ECHO ? ECHO : SEND;

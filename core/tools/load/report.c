@@ -1,5 +1,6 @@
 #include "tools/load/report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -57,8 +58,10 @@ static void print_json(const load_result *r, const load_samples *s, double each)
   printf("\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f,\"quantiles\":[", percentile(s, .5),
          percentile(s, .99), percentile(s, 1));
   for (int i = 0; i <= 100; i++) printf("%s%.3f", i ? "," : "", percentile(s, i / 100.));
-  printf("],\"errors\":%llu,\"kicks\":%llu,\"dead\":%d,\"beats\":%llu}\n", (ull)r->errors,
-         (ull)r->kicks, r->dead, (ull)r->beats);
+  printf("],\"bytes\":%.1f,", (double)r->bytes / each);
+  printf("\"errors\":%llu,\"kicks\":%llu,\"dead\":%d,\"beats\":%llu,\"slow_got\":%llu,\"on_way\":"
+         "%u}\n",
+         (ull)r->errors, (ull)r->kicks, r->dead, (ull)r->beats, (ull)r->slow_got, r->on_way);
 }
 
 static void print_text(const load_options *o, const load_result *r, const load_samples *s,
@@ -72,6 +75,9 @@ static void print_text(const load_options *o, const load_result *r, const load_s
   if (s->n)
     printf(", latency ms p50 %.2f p90 %.2f p99 %.2f p99.9 %.2f max %.2f", percentile(s, .5),
            percentile(s, .9), percentile(s, .99), percentile(s, .999), percentile(s, 1));
+  if (o->slow)
+    printf(", slow clients got %llu, at most %u after the last was sent", (ull)r->slow_got,
+           r->on_way);
   printf(", errors %llu, kicks %llu, lost %d\n", (ull)r->errors, (ull)r->kicks, r->dead);
 }
 

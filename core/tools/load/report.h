@@ -19,12 +19,14 @@ void load_samples_add(load_samples *s, double seconds);
 
 /* What a run brought. */
 typedef struct {
-  const char *what;         /* borrowed: its name */
-  uint64_t done, want;      /* connections, deliveries or answers */
-  double seconds, cpu;      /* how long it took; the generator's CPU time */
-  load_usage before, after; /* of the server */
-  uint64_t errors, kicks, beats;
-  int dead; /* lost connections */
+  const char *what;                     /* borrowed: its name */
+  uint64_t done, want;                  /* connections, deliveries or answers */
+  double seconds, cpu;                  /* how long it took; the generator's CPU time */
+  load_usage before, after;             /* of the server */
+  uint64_t errors, kicks, beats, bytes; /* bytes: that the clients read */
+  uint64_t slow_got;                    /* pushes that slow clients got */
+  uint32_t on_way; /* the most that one of them still got when no more were sent */
+  int dead;        /* lost connections */
 } load_result;
 
 /* A line on standard error, twice a second at most: "<what> 5 of 10 (2/s)". */

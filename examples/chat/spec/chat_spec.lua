@@ -4,22 +4,24 @@ local test = require "pomelua.test"
 local base = (debug.getinfo(1, "S").source:match("^@(.*/)") or "./") .. ".."
 
 describe("a chat server", function()
-  local server
+  local server, sessions
 
   before_each(function()
     server = test.server { base = base, type = "chat", id = "chat-server-1" }
+    sessions = {}
   end)
 
-  local function join(name, room)
-    return server:rpc("chatRemote.add", name .. "*" .. room, "connector-server-1", room, true)
+  local function session_of(name, room)
+    local uid = name .. "*" .. room
+    sessions[uid] = sessions[uid]
+      or { uid = uid, frontendId = "connector-server-1", settings = { rid = room } }
+    return sessions[uid]
   end
 
-  local function session_of(name, room)
-    return {
-      uid = name .. "*" .. room,
-      frontendId = "connector-server-1",
-      settings = { rid = room },
-    }
+  -- Its connector has the session, since it has sent something.
+  local function join(name, room)
+    server:notify("chat.chatHandler.send", {}, session_of(name, room))
+    return server:rpc("chatRemote.add", name .. "*" .. room, "connector-server-1", room)
   end
 
   local function say(name, room, content, target)
@@ -54,27 +56,33 @@ describe("a chat server", function()
       assert.same({ "alice" }, users)
     end)
 
-    it("opens a room only when asked to", function()
-      local err = server:rpc("chatRemote.add", "alice*lobby", "connector-server-1", "lobby", false)
-      assert.equal("there is no such room", tostring(err))
+    it("adds nobody who is not connected", function()
+      local err = server:rpc("chatRemote.add", "alice*lobby", "connector-server-1", "lobby")
+      assert.equal("NOENT", err.code)
     end)
 
     it("tells the others who leaves", function()
       join("alice", "lobby")
       join("bob", "lobby")
       server:pushed()
+      server:disconnect(session_of("bob", "lobby"))
       server:rpc("chatRemote.kick", "bob*lobby", "connector-server-1", "lobby")
       assert.same({
         { route = "onLeave", msg = { route = "onLeave", user = "bob" }, to = { "alice*lobby" } },
       }, server:pushed())
+      local _, users = server:rpc("chatRemote.get", "lobby")
+      assert.same({ "alice" }, users)
     end)
 
-    it("closes a room that the last one has left", function()
+    it("says nothing of who has come in by another connector meanwhile", function()
       join("alice", "lobby")
-      server:rpc("chatRemote.kick", "alice*lobby", "connector-server-1", "lobby")
-      assert.is_true(say("alice", "lobby", "anybody?").error)
-      local _, users = server:rpc("chatRemote.get", "lobby")
-      assert.same({}, users)
+      local moved = { uid = "bob*lobby", frontendId = "connector-server-2" }
+      server:notify("chat.chatHandler.send", {}, moved)
+      server:rpc("chatRemote.add", "bob*lobby", "connector-server-2", "lobby")
+      server:pushed()
+      local _, told = server:rpc("chatRemote.kick", "bob*lobby", "connector-server-1", "lobby")
+      assert.is_false(told)
+      assert.same({}, server:pushed())
     end)
   end)
 

@@ -16,8 +16,8 @@ describe("connector.entryHandler.enter", function()
 
   -- The room as a chat server would have it.
   local function stub_room(users)
-    server:stub("chatRemote.add", function(uid, sid, name, create, cb)
-      assert.same({ "connector-server-1", "lobby", true }, { sid, name, create })
+    server:stub("chatRemote.add", function(uid, sid, name, cb)
+      assert.same({ "connector-server-1", "lobby" }, { sid, name })
       users[#users + 1] = uid:match("^[^*]*")
       cb(nil, users)
     end)
@@ -46,7 +46,7 @@ describe("connector.entryHandler.enter", function()
   end)
 
   it("lets one try again whom the room refused", function()
-    server:stub("chatRemote.add", function(_, _, _, _, cb) cb("the name is taken") end)
+    server:stub("chatRemote.add", function(_, _, _, cb) cb("the name is taken") end)
     local session = {}
     assert.same({ code = 500, error = true }, enter(session, "alice", "lobby"))
     stub_room {}

@@ -6,6 +6,10 @@ const MAX_SHOWN = 500; // messages kept on the page
 const SAME_SPEAKER = 5 * 60 * 1000; // ms within which messages of one person share a heading
 // Degrees of the colour circle that the eye keeps apart: the greens of HSL look nearly the same.
 const HUES = [4, 28, 46, 74, 138, 174, 196, 218, 246, 276, 304, 334];
+const NAME_TAKEN = "This name is taken in this room.";
+const TAKEN = 409; // what a server with tokens says when somebody of that name is there
+const LONG = 40000; // ms: longer than the server keeps the session of somebody whose line is lost
+const NEWS = 5000; // ms for which it is shown that one is back
 const RESTART = 1001; // the close code of a server that stops (RFC 6455 7.4.1: going away)
 
 const $ = (id) => document.getElementById(id);
@@ -21,28 +25,49 @@ let following = true; // whether the newest line is kept in view
 let writable = true; // whether there is a connection to send it over
 let restarting = false; // whether the server said that it goes away
 let kicked = null; // the server's reason, when it ended the connection
+let calm = null; // the timer that ends the news of being back
 const hues = new Map(); // name to hue
-
-const secure = location.protocol === "https:";
 
 // The gate: port 3014 beside this page, unless the address says ?gate=port or ?gate=host:port.
 function gateAddress() {
   const asked = new URLSearchParams(location.search).get("gate") ?? "3014";
   const [, host, port] = asked.match(/^(?:(.*):)?(\d+)$/) ?? [null, null, 3014];
-  return { host: host || location.hostname || "127.0.0.1", port: Number(port), secure };
+  return { host: host || location.hostname || "127.0.0.1", port: Number(port) };
 }
 
 // Entering and leaving
 
-async function enter(name, room) {
+async function askGate(name, room) {
   const gate = await connect(gateAddress(), { reconnect: false });
-  const entry = await gate.request("gate.gateHandler.queryEntry", { uid: name })
+  const entry = await gate.request("gate.gateHandler.queryEntry", { uid: name, rid: room })
     .finally(() => gate.disconnect());
   if (entry.code !== 200) throw new Error(entry.message ?? "No server is free.");
+  return entry;
+}
 
+// Where to connect to, and the token, as the gate says for each connection; the first answer is
+// there already. A token before the old one expires is asked for alone. Without tokens: undefined.
+function entriesOf(entry, name, room) {
+  let next = entry, { token } = entry;
+  async function target() {
+    const { host, port, token: given } = next ?? await askGate(name, room);
+    next = null;
+    token = given;
+    return { host, port };
+  }
+  return { target, token: token && (async () => {
+    const text = token ?? (await askGate(name, room)).token;
+    token = null;
+    return text;
+  }) };
+}
+
+async function enter(name, room) {
+  const { target: where, token } = entriesOf(await askGate(name, room), name, room);
   me = { name, room };
   kicked = null;
-  client = await connect({ host: entry.host, port: entry.port, secure }, { login });
+  client = await connect(where, { login, token })
+    .catch((error) => { throw error.status === TAKEN ? problemOf("name", NAME_TAKEN) : error; });
   client.on("onChat", onChat).on("onAdd", onAdd).on("onLeave", onLeave)
     .on("open", onOpen).on("disconnect", onDisconnect).on("reconnecting", onReconnecting)
     .on("kick", onKick);
@@ -53,11 +78,11 @@ function problemOf(field, message) {
   return Object.assign(new Error(message), { field });
 }
 
-// Runs at first and again after each reconnect.
+// Runs at first, and again after a reconnect in which the session was not resumed.
 async function login(connection) {
   const answer = await connection.request("connector.entryHandler.enter",
     { username: me.name, rid: me.room });
-  if (answer.code === 500) throw problemOf("name", answer.message ?? "This name is taken in this room.");
+  if (answer.code === 500) throw problemOf("name", answer.message ?? NAME_TAKEN);
   people = new Set(answer.users);
 }
 
@@ -88,21 +113,25 @@ function onLeave({ user }) {
   addSystemLine(`${user} has left`);
 }
 
-function onOpen() {
+// When the session was resumed, nobody has seen that we were away, and nothing was missed.
+function onOpen({ resumed }) {
   restarting = false;
-  showStatus("open", "Connected");
+  showStatus("open", resumed ? "Back, nothing missed" : "Connected");
+  if (resumed) calm = setTimeout(() => showStatus("open", "Connected"), NEWS);
   showBanner(null);
   allowWriting(true);
   $("composer-error").textContent = "";
+  if (resumed) return;
   showPeople();
   if (target !== EVERYONE && !people.has(target)) setTarget(EVERYONE);
-  addSystemLine("You are back");
+  addSystemLine("You are back. What was said meanwhile is not here.");
 }
 
-function onDisconnect({ code, retry }) {
+// What is written while the session waits to be resumed is sent then.
+function onDisconnect({ code, retry, resumable }) {
   if (code === RESTART) restarting = true;
   if (!client) return;
-  allowWriting(false, retry);
+  allowWriting(resumable, retry);
   if (retry) return;
   showStatus("closed", "Not connected");
   showBanner(kicked ?? "The connection has ended.", "Back to the start", leave);
@@ -110,6 +139,7 @@ function onDisconnect({ code, retry }) {
 
 function onReconnecting({ delay }) {
   showStatus("waiting", "Reconnecting …");
+  if (delay === 0) return; // that is short: it needs no banner
   const seconds = Math.max(1, Math.round(delay / 1000));
   const why = restarting ? "The server restarts." : "The connection was lost.";
   showBanner(`${why} Next attempt in ${seconds} s.`, "Try now", () => client?.retryNow());
@@ -127,7 +157,8 @@ async function send(text) {
   $("text").value = "";
   fitText();
   try {
-    const answer = await client.request("chat.chatHandler.send", { content: text, target: to });
+    const answer = await client.request("chat.chatHandler.send", { content: text, target: to },
+      { timeout: LONG });
     if (answer.code === 500) throw new Error(answer.message ?? "The message was not sent.");
     // The room hears everybody, us included; of a private message only the other one hears.
     if (to !== EVERYONE) addMessage({ from: me.name, to, text, whisper: true });
@@ -293,6 +324,7 @@ function showPeople() {
 }
 
 function showStatus(state, text) {
+  clearTimeout(calm);
   $("status").dataset.state = state;
   $("status").textContent = text;
 }

@@ -1,17 +1,32 @@
 -- app: the object that app.lua and the scripts see. It only asks the server.
 local errors = require "pomelua.base.errors"
+local ban_methods = require "pomelua.app.ban_methods"
+local components = require "pomelua.app.components"
+local crons = require "pomelua.app.crons"
+local filter_methods = require "pomelua.app.filter_methods"
+local filters = require "pomelua.message.filters"
+local http_routes = require "pomelua.app.http_routes"
 local json_file = require "pomelua.base.json_file"
 local lifecycle = require "pomelua.app.lifecycle"
 local unsupported = require "pomelua.app.unsupported"
+local modules = require "pomelua.ops.modules"
 local near = require "pomelua.base.near"
+local server_info = require "pomelua.app.server_info"
+local plugins = require "pomelua.app.plugins"
+local setting_places = require "pomelua.app.setting_places"
 local settings = require "pomelua.app.settings"
 local script_timers = require "pomelua.run.script_timers"
 local units = require "pomelua.run.unit"
+local user_methods = require "pomelua.app.user_methods"
+local where = require "pomelua.base.where"
 
 ---@class pomelua.App
 ---@field settings table what set has put there
----@field event pomelua.Event bind_session, unbind_session, close_session, start_server, start_all
+---@field event pomelua.Event bind_session, unbind_session, close_session, session_lost,
+---session_resumed, start_server, start_all, drain, stop_server
 ---@field rpc table app.rpc.<type>.<remote>.<method>(routeParam, ..., cb)
+---@field components table<string, pomelua.Component> by name: those of app:load
+---@field sysrpc table app.sysrpc.<frontend type>.sessionRemote.<method>(routeParam, ..., cb)
 ---@field call table app.call.<type>.<remote>.<method>(routeParam, ...): waits for the answer
 ---@field env string
 ---@field serverId string
@@ -30,8 +45,10 @@ function app.new(server)
       curServer = server.info,
     },
     event = server.event,
+    components = server.components.by_name,
     rpc = server.rpc.proxy,
     call = server.rpc.call,
+    sysrpc = server.rpc.system_proxy,
     env = server.env,
     serverId = server.id, serverType = server.type, curServer = server.info,
   }, mt)
@@ -73,26 +90,36 @@ end
 ---@return pomelua.App self
 function methods:set(key, ...)
   if type(key) ~= "string" then
-    error("app:set(key, value): the key must be a string, got " .. type(key), 2)
+    errors.raise("app:set(key, value): the key must be a string, got " .. type(key))
   end
   local n = select("#", ...)
   if n == 0 then return self.settings[key] end
   local value, attach = ...
-  if attach and methods[key] ~= nil then error("app:set: app." .. key .. " is taken", 2) end
+  if attach and methods[key] ~= nil then errors.raise("app:set: app." .. key .. " is taken") end
+  if filters.is_handler(key) then
+    filters.set_handler(self._server, key, value, function(fn) self.settings[key] = fn end)
+    return self
+  end
   if units.prepared() then
     set_prepared(self, key, value, attach)
     return self
   end
   local server = self._server
   local state = server.life.state
+  if state == "new" or state == "starting" then setting_places.note(server, key) end
   if settings.is_group(key) and state ~= "new" and state ~= "starting" then
     server:warn(("app:set(%q): no effect now, it is read when the server starts"):format(key))
   elseif settings.is_group(key) then
     local lost = settings.lost(self.settings[key], value)
     if lost then
-      server:notice(("app:set(%q) again: it takes the place of the whole group, so that these "
-        .. "have their defaults again: %s"):format(key, lost))
+      server:notice(where.told(("app:set(%q) again: it takes the place of the whole group, so that "
+        .. "these have their defaults again: %s"):format(key, lost)))
     end
+  end
+  local handler = type(value) == "function" and filters.nearly_handler(key)
+  if handler then
+    server:notice(where.told(("app:set(%q, f): it is a value of the app's own, which nothing calls"
+      .. "; did you mean %s?"):format(key, handler)))
   end
   self.settings[key] = value
   if attach then rawset(self, key, value) end
@@ -100,10 +127,13 @@ function methods:set(key, ...)
 end
 
 ---@param key string also "servers" (entries by id), "curServer", "serverId", "serverType",
----"channelService", "sessionService" (frontends), "backendSessionService"
+---"channelService", "sessionService" and "connectionService" (frontends), "backendSessionService",
+---"databases" (those of config/databases.json by name)
 ---@return any
 ---@overload fun(self: pomelua.App, key: "channelService"): pomelua.ChannelService
 ---@overload fun(self: pomelua.App, key: "sessionService"): pomelua.SessionService
+---@overload fun(self: pomelua.App, key: "connectionService"): pomelua.ConnectionService
+---@overload fun(self: pomelua.App, key: "databases"): table<string, pomelua.Database>
 ---@overload fun(self: pomelua.App, key: "backendSessionService"): pomelua.BackendSessionService
 function methods:get(key)
   local gen = units.prepared()
@@ -144,7 +174,7 @@ local ENVIRONMENTS = { "development", "production" }
 local function warn_words(server, env, stype)
   local types = server.by_type
   local function warn(word, text)
-    server:notice(("app:configure: %q %s"):format(word, text))
+    server:notice(where.told(("app:configure: %q %s"):format(word, text)))
   end
   for word in (env or ""):gmatch("[^|]+") do
     word = word:match("^%s*(.-)%s*$")
@@ -182,7 +212,7 @@ function methods:configure(env, stype, fn)
   end
   if type(fn) ~= "function" or env ~= nil and type(env) ~= "string"
     or stype ~= nil and type(stype) ~= "string" then
-    error("app:configure([env], [type], fn): env and type are strings, fn is a function", 2)
+    errors.raise("app:configure([env], [type], fn): env and type are strings, fn is a function")
   end
   if not units.prepared() then warn_words(self._server, env, stype) end
   if has(env, self._server.env) and has(stype, self._server.type) then fn(self) end
@@ -194,7 +224,7 @@ end
 function methods:start(cb)
   local server = self._server
   if cb ~= nil and type(cb) ~= "function" then
-    error("app:start(cb): the callback must be a function, got " .. type(cb), 2)
+    errors.raise("app:start(cb): the callback must be a function, got " .. type(cb))
   end
   if units.prepared() then return end -- app.lua runs again, the server does not start
   if server.life.state ~= "new" then
@@ -204,6 +234,78 @@ function methods:start(cb)
   end
   lifecycle.begin(server, cb)
 end
+
+---Adds a component: a part of the game that starts before the clients come, and stops after they
+---have gone. A second one of the same name is ignored, with a warning.
+---@param name string|nil may be left out: then it is the component's own field `name`
+---@param component pomelua.Component|fun(app: pomelua.App, opts: any): pomelua.Component
+---@param opts any for the factory
+---@return pomelua.App self
+function methods:load(name, component, opts)
+  if type(name) ~= "string" and name ~= nil then name, component, opts = nil, name, component end
+  components.load(self._server, name, component, opts)
+  return self
+end
+
+---Adds what a module brings along: components, and listeners of app.event.
+---@param plugin {components: table|nil, events: table|function|nil}
+---@param opts table|nil for the components, by their names
+---@return pomelua.App self
+function methods:use(plugin, opts)
+  plugins.use(self._server, plugin, opts)
+  return self
+end
+
+---Adds a command for the operator: `pomelua ID` on the running program asks each server that has
+---it, and prints the answers.
+---@param id string|nil may be left out: then it is the module's field `moduleId`
+---@param module table|fun(opts: any, app: pomelua.App): table with monitorHandler(agent, msg, cb)
+---or clientHandler(agent, msg, cb)
+---@param opts any for a module that is a function; { app = app } when left out
+---@return pomelua.App self
+function methods:registerAdmin(id, module, opts)
+  if type(id) ~= "string" and id ~= nil then id, module, opts = nil, id, module end
+  modules.register(self._server, id, module, opts)
+  return self
+end
+
+---Calls a function at times of the day: app:cron("0 0 5 * * *", fn) at 5:00. What a file adds
+---while it loads ends with the file. docs/crons.md tells the six fields.
+---@param time string second minute hour day-of-month month day-of-week, in local time
+---@param fn function may wait; a time at which it still runs is left out
+---@param opts {id: string|nil, serverId: string|nil}|nil serverId: on this server of the type only
+---@return string id for removeCrons
+function methods:cron(time, fn, opts) return crons.call(self._server, time, fn, opts) end
+
+---Answers HTTP requests for a path, on the server that config/web.json names. What a file adds
+---while it loads ends with the file. docs/http-in.md tells the limits.
+---@param method "GET"|"POST"|"PUT"|"PATCH"|"DELETE"|"HEAD"|"OPTIONS"
+---@param path string "/pay"; "/players/:id" gives req.params.id
+---@param fn fun(req: pomelua.HttpRequest): pomelua.HttpAnswer|nil, any may wait; nil, or an error,
+---is answered with 500
+---@return pomelua.App self
+function methods:http(method, path, fn)
+  http_routes.add(self._server, method, path, fn)
+  return self
+end
+
+---Adds crons as config/crons.json has them, and emits "add_crons". Raises for a wrong one.
+---@param list {id: string|number, time: string, action: string, serverId: string|nil}[]
+---@return pomelua.App self
+function methods:addCrons(list)
+  crons.add(self._server, list)
+  return self
+end
+
+---Takes crons out, wherever they are from, and emits "remove_crons".
+---@param list (string|number|table)[] ids, or tables with an id
+---@return number removed
+function methods:removeCrons(list) return crons.remove(self._server, list) end
+
+---The crons of this server.
+---@return {id: string, time: string, action: string|nil, next: number|nil}[] by id; next: seconds
+---since 1970
+function methods:getCrons() return crons.list(self._server) end
 
 ---Stops the program in order, all its servers.
 function methods:stop()
@@ -220,16 +322,31 @@ end
 ---@return pomelua.App self
 function methods:route(stype, fn)
   if type(stype) ~= "string" or type(fn) ~= "function" then
-    error("app:route(type, fn): type must be a string and fn a function, got "
-      .. type(stype) .. " and " .. type(fn), 2)
+    errors.raise("app:route(type, fn): type must be a string and fn a function, got "
+      .. type(stype) .. " and " .. type(fn))
   end
   local server = self._server
   if stype ~= "default" and not server.by_type[stype] and near.to(stype, server.by_type) then
-    server:notice(("app:route: %q is no server type%s")
-      :format(stype, near.hint(stype, server.by_type)))
+    server:notice(where.told(("app:route: %q is no server type%s")
+      :format(stype, near.hint(stype, server.by_type))))
   end
   server.router:set(stype, fn)
   return self
+end
+
+-- A path of the app, from the folder of the app; one of another place stays absolute.
+local function from_base(self, path)
+  local base = self._server.base
+  return path:sub(1, #base + 1) == base .. "/" and path:sub(#base + 2) or path
+end
+
+local function read_config(self, what, path)
+  local absolute = path:sub(1, 1) == "/"
+  local value, message = json_file.read(absolute and "" or self._server.base,
+    (path:gsub("^/", "")))
+  if message then errors.raise(what .. ": " .. (absolute and "/" or "") .. message) end
+  if type(value) == "table" and value[self.env] ~= nil then value = value[self.env] end
+  return value
 end
 
 ---Reads a JSON file and sets it: loadConfig("items", "config/data/items.json"). A file with
@@ -239,54 +356,43 @@ end
 ---@return any value what the key has now
 function methods:loadConfig(key, path)
   if type(key) ~= "string" or type(path) ~= "string" then
-    error("app:loadConfig(key, path): both must be strings, got " .. type(key) .. " and "
-      .. type(path), 2)
+    errors.raise("app:loadConfig(key, path): both must be strings, got " .. type(key) .. " and "
+      .. type(path))
   end
-  local base = self._server.base
-  local inside = path:sub(1, #base + 1) == base .. "/" and path:sub(#base + 2) or path
-  local value, message = json_file.read(inside:sub(1, 1) == "/" and "" or base,
-    (inside:gsub("^/", "")))
+  local value = read_config(self, "app:loadConfig", from_base(self, path))
+  if value == nil then errors.raise("app:loadConfig: " .. path .. ": there is no such file") end
+  self:set(key, value)
+  return value
+end
+
+---The same for a path from the app's folder; when there is no such file,
+---config/<environment>/<name of the file> is read.
+---@param key string
+---@param path string from the app's folder
+---@param reload nil pomelua.data reads a file again when it changes
+---@return any value what the key has now
+function methods:loadConfigBaseApp(key, path, reload)
+  if type(key) ~= "string" or type(path) ~= "string" then
+    errors.raise("app:loadConfigBaseApp(key, path): both must be strings, got " .. type(key)
+      .. " and " .. type(path))
+  end
+  if reload then
+    errors.raise(("app:loadConfigBaseApp(key, path, reload): pomelua.data(%q) reads the file again "
+      .. "when it changes"):format(path))
+  end
+  local inside = path:gsub("^/+", "")
+  local value = read_config(self, "app:loadConfigBaseApp", inside)
+  local other = ("config/%s/%s"):format(self.env, inside:match("[^/]*$"))
+  if value == nil then value = read_config(self, "app:loadConfigBaseApp", other) end
   if value == nil then
-    if message and inside:sub(1, 1) == "/" then message = "/" .. message end
-    error("app:loadConfig: " .. (message or path .. ": there is no such file"), 2)
+    errors.raise(("app:loadConfigBaseApp: there is no file %s, nor %s"):format(inside, other))
   end
-  if type(value) == "table" and value[self.env] ~= nil then value = value[self.env] end
   self:set(key, value)
   return value
 end
 
 ---@return string the app's folder
 function methods:getBase() return self._server.base end
-
----@return string
-function methods:getServerId() return self._server.id end
-
----@return string
-function methods:getServerType() return self._server.type end
-
----@return pomelua.ServerInfo this server's entry of servers.json
-function methods:getCurServer() return self._server.info end
-
----@return table<string, pomelua.ServerInfo> entries of servers.json by id
-function methods:getServers() return self._server.by_id end
-
----@param stype string
----@return pomelua.ServerInfo[]|nil entries of servers.json
-function methods:getServersByType(stype) return self._server.by_type[stype] end
-
----@param id string
----@return pomelua.ServerInfo|nil entry of servers.json
-function methods:getServerById(id) return self._server.by_id[id] end
-
----@param info table|nil an entry of servers.json, this server's when left out
----@return boolean
-function methods:isFrontend(info)
-  return ((info or self._server.info).frontend and true) or false
-end
-
----@param info table|nil
----@return boolean
-function methods:isBackend(info) return not self:isFrontend(info) end
 
 ---Calls fn once. It belongs to the request that starts it.
 ---@param ms number milliseconds
@@ -308,14 +414,20 @@ function methods:clearTimer(id) return script_timers.clear(self._server, id) end
 ---@return table<string, number>
 function methods:getCounters() return self._server:counters() end
 
----Calls a remote of a given server.
+---Calls a remote of a given server. cb gets what the remote answers, or one error.
 ---@param serverId string
 ---@param msg table {namespace, serverType, service, method, args}
+---@param opts table|nil {timeout = milliseconds}; may be left out
 ---@param cb function|nil
-function methods:rpcInvoke(serverId, msg, cb)
-  self._server.rpc.invoke(serverId, msg, cb)
+---@overload fun(self: pomelua.App, serverId: string, msg: table, cb: function|nil)
+function methods:rpcInvoke(serverId, msg, opts, cb)
+  self._server.rpc.invoke(serverId, msg, opts, cb)
 end
 
+server_info.add(methods)
+filter_methods.add(methods)
+ban_methods.add(methods)
+user_methods.add(methods)
 unsupported.app(methods)
 
 errors.guard(methods, "app")

@@ -6,40 +6,61 @@ local channel = require "pomelua.channel.service"
 local current = require "pomelua.base.current"
 local errors = require "pomelua.base.errors"
 local handshake = require "pomelua.message.handshake"
+local http_routes = require "pomelua.app.http_routes"
 local json = require "pomelua.base.json"
 local lifecycle = require "pomelua.app.lifecycle"
+local logins = require "pomelua.session.logins"
+local members = require "pomelua.channel.members"
+local presence = require "pomelua.channel.presence"
 local quiet = require "pomelua.run.quiet"
 local receive = require "pomelua.message.receive"
+local resume = require "pomelua.session.resume"
 local rpc_call = require "pomelua.message.rpc_call"
 local rpc_serve = require "pomelua.message.rpc_serve"
+local send_on = require "pomelua.message.send_on"
 local session = require "pomelua.session.session"
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
+local tokens = require "pomelua.session.tokens"
+local watched = require "pomelua.session.watched"
 
 local entries = {}
 
 local function functions_of(server)
   local e = {}
 
-  function e.message(id, sid, uid, settings, _, _, route, body)
-    receive(server, id, session.make(server, sid, uid, settings), route, body)
+  function e.message(id, sid, uid, settings, _, msg_id, route, body)
+    if route == tokens.REFRESH and server.auth.keys then
+      return tokens.refresh(server, id, sid, body)
+    end
+    receive(server, id, session.make(server, sid, uid, settings), route, body, msg_id)
   end
 
-  function e.forwarded(id, frontend_id, sid, uid, settings, _, _, route, body, incarnation)
+  function e.forwarded(id, frontend_id, sid, uid, settings, _, msg_id, route, body, incarnation)
     local from = backend_session.new(server, frontend_id, sid, uid, settings, incarnation)
-    receive(server, id, from, route, body)
+    receive(server, id, from, route, body, msg_id)
   end
 
+  function e.returned(id, status, text) send_on.returned(server, id, status, text) end
   function e.call(id, from, name, args, aside)
     rpc_serve.called(server, id, from, name, args, aside)
   end
   function e.answered(call, status, text) rpc_call.answered(server, call, status, text) end
   function e.pushed(push, message, fails) channel.pushed(server, push, message, fails) end
   function e.handshake(sid, body) handshake.asked(server, sid, body) end
+  function e.lost(sid, uid, settings) resume.lost(server, sid, uid, settings) end
+  function e.resumed(sid, uid, settings) resume.resumed(server, sid, uid, settings) end
   function e.timer(id) timers.expired(server, id) end
 
   function e.route(pending, stype, sid, msg_type, id, route, body)
     server.router:asked(pending, stype, sid, msg_type, id, route, body)
+  end
+
+  function e.member(...) members.changed(server, ...) end
+  function e.peer(id, up)
+    if up then return logins.came(server, id) end
+    presence.gone(server, id)
+    logins.gone(server, id)
   end
 
   local function tell(listener, gone, reason) listener(gone, reason) end
@@ -48,6 +69,10 @@ local function functions_of(server)
     local listeners = server.closers[sid]
     server.closers[sid] = nil
     local gone = session.make(server, sid, uid, settings)
+    watched.ended(server, sid, uid)
+    tokens.ended(server, sid)
+    local stores = server.stores
+    if stores and stores.session_ended then stores.session_ended(server, sid) end
     local outer = current.work
     current.work = { name = "closed listener", stays = true }
     server.event:emit("close_session", gone)
@@ -74,6 +99,16 @@ local function functions_of(server)
       return false
     end
     return keep and true or false
+  end
+
+  function e.web(id, method, pattern, asked, path, query, address, body, params, headers)
+    http_routes.asked(server, {
+      method = method, pattern = pattern, asked = asked, path = path, query = query,
+      address = address, body = body, params = params, headers = headers,
+    }, {
+      send = function(status, list, text) return server.node:answerHttp(id, status, list, text) end,
+      waits = function() return server.node:waitsHttp(id) end,
+    })
   end
 
   function e.start() lifecycle.start(server) end

@@ -1,22 +1,37 @@
 -- lifecycle: how a server comes up and goes down, and the app's part in it,
 -- app/servers/<type>/lifecycle.lua (protocol 19):
 --
---   app:start() → handlers and remotes are loaded → beforeStartup(app, cb)
---     → (all servers are loaded) listen → afterStartup(app, cb) → event start_server
+--   app:start() → handlers and remotes are loaded → beforeStartup(app, cb) → components start
+--     → (all servers are loaded) components' afterStart → listen → afterStartup(app, cb)
+--     → event start_server
 --     → (all servers are up) afterStartAll(app) → event start_all
---   stop → no more clients or messages of theirs → open requests are answered → event stop_server
---     → connections end → what was begun ends → beforeShutdown(app, cb, cancelShutDownTimer)
+--   stop → event drain → clients are told to connect elsewhere → no more messages of theirs
+--     → open requests are answered → event stop_server → connections end → what was begun ends
+--     → beforeShutdown(app, cb, cancelShutDownTimer) → components stop → kept states are saved
 --
--- A step ends when it calls cb, or when it returns and either takes no cb or
--- returns something: `return nil, err` is cb(err). Each has a deadline, beforeShutdown that of
--- the whole stop (core/host/ladder), which asks for the steps of a stop one by one.
+-- Each step has a deadline (see app/step), those of a stop that of the whole stop
+-- (core/host/ladder), which asks for the steps of a stop one by one.
+local certificates = require "pomelua.app.certificates"
+local components = require "pomelua.app.components"
+local channel_store = require "pomelua.channel.store"
+local crons = require "pomelua.app.crons"
 local current = require "pomelua.base.current"
+local dictionary = require "pomelua.app.dictionary"
+local door = require "pomelua.session.door"
 local errors = require "pomelua.base.errors"
+local http_routes = require "pomelua.app.http_routes"
+local kept = require "pomelua.live.kept"
 local loader = require "pomelua.live.loader"
+local logins = require "pomelua.session.logins"
+local protos = require "pomelua.live.protos"
 local quiet = require "pomelua.run.quiet"
+local setting_places = require "pomelua.app.setting_places"
 local settings = require "pomelua.app.settings"
+local step = require "pomelua.app.step"
+local tables = require "pomelua.base.tables"
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
+local tokens = require "pomelua.session.tokens"
 local watcher = require "pomelua.live.watcher"
 
 local lifecycle = {}
@@ -28,76 +43,47 @@ function lifecycle.init(server)
   server.life = {
     state = "new", -- "new", "starting", "loaded", "started", "stopping" or "failed"
     failure = nil, -- why it has failed, in a line
+    first = false, -- no operator tells the servers of each other: the test kit's cluster
     on_started = nil, -- the callback of app:start
-    told_stop = nil, -- the work of the listeners of stop_server, once they have been called
+    told = {}, -- event → the work of its listeners, once they have been called (drain, stop_server)
     shutting_down = nil, -- {done=, over=}, once beforeShutdown has been called
   }
 end
 
-local START_MS = 30000
 local POLL_MS = 5
 
 -- When one of these steps fails the program ends, and its last line gives the reason.
 local fatal = { beforeStartup = true, afterStartup = true }
 
-local steps = {
-  beforeStartup = START_MS, afterStartup = START_MS, afterStartAll = START_MS,
-}
-
--- Hooks may be written as functions or as methods; the name of the first parameter tells.
-local function call(module, fn, app, cb, extra)
-  if debug.getlocal(fn, 1) == "self" then return fn(module, app, cb, extra) end
-  return fn(app, cb, extra)
-end
-
-local function takes_callback(fn)
-  local info = debug.getinfo(fn, "u")
-  local first = debug.getlocal(fn, 1) == "self" and 1 or 0
-  return info.isvararg or info.nparams >= first + 2
-end
-
 ---Runs one step; done(err) is called once.
 function lifecycle.run(server, name, done)
   local fn = server.registry:hook(name)
   if type(fn) ~= "function" then return done(nil) end
-  local ended, watch = false, nil
-  local function finish(err)
-    if ended then return end
-    ended = true
-    if watch then timers.stop(server, watch) end
-    done(err and errors.of(err) or nil)
-  end
-  local owner = {
-    name = "lifecycle " .. name, generation = server.generation,
-    level = fatal[name] and "debug" or nil,
-  }
-  function owner.failed(_, err) finish(err) end
-  local ms = steps[name]
-  watch = ms and timers.start(server, ms, { fire = function()
-    finish(errors.new(("%s did not end within %d ms"):format(name, ms), "TIMEOUT"))
-  end })
+  local stops = name == "beforeShutdown"
   local function cancel()
-    if name == "beforeShutdown" then server.node:patient() end
+    if stops then server.node:patient() end
   end
-  task.run(server, owner, function()
-    local hooks = server.registry.set.hooks
-    local first, second = call(hooks, fn, server.app, function(err) finish(err) end, cancel)
-    if first == nil and second ~= nil then
-      finish(second)
-    elseif first ~= nil or not takes_callback(fn) then
-      finish(nil)
-    end
-  end)
+  step.run(server, {
+    name = "lifecycle " .. name, short = name, fn = fn, self = server.registry.set.hooks,
+    args = { n = 1, server.app, after = { cancel } }, fatal = fatal[name],
+    ms = not stops and server.checked.start_ms or nil,
+  }, done)
 end
 
-local function fail(server, err)
+-- wrong: the files of the app are, so that another start is no cure.
+local function fail(server, err, wrong)
   server.life.state = "failed"
   local text = errors.text(err):match("^[^\n]*")
   server.life.failure = text
-  server.node:failed(text)
+  server.node:failed(text, wrong)
   if server.life.on_started then server.life.on_started(errors.of(err)) end
 end
 lifecycle.fail = fail
+
+---The server cannot start, because the files of the app are wrong.
+---@param server pomelua.Server
+---@param err any
+function lifecycle.refuse(server, err) fail(server, err, true) end
 
 -- A frontend on a free port is mostly meant for clients on this machine.
 local function warn_open(server)
@@ -108,24 +94,61 @@ local function warn_open(server)
   end
 end
 
--- Everything up to "loaded", in a task of its own: factories may wait.
-local function load(server)
+local function prepared(server)
   local checked, message = settings.read(server.app.settings, server.info)
-  if not checked then return fail(server, message) end
+  if not checked then return nil, message end
   local ok, wrong = pcall(server.node.configure, server.node, checked.numbers)
-  if not ok then return fail(server, wrong) end
+  if not ok then return nil, wrong end
+  for route, cost in next, checked.route_costs do server.node:routeCost(route, cost) end
+  local weight = checked.by_weight and server:wrong_weight()
+  if weight then return nil, weight end
   server:use_settings(checked)
-  for _, text in ipairs(checked.warnings) do server:notice(text) end
+  for _, text in ipairs(checked.warnings) do server:notice(setting_places.named(server, text)) end
   warn_open(server)
+  if server.frontend then
+    ok, message = door.use(server, checked.door)
+    if not ok then return nil, message end
+  end
+  ok, message = tokens.use(server, checked.auth)
+  if not ok then return nil, message end
+  ok, message = dictionary.use(server)
+  if not ok then return nil, message end
   local set
+  ok, wrong = protos.use(server, checked)
+  if not ok then return nil, wrong end
   set, message = loader.load(server.generation)
-  if not set then return fail(server, message) end
+  if not set then return nil, message end
   for _, text in ipairs(set.warnings) do server:notice(text) end
+  return set
+end
+
+---What comes before anything of the game's is started: settings are checked and take effect, and
+---the files of the server's type are loaded. It runs in a task: factories may wait.
+---@param server pomelua.Server
+---@return table|nil set for the registry
+---@return string|nil message why the server cannot start, in a line
+function lifecycle.prepare(server)
+  local set, message = prepared(server)
+  return set, message and setting_places.named(server, message)
+end
+
+-- Everything up to "loaded", in a task of its own.
+local function load(server)
+  local set, message = lifecycle.prepare(server)
+  if not set then return lifecycle.refuse(server, message) end
+  local ok, wrong = certificates.start(server)
+  if not ok then return fail(server, setting_places.named(server, wrong)) end
+  ok, message = kept.offer(server)
+  if not ok then return fail(server, message) end
   server.registry:swap(set)
+  channel_store.restore(server)
   lifecycle.run(server, "beforeStartup", function(err)
     if err then return fail(server, "beforeStartup: " .. err.message) end
-    server.life.state = "loaded"
-    server.node:loaded()
+    components.start(server, function(failed)
+      if failed then return fail(server, failed) end
+      server.life.state = "loaded"
+      server.node:loaded()
+    end)
   end)
 end
 
@@ -147,21 +170,42 @@ local function listen(server)
   local port, message = server.node:listen { host = host, port = server.info.clientPort or 0 }
   if not port then return nil, message end
   server.port = port
-  return ("%s listening on %s:%d"):format(server.id, host or "*", port)
+  local shown = host and host:find(":", 1, true) and "[" .. host .. "]" or host or "*"
+  return ("%s listening on %s:%d"):format(server.id, shown, port)
+end
+
+---A server that is loaded comes up; done(err) is called once, unless it is asked to stop.
+---@param server pomelua.Server
+---@param listens fun(): string|nil, string|nil gives the line about it, and what is wrong
+---@param done fun(err: pomelua.Error|nil)
+function lifecycle.up(server, listens, done)
+  components.after_start(server, function(err)
+    if server.life.state ~= "loaded" then return end
+    if err then return done(err) end
+    local line, message = listens()
+    if message then return done(errors.new(message)) end
+    lifecycle.run(server, "afterStartup", function(wrong)
+      if server.life.state ~= "loaded" then return end
+      if wrong then return done(errors.new("afterStartup: " .. wrong.message, wrong.code)) end
+      server.life.state = "started"
+      logins.look(server)
+      crons.start(server)
+      http_routes.start(server)
+      kept.start(server)
+      door.start(server, server.frontend and server.checked.blacklist_fun or nil)
+      server.node:listening(line) -- the program may be ready with it: all that it has is there
+      server.event:emit("start_server", server.id)
+      done(nil)
+    end)
+  end)
 end
 
 ---entries.start
 function lifecycle.start(server)
   if server.life.state ~= "loaded" then return end -- asked to stop meanwhile
-  local line, message = listen(server)
-  if message then return fail(server, message) end
-  lifecycle.run(server, "afterStartup", function(err)
-    if server.life.state ~= "loaded" then return end
-    if err then return fail(server, "afterStartup: " .. err.message) end
-    server.life.state = "started"
-    server.node:listening(line)
+  lifecycle.up(server, function() return listen(server) end, function(err)
+    if err then return fail(server, err) end
     watcher.start(server)
-    server.event:emit("start_server", server.id)
     if server.life.on_started then
       task.run(server, server:context("callback of app:start"), function()
         server.life.on_started(nil)
@@ -170,8 +214,18 @@ function lifecycle.start(server)
   end)
 end
 
+-- What ops/members tells the servers of a program.
+local function tell_of_all(server)
+  local list = {}
+  for _, stype in ipairs(tables.sorted_keys(server.by_type)) do
+    for _, entry in ipairs(server.by_type[stype]) do list[#list + 1] = entry end
+  end
+  server.event:emit("add_servers", list)
+end
+
 ---entries.started
 function lifecycle.started(server)
+  if server.life.first then tell_of_all(server) end
   lifecycle.run(server, "afterStartAll", function(err)
     if err then server:error("afterStartAll: " .. err.message) end
     server.event:emit("start_all")
@@ -193,19 +247,28 @@ local stop_steps = {}
 function stop_steps.closing(server, done)
   server.life.state, server.quiet.stopping = "stopping", true
   watcher.stop(server)
+  crons.stop(server)
+  door.stop(server)
   done()
 end
 
-function stop_steps.telling(server, done)
-  if not server.life.told_stop then
-    server.life.told_stop = work "listener of stop_server"
+-- Listeners are called once, even when the program is stopped while this server is being stopped.
+local function tell(server, event, done)
+  local told = server.life.told
+  if not told[event] then
+    told[event] = work("listener of " .. event)
     local outer = current.work
-    current.work = server.life.told_stop
-    server.event:emit("stop_server", server.id)
+    current.work = told[event]
+    server.event:emit(event, server.id)
     current.work = outer
   end
-  when_over(server, server.life.told_stop, done)
+  when_over(server, told[event], done)
 end
+
+-- Nothing is refused yet: what listeners push reaches the clients.
+function stop_steps.draining(server, done) tell(server, "drain", done) end
+
+function stop_steps.telling(server, done) tell(server, "stop_server", done) end
 
 -- beforeShutdown runs once, even when the program is stopped while this server is being stopped.
 function stop_steps.shutdown(server, done)
@@ -221,17 +284,32 @@ function stop_steps.shutdown(server, done)
   current.work = work "beforeShutdown"
   lifecycle.run(server, "beforeShutdown", function(err)
     if err then server:error("beforeShutdown: " .. err.message) end
-    going.over = true
-    going.done()
+    components.stop(server, function()
+      kept.stop(server, function()
+        going.over = true
+        going.done()
+      end)
+    end)
   end)
   current.work = outer
 end
 
 ---entries.stop
----@param step string "closing", "telling" or "shutdown"
+---@param phase string "draining", "closing", "telling" or "shutdown"
 ---@param number number for node:stopped, when the step is done
-function lifecycle.stop(server, step, number)
-  stop_steps[step](server, function() server.node:stopped(number) end)
+function lifecycle.stop(server, phase, number)
+  stop_steps[phase](server, function() server.node:stopped(number) end)
+end
+
+---All steps of a stop, one after the other; for the test kit.
+---@param server pomelua.Server
+---@param done fun()
+function lifecycle.stop_all(server, done)
+  stop_steps.draining(server, function()
+    stop_steps.closing(server, function()
+      stop_steps.telling(server, function() stop_steps.shutdown(server, done) end)
+    end)
+  end)
 end
 
 return lifecycle

@@ -1,56 +1,32 @@
--- unsupported: parts of Pomelo's API that this version does not have. Calling one says so,
--- instead of "attempt to call a nil value"; a configuration file of one is a warning.
-local files = require "pomelua.base.files"
-
+-- unsupported: methods of Pomelo's that are declined. Calling one says what a game does instead,
+-- and not "attempt to call a nil value".
 local unsupported = {}
 
-local app_methods = {
-  "filter", "before", "after", "globalFilter", "globalBefore", "globalAfter", "rpcFilter",
-  "rpcBefore", "rpcAfter", "use", "load", "addCrons", "removeCrons", "registerAdmin", "transaction",
-  "beforeStopHook", "addServers", "removeServers", "replaceServers", "getMaster", "getServerTypes",
-  "getServersFromConfig", "getServerFromConfig", "isMaster", "usePlugin", "rpcFilters",
+-- Methods of Pomelo's that are declined, and what a game does instead.
+local NO_LIST = "the program itself keeps the list of servers: `pomelua add` starts one and "
+  .. "`pomelua stop` ends one; app.event add_servers and remove_servers tell of it"
+local declined = {
+  transaction = "it called functions one after the other and took nothing back; write a task that "
+    .. "calls them (pomelua.await) and repeats what failed",
+  beforeStopHook = "write beforeShutdown(app, cb) in app/servers/<type>/lifecycle.lua",
+  addServers = NO_LIST, removeServers = NO_LIST, replaceServers = NO_LIST,
+  getMaster = "there is no master: one program runs all servers",
+  configureLogger = "config/log.json, or log4js.json, is read by itself at the start",
+  usePlugin = "app:use(plugin, opts) adds a plugin",
+  require = 'write require "app.util.x" for app/util/x.lua',
 }
-local functions = { "serial", "timeout", "time", "toobusy", "rpcLog" }
-
-local config_files = {
-  ["config/crons.json"] = "this version has no crons",
-  ["config/dictionary.json"] = "this version sends routes in full",
-  ["config/serverProtos.json"] = "this version sends bodies as JSON only",
-  ["config/clientProtos.json"] = "this version sends bodies as JSON only",
-}
-
-local function refuse(name)
-  return function()
-    error(name .. " is not in this version of Pomelua (see docs/from-pomelo.md)", 2)
-  end
-end
 
 ---Adds the methods of app that are not there.
 ---@param methods table
 function unsupported.app(methods)
-  for _, name in ipairs(app_methods) do
-    if not methods[name] then methods[name] = refuse("app:" .. name) end
+  for name, text in pairs(declined) do
+    methods[name] = function() error(("app:%s: %s"):format(name, text), 2) end
   end
 end
 
----Adds the functions of pomelua that are not there.
----@param pomelua table
-function unsupported.pomelua(pomelua)
-  for _, name in ipairs(functions) do
-    if pomelua[name] == nil then pomelua[name] = refuse("pomelua." .. name) end
-  end
-end
-
----What of an app's configuration does nothing here.
----@param base string the app's folder
----@return string[] texts
-function unsupported.config(base)
-  local list = {}
-  for path, text in pairs(config_files) do
-    if files.exists(base .. "/" .. path) then list[#list + 1] = path .. ": " .. text end
-  end
-  table.sort(list)
-  return list
-end
+---Whether a method of app is there only to say that it is not.
+---@param name string
+---@return boolean
+function unsupported.is_declined(name) return declined[name] ~= nil end
 
 return unsupported

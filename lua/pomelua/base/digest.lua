@@ -1,5 +1,6 @@
 -- digest: sums, digests and random bytes for scripts, by OpenSSL.
 local core = require "pomelua.core"
+local errors = require "pomelua.base.errors"
 
 local digest = {}
 
@@ -7,7 +8,7 @@ local NAMES = "md5, sha1, sha256 or sha512"
 
 local function check(what, value)
   if type(value) ~= "string" then
-    error(what .. ": a string is needed, got a " .. type(value), 3)
+    errors.raise(what .. ": a string is needed, got a " .. type(value))
   end
 end
 
@@ -23,7 +24,7 @@ end
 ---@return string hex 32 lower-case digits
 function digest.md5(text)
   check("pomelua.md5(text)", text)
-  return core.digest("md5", text) or error("pomelua.md5: this OpenSSL refuses md5", 2)
+  return core.digest("md5", text) or errors.raise("pomelua.md5: this OpenSSL refuses md5")
 end
 
 ---@param text string
@@ -42,7 +43,7 @@ function digest.hmac(name, key, text)
   check("pomelua.hmac(name, key, text)", key)
   check("pomelua.hmac(name, key, text)", text)
   return not name:find("\0", 1, true) and core.hmac(name, key, text)
-    or error(("pomelua.hmac: there is no digest %q, only %s"):format(name, NAMES), 2)
+    or errors.raise(("pomelua.hmac: there is no digest %q, only %s"):format(name, NAMES))
 end
 
 ---Bytes that cannot be guessed.
@@ -50,8 +51,8 @@ end
 ---@return string bytes
 function digest.randomBytes(n)
   if type(n) ~= "number" or n % 1 ~= 0 or n < 0 or n > 65536 then
-    error("pomelua.randomBytes(n): n must be a whole number from 0 to 65536, got "
-      .. tostring(n), 2)
+    errors.raise("pomelua.randomBytes(n): n must be a whole number from 0 to 65536, got "
+      .. tostring(n))
   end
   return core.random(n)
 end

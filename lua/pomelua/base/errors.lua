@@ -27,6 +27,17 @@ function errors.raise(message)
   error(place and place .. ": " .. message .. after or message, 0)
 end
 
+---A message for the log about a call that has no callback: with the game's line, when the call
+---is still on the stack, and what was called.
+---@param what string "session:bind"
+---@param err any
+---@return string
+function errors.without_callback(what, err)
+  local text, place = errors.text(err), where.line()
+  if text:sub(1, #what) ~= what then text = what .. ": " .. text end
+  return place and place .. ": " .. text or text
+end
+
 ---Raises: a method was called with a dot.
 ---@param name string what the object is called
 ---@param method string
@@ -107,6 +118,8 @@ end
 function errors.text(value)
   local message = type(value) == "table" and rawget(value, "message")
   if type(message) == "string" then return message end
+  local code = type(value) == "table" and not getmetatable(value) and rawget(value, "code")
+  if type(code) == "number" or type(code) == "string" then return "code " .. code end
   local text = errors.tostring(value)
   -- An address would make every error another.
   return text:find("^table: 0x") and "an error that is a table without a message" or text

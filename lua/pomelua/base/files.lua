@@ -21,6 +21,7 @@ if not pcall(ffi.typeof, "struct pml_dirent") then
     char *strerror(int number);
     int link(const char *from, const char *to);
     int mkdir(const char *path, unsigned int mode);
+    int symlink(const char *to, const char *at);
   ]]
 end
 
@@ -35,6 +36,14 @@ local function refused(path)
   if path:find("\0", 1, true) then
     return (path:gsub("%z", "\\0")) .. ": a NUL character cannot stand in the name of a file"
   end
+end
+
+---The path of a file that a setting names: absolute, or from the app's folder.
+---@param base string the app's folder
+---@param path string
+---@return string
+function files.from(base, path)
+  return path:sub(1, 1) == "/" and path or base .. "/" .. path
 end
 
 ---The names in a folder, sorted, without those that start with a dot.
@@ -133,6 +142,18 @@ function files.link(from, to)
   if wrong then return false, wrong end
   if C.link(from, to) == 0 then return true end
   return false, to .. ": " .. ffi.string(C.strerror(ffi.errno()))
+end
+
+---A symbolic link that leads to a path.
+---@param to string
+---@param at string where the link is
+---@return boolean done
+---@return string|nil message
+function files.symlink(to, at)
+  local wrong = refused(to) or refused(at)
+  if wrong then return false, wrong end
+  if C.symlink(to, at) == 0 then return true end
+  return false, at .. ": " .. ffi.string(C.strerror(ffi.errno()))
 end
 
 ---Makes a folder for this user alone; one that is there stays as it is.

@@ -54,6 +54,26 @@ local function habit(text, at)
   end
 end
 
+-- Where a control character stands, in a string or between the values: mostly a line break in a
+-- string without an end.
+local function control(text)
+  local at, inside = 1, false
+  while true do
+    local place = text:find(inside and '[%c"\\]' or '["%c]', at)
+    if not place then return nil end
+    local mark = text:sub(place, place)
+    at = place + (mark == "\\" and 2 or 1)
+    if mark == '"' then
+      inside = not inside
+    elseif mark ~= "\\" and mark ~= "\127" and (inside or mark:find "[^\t\r\n]") then
+      if mark:find "[\r\n]" then
+        return place, "this string has no end on its line; a line break in it is \\n"
+      end
+      return place, ("a control character; in a string it is \\u%04x"):format(mark:byte())
+    end
+  end
+end
+
 -- The name that stands twice in one object of a JSON text, and where: the reader keeps the last.
 -- Names that begin with "_", "/", "#" or "$" are comments.
 local function twice(text)
@@ -100,7 +120,11 @@ function json_file.decode(name, text, once)
   end
   message = tostring(message or "not JSON")
   local at = tonumber(message:match("character (%d+)"))
-  if not at then return nil, name .. ": " .. message end
+  if not at then
+    local place, what = control(text)
+    if place then return nil, at_line(name, text, place - 1, what) end
+    return nil, name .. ": " .. message
+  end
   return nil, at_line(name, text, at - 1, habit(text, at) or message)
 end
 

@@ -57,12 +57,13 @@ function log.may_tell(server, owner, text)
     and node:mayLog(level, "errors of scripts", ERRORS, 1000)
 end
 
--- A line of a script.
-local function say(level, text)
+local function stamped(text)
   local stamp = log.stamp(current.task and current.task.owner)
-  if stamp ~= "" then text = stamp:sub(2) .. " " .. text end
-  log.write(nil, level, text)
+  return stamp ~= "" and stamp:sub(2) .. " " .. text or text
 end
+
+-- A line of a script.
+local function say(level, text) log.write(nil, level, stamped(text)) end
 
 -- What %j stands for: JSON, and for what is none the text that a person gets.
 local function json_of(value)
@@ -111,6 +112,57 @@ function log.warn(format, ...) say("warn", line(format, ...)) end
 ---@param format string as for string.format, and %j writes a value as JSON; taken as it is when
 ---nothing follows
 function log.error(format, ...) say("error", line(format, ...)) end
+
+local ORDER = { debug = 1, info = 2, warn = 3, error = 4 }
+
+---@class pomelua.LogCategory
+---@field name string
+---@field debug fun(format: string, ...: any)
+---@field info fun(format: string, ...: any)
+---@field warn fun(format: string, ...: any)
+---@field error fun(format: string, ...: any)
+
+local categories = {} -- [name] = the category; each has its number in every server
+
+-- A line below the level of its category costs a comparison.
+local function say_in(category, level, ...)
+  local server = current.server or current.only
+  if not server then return io.stderr:write(level, " [", category.name, "] ", line(...), "\n") end
+  local number, least = server:log_category(category.name, category.least)
+  if ORDER[level] < least then return end
+  local text = stamped(line(...))
+  if number then return server.node:logIn(number, level, text) end
+  log.write(server, level, ("[%s] %s"):format(category.name, text))
+end
+
+---A category of the log, such as "pay": a level of its own and, by config/log.json, files of its
+---own. Its lines name it. The same table each time.
+---@param name string up to 64 bytes
+---@param level "debug"|"info"|"warn"|"error"|nil when config/log.json has none for it; that of the
+---server when left out
+---@return pomelua.LogCategory
+function log.category(name, level)
+  if type(name) ~= "string" or name == "" or #name > 64 or name:find("%z") then
+    errors.raise("pomelua.log.category(name): name must be a text of 1 to 64 bytes")
+  elseif level ~= nil and not ORDER[level] then
+    errors.raise("pomelua.log.category(name, level): level must be \"debug\", \"info\", \"warn\" "
+      .. "or \"error\"")
+  end
+  local category = categories[name]
+  if category then
+    category.least = category.least or level
+    return category
+  end
+  category = { name = name, least = level }
+  for one in pairs(ORDER) do
+    category[one] = function(first, ...)
+      if rawequal(first, category) then return say_in(category, one, ...) end
+      say_in(category, one, first, ...)
+    end
+  end
+  categories[name] = category
+  return category
+end
 
 ---What `print` does in a server: one line of level info.
 function log.print(...)

@@ -34,7 +34,10 @@ local function plain(name) return (name:lower():gsub("[_%-%s]", "")) end
 function near.to(name, known, most)
   if type(name) ~= "string" or name == "" or #name > LONGEST then return nil end
   local names, text = {}, plain(name)
-  for key, value in pairs(known) do names[#names + 1] = type(key) == "string" and key or value end
+  for key, value in pairs(known) do
+    local one = type(key) == "string" and key or value
+    if type(one) == "string" then names[#names + 1] = one end -- a list may come from a file
+  end
   table.sort(names)
   local best, least = nil, math.min(math.floor(math.max(3, #text) / 3), most or LONGEST) + 1
   for _, one in ipairs(names) do

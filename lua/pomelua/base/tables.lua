@@ -1,4 +1,5 @@
--- tables: the keys of a table in order, and a value as an error's message names it.
+-- tables: the keys of a table in order, lists, all of a table as one text, and a value as the
+-- message of an error names it.
 local core = require "pomelua.core"
 
 local tables = {}
@@ -20,11 +21,49 @@ function tables.sorted_keys(t)
   return keys
 end
 
+---All of a table, and of the tables in it, as one text, which is the same for tables that hold the
+---same.
+---@param t table without circles; keys and other values are numbers, strings and booleans
+---@return string
+function tables.identity(t)
+  local parts = {}
+  for i, key in ipairs(tables.sorted_keys(t)) do
+    local value = t[key]
+    parts[i] = ("%q=%s"):format(tostring(key), type(value) == "table" and tables.identity(value)
+      or ("%q"):format(tostring(value)))
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+---Whether a table is a list: its keys, read raw, are 1 to n, without gaps and without others.
+---@param t table
+---@return boolean
+function tables.is_list(t)
+  local count = 0
+  for key in next, t do
+    if type(key) ~= "number" then return false end
+    count = count + 1
+  end
+  for i = 1, count do
+    if rawget(t, i) == nil then return false end
+  end
+  return true
+end
+
+---A list of any length, copied; unpack raises for one of some thousand values.
+---@param list any[]
+---@return any[]
+function tables.copy(list)
+  local copy = {}
+  for i, one in ipairs(list) do copy[i] = one end
+  return copy
+end
+
 ---A setting's value as an error's message names it: "got a table", "got 7", 'got "seven"'.
 ---@param value any
 ---@return string
 function tables.shown(value)
-  if type(value) == "string" then return ("%q"):format(value) end
+  if type(value) == "string" then return (("%q"):format(value):gsub("\\\n", "\\n")) end
   if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
   if value == nil or value == core.null then return value == nil and "nil" or "null" end
   return "a " .. type(value)

@@ -132,6 +132,14 @@ function where.now()
   return place, place and where.UNKNOWN or ""
 end
 
+---A text for the log, with the line of the game that runs now in front, when there is one.
+---@param text string
+---@return string
+function where.told(text)
+  local place = where.now()
+  return place and place .. ": " .. text or text
+end
+
 ---The best place for what has ended a coroutine.
 ---@param co thread
 ---@return string|nil place

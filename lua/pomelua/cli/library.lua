@@ -6,9 +6,8 @@ local files = require "pomelua.base.files"
 
 local library = {}
 
-if not pcall(function() return ffi.C.symlink end) then
+if not pcall(function() return ffi.C.chmod end) then
   ffi.cdef [[
-    int symlink(const char *target, const char *path);
     int unlink(const char *path);
     int chmod(const char *path, unsigned mode);
   ]]
@@ -33,7 +32,7 @@ function library.link(base)
     ffi.C.chmod(folder, 448) -- rwx for its owner: sockets will lie there
   end
   ffi.C.unlink(link)
-  ffi.C.symlink(home, link)
+  files.symlink(home, link)
 end
 
 return library

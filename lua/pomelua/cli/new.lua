@@ -1,5 +1,6 @@
 -- cli.new: `pomelua init DIR` writes a small game that starts, passes its spec and
 -- its lint as it is. The game itself lies in lua/pomelua/template.
+local command = require "pomelua.cli.command"
 local core = require "pomelua.core"
 local files = require "pomelua.base.files"
 local library = require "pomelua.cli.library"
@@ -7,12 +8,7 @@ local texts = require "pomelua.cli.text"
 
 local fail, quoted = texts.fail, texts.quoted
 
-local HELP = [[
-Usage: pomelua init DIR  (or -d DIR)
-
-Writes a small game into DIR, which is made when it is not there and must be empty but for
-dot files of other names, such as .git.
-]]
+local new = {}
 
 -- Names that would hide in the template, or mean something there.
 local names = {
@@ -81,21 +77,8 @@ local function unfit(dir, list)
   end
 end
 
----@param args string[]
----@return number status
-return function(args)
-  local at = (args[1] == "-d" or args[1] == "--directory") and 2 or 1
-  local dir = args[at]
-  if dir == "--help" or dir == "-h" then
-    io.stdout:write(HELP)
-    return 0
-  end
-  if dir and dir:sub(1, 1) == "-" then
-    return fail(2, ("init: unknown option %s (see: pomelua init --help)"):format(dir))
-  end
-  if not dir or dir == "" or args[at + 1] then
-    return fail(2, "init: give one folder (see: pomelua init --help)")
-  end
+local function main(given)
+  local dir = given.dir
   local list, message = contents(home())
   message = message or unfit(dir, list)
   if message then return fail(1, "init: " .. message) end
@@ -109,3 +92,27 @@ return function(args)
   io.stdout:write("\ncd ", quoted(dir), " && pomelua start    plays at http://127.0.0.1:3000/\n")
   return 0
 end
+
+new.command = command.new {
+  name = "init", group = "make",
+  summary = "writes a small game",
+  usage = "DIR  (or -d DIR)",
+  text = [[
+Writes a small game into DIR, which is made when it is not there and must be empty but for dot files
+of other names, such as .git. The game starts, passes its spec and its lint as it is.
+]],
+  folder = "only", words = { "dir" },
+  options = { {
+    "-d", "--directory", value = "DIR", field = "dir", kind = "dir", text = "the same as DIR",
+  } },
+  check = function(given)
+    if not given.dir or given.dir == "" then return "give one folder" end
+  end,
+  examples = { { "pomelua init mygame", "writes a game into the folder mygame" } },
+  statuses = { [1] = "the folder is not empty, or a file could not be written" },
+  files = { "app.lua", "app/servers/", "config/servers.json", "config/web.json" },
+  see = { "start", "test", "check" },
+  run = main,
+}
+
+return new

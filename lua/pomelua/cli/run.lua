@@ -1,21 +1,15 @@
 -- cli.run: `pomelua run` runs a script outside of any server: bots and tools, which speak to
 -- servers by pomelua.client.
+local command = require "pomelua.cli.command"
 local files = require "pomelua.base.files"
-local script = require "pomelua.cli.script"
+local later = require "pomelua.base.later"
 local texts = require "pomelua.cli.text"
+
+local script = later "pomelua.cli.script"
 
 local fail = texts.fail
 
-local HELP = [[
-Usage: pomelua run SCRIPT [ARGUMENTS]
-
-Runs a Lua script outside of any server: a bot, a tool. The script has what follows its name
-as ... and as arg; require finds pomelua.client and the modules beside the script. It runs in
-a task, as handlers do: clients, pomelua.sleep and pomelua.await wait while others go on;
-pomelua.all{ f, ... } runs many at once, pomelua.every(ms, f) again and again. It ends with the
-number that it returns or gives to os.exit, 0 when it returns nothing, and with 1 and a
-traceback after an error of its own, of a listener or of a timer.
-]]
+local run = {}
 
 local function status_of(value)
   if value == nil or value == true then return 0 end
@@ -23,26 +17,47 @@ local function status_of(value)
   return tonumber(value) or 0
 end
 
----@param args string[]
----@return number status
-return function(args)
-  local path = args[1]
-  if path == "--help" or path == "-h" then
-    io.stdout:write(HELP)
-    return 0
-  end
-  if not path then return fail(2, "run: which script? (see: pomelua run --help)") end
-  if path:sub(1, 1) == "-" then
-    return fail(2, ("run: unknown option %s (see: pomelua run --help)"):format(path))
-  end
+local function main(given)
+  local path = given[1]
   if not files.exists(path) or files.is_folder(path) then
     return fail(1, "run: there is no script " .. path)
   end
   local dir = path:match("^(.*)/[^/]*$") or "."
   package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(dir, dir, package.path)
-  arg = { [0] = path, unpack(args, 2) } -- luacheck: ignore
+  arg = { [0] = path, unpack(given, 2) } -- luacheck: ignore
   local chunk, message = loadfile(path)
   if not chunk then return fail(1, "run: " .. message) end
-  local ok, value = script.run(chunk, arg)
+  local ok, value = script.run(chunk, arg, path)
   return ok and status_of(value) or 1
 end
+
+run.command = command.new {
+  name = "run", group = "run",
+  summary = "runs a script outside of any server: a bot, a tool",
+  usage = "SCRIPT [ARGUMENTS]",
+  text = [[
+Runs a Lua script outside of any server: a bot, a tool. The script has what follows its name as ...
+and as arg; require finds pomelua.client and the modules beside the script. It runs in a task, as
+handlers do: clients, pomelua.sleep and pomelua.await wait while others go on; pomelua.all{ f, ... }
+runs many at once, pomelua.every(ms, f) again and again. pomelua.token has the keys of the app in
+whose folder the script lies, or else of the one in this folder.
+]],
+  script = true, words = { "lua", "file" },
+  check = function(given)
+    if not given[1] then return "which script?" end
+  end,
+  examples = {
+    { "pomelua run bots.lua 100", "runs the script bots.lua, which gets 100 as its argument" },
+  },
+  statuses = {
+    [0] = "the script has ended, and returned nothing, true or 0",
+    [1] = "there is no such script, or it ended with an error of its own, of a listener or of a "
+      .. "timer, or returned false",
+    other = "the number that the script returned or gave to os.exit",
+  },
+  files = { "app.lua" },
+  see = { "bench", "token" },
+  run = main,
+}
+
+return run

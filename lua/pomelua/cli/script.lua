@@ -1,5 +1,6 @@
 -- cli.script: what a script has outside of a server in a server's place: tasks that wait, timers,
 -- and a loop that serves all clients. Its tasks run side by side: each bot in one of its own.
+local app_auth = require "pomelua.cli.app_auth"
 local client = require "pomelua.client"
 local core = require "pomelua.core"
 local current = require "pomelua.base.current"
@@ -124,15 +125,30 @@ end
 local exit = os.exit
 local function leave(code) exit(code, true) end
 
+-- The keys of the app that a script belongs to, for pomelua.token: app.lua is asked when they are
+-- used first.
+local function auth_of(path)
+  local auth = { keys = nil }
+  function auth.load()
+    local list, message = app_auth.all(app_auth.folder_of(path))
+    if not list then return nil, message end
+    auth.keys = app_auth.signing(list)
+    return auth.keys
+  end
+  return auth
+end
+
 ---Runs a script to its end.
 ---@param main function
 ---@param args any[]
+---@param path string of its file
 ---@return boolean ok false: an error was told on standard error
 ---@return any value what the script returned
-function script.run(main, args)
+function script.run(main, args, path)
   local host, done, value = new(), false, nil
   guards.protect()
   current.only = host
+  host.wall, host.auth = core.time, auth_of(path)
   os.exit = leave -- luacheck: ignore
   client.scheduler = {
     can_wait = task.can_wait,

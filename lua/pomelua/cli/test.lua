@@ -1,55 +1,28 @@
 -- cli.test: `pomelua test` runs busted on a game's specs with the framework on the path.
+local command = require "pomelua.cli.command"
 local core = require "pomelua.core"
 local files = require "pomelua.base.files"
 local texts = require "pomelua.cli.text"
 
 local fail, quoted = texts.fail, texts.quoted
 
-local HELP = [[
-Usage: pomelua test [DIR|FILE...] [options] [-- BUSTED ARGUMENTS]
+local test = {}
 
-Runs the specs of the game in DIR, the current folder when left out, with busted on LuaJIT;
-or these files alone, from the folder of the game that they lie in.
-
-Options:
-  -d DIR      the folder of the game
-  --jit off   with the compiler off
-  --watch     again whenever a script changes
-]]
-
-local function parse(args)
-  local options = { rest = {}, files = {} }
-  local i = 1
-  while i <= #args do
-    local word = args[i]
-    if word == "--" then
-      for k = i + 1, #args do options.rest[#options.rest + 1] = args[k] end
-      break
-    elseif word == "--watch" or word == "--help" or word == "-h" then
-      options[word == "--watch" and "watch" or "help"] = true
-    elseif word == "--jit" then
-      i = i + 1
-      if args[i] ~= "on" and args[i] ~= "off" then return nil, "--jit is on or off" end
-      options.jit = args[i]
-    elseif word == "-d" or word == "--directory" then
-      i = i + 1
-      if not args[i] then return nil, word .. " needs a folder" end
-      options.dir = args[i]
-    elseif word:sub(1, 1) == "-" then
-      return nil, ("unknown option %s; options for busted come after --"):format(word)
-    elseif files.is_folder(word) and not options.dir then
-      options.dir = word
+-- Folders and files among the words.
+local function check(given)
+  given.files, given.rest = {}, given.rest or {}
+  for _, word in ipairs(given) do
+    if files.is_folder(word) and not given.dir then
+      given.dir = word
     elseif files.exists(word) and not files.is_folder(word) then
-      if not word:find("%.lua$") then return nil, word .. " is no Lua file" end
-      options.files[#options.files + 1] = word
-    elseif options.dir then
-      return nil, ("give one folder, not %s as well"):format(word)
+      if not word:find("%.lua$") then return word .. " is no Lua file" end
+      given.files[#given.files + 1] = word
+    elseif given.dir then
+      return ("give one folder, not %s as well"):format(word)
     else
-      return nil, "there is no folder or file " .. word
+      return "there is no folder or file " .. word
     end
-    i = i + 1
   end
-  return options
 end
 
 -- The folder of the game that a file lies in: the nearest with an app.lua; else its own.
@@ -86,12 +59,16 @@ local function variable(name, ours)
   return ('%s=%s"${%s:-;;}"'):format(name, quoted(ours), name)
 end
 
+-- Specs run in LuaJIT's own program, which a machine that only runs games needs not have.
+local LUAJIT = "command -v luajit >/dev/null || { echo 'pomelua: test: luajit is not installed " ..
+  "(Debian: lua-pomelua brings it)' >&2; exit 1; };"
+
 -- busted finds the framework's Lua files, and core.so beside the program.
-local function command(base, options)
+local function command_line(base, options)
   local lua = files.absolute(home())
   local dir = core.exe():match("^(.*)/") or "."
   local words = {
-    "cd", quoted(base), "&&",
+    LUAJIT, "cd", quoted(base), "&&",
     variable("LUA_PATH", ("%s/?.lua;%s/?/init.lua;"):format(lua, lua)),
     variable("LUA_CPATH", ("%s/lib/?.so;%s/../lib/lua/5.1/?.so;"):format(dir, dir)),
     "luajit", quoted(lua .. "/pomelua/test/run.lua"), "--ignore-lua",
@@ -125,28 +102,60 @@ local function seen(base)
   return table.concat(picture(base, {}), "\n")
 end
 
----@param args string[]
----@return number status
-return function(args)
-  local options, message = parse(args)
-  if not options then return fail(2, ("test: %s (see: pomelua test --help)"):format(message)) end
-  if options.help then
-    io.stdout:write(HELP)
-    return 0
-  end
-  local base
-  base, message = place(options)
+-- What busted ends with is how many specs have failed, which could be any status.
+local function busted(base, given)
+  return core.execute(command_line(base, given)) == 0 and 0 or 1
+end
+
+local function main(given)
+  local base, message = place(given)
   if not base then return fail(1, "test: " .. message) end
-  local status = core.execute(command(base, options))
-  local before = options.watch and seen(base)
-  while options.watch do
+  local status = busted(base, given)
+  local before = given.watch and seen(base)
+  while given.watch do
     core.pause(300)
     local now = seen(base)
     if now ~= before then
       before = now
       io.stdout:write("\n")
-      status = core.execute(command(base, options))
+      status = busted(base, given)
     end
   end
   return status
 end
+
+test.command = command.new {
+  name = "test", group = "make",
+  summary = "runs the specs of a game",
+  usage = "[DIR|FILE...] [options] [-- BUSTED ARGUMENTS]",
+  text = [[
+Runs the specs of the game in DIR, the current folder when left out, with busted on LuaJIT; or these
+files alone, from the folder of the game that they lie in. What stands behind -- goes to busted.
+]],
+  rest = true, words = { "test" },
+  options = {
+    {
+      "-d", "--directory", value = "DIR", field = "dir", kind = "dir",
+      text = "the folder of the game",
+    },
+    {
+      "--jit", value = "on|off", field = "jit", choices = { "on", "off" },
+      text = "off: with the compiler of LuaJIT off",
+    },
+    { "--watch", field = "watch", text = "again whenever a script changes" },
+  },
+  check = check,
+  examples = {
+    { "pomelua test", "runs all specs of the game in this folder" },
+    { "pomelua test --watch -- --tags=quick", "some of them, again after each change" },
+  },
+  statuses = {
+    [0] = "all specs have passed",
+    [1] = "a spec has failed, or busted could not run",
+  },
+  files = { "app.lua" },
+  see = { "check" },
+  run = main,
+}
+
+return test

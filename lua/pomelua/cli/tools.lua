@@ -1,329 +1,243 @@
 -- cli.tools: commands that speak to a running program over its control socket.
-local core = require "pomelua.core"
-local json = require "pomelua.base.json"
-local line_input = require "pomelua.cli.line"
-local options = require "pomelua.cli.options"
-local sockets = require "pomelua.cli.sockets"
-local texts = require "pomelua.cli.text"
+local ask = require "pomelua.cli.ask"
+local ban_list = require "pomelua.base.ban_list"
+local command = require "pomelua.cli.command"
+local key_value = require "pomelua.cli.key_value"
+local list = require "pomelua.cli.list"
+local reply = require "pomelua.cli.reply"
+local shared = require "pomelua.cli.shared"
 
-local fail = texts.fail
+local finish = reply.finish
 
 local tools = {}
 
-local WAIT = 15000 -- for the next line of an answer, ms
-local LINE = 65536 -- bytes of a question that a program takes, its end included
+-- An entry with what all of these have alike.
+local function new(entry)
+  entry.group = "operate"
+  entry.options = shared.join(entry.options or {}, shared.ASK)
+  entry.statuses = entry.statuses or { [1] = shared.ASK_FAILED }
+  entry.environment, entry.files = shared.ASK_ENVIRONMENT, shared.ASK_FILES
+  return command.new(entry)
+end
 
-local HELP = {
-  list = [[
-Usage: pomelua list [DIR] [options]
-
-Shows the servers of the program that runs in DIR. One that is stuck is shown as
-not answering after 2 s, and one that failed to start with its reason.
-
-Options:
-  --counters   also what each server has counted, but zeros
-]],
-  stop = [[
-Usage: pomelua stop [DIR] [ID...] [options]
-
-Stops the program in order, or only these servers of it.
-]],
-  kill = [[
-Usage: pomelua kill [DIR] [ID...] [options]
-
-Ends servers without their lifecycle; all of them when no ID is given.
-]],
-  restart = [[
-Usage: pomelua restart [DIR] ID... [options]
-
-Stops these servers and starts them again.
-]],
-  add = [[
-Usage: pomelua add [DIR] KEY=VALUE... [options]
-
-Starts one more server in the running program. Keys are those of config/servers.json;
-id and serverType are needed, clientPort too for a frontend:
-  pomelua add id=chat-server-3 serverType=chat host=127.0.0.1 port=6052
-A value is text (zone=007 stays 007), but port, clientPort and max-connections are numbers,
-and the words true and false are what they say. KEY:=JSON gives any value: weight:=3
-]],
-  reload = [[
-Usage: pomelua reload [DIR] [MODULE...] [options]
-
-Loads changed scripts in every server, one after the other, up to the first refusal.
-MODULE: chat.chatHandler, app.util.version, …; everything that changed when left out.
-
-Options:
-  --dry-run    only says what would happen
-  --force      also when routes would vanish
-]],
-  console = [[
-Usage: pomelua console [DIR] [ID] [options]
-
-A Lua prompt inside a running server; the first one when no ID is given. `app` is its app.
-The server must allow it: app:set("serverConfig", { console = true }).
-]],
+local PROCESS = {
+  "--process", value = "HOST:PID", field = "process",
+  text = "without an ID: those of another program of the cluster (see: pomelua list)",
 }
 
-local COMMON = [[
-
-Options:
-  -d DIR       the app's folder, the current one when left out; DIR alone is the same: a word with
-               a slash, or the name of a folder with an app in it
-  --pid PID    which program, when several run there
-  --json       the answers as they came, one JSON object per line
-  --help       this text
-]]
-
-local values = { ["-d"] = "dir", ["--directory"] = "dir", ["--pid"] = "pid" }
-local OWN = { -- flags of one command
-  list = { ["--counters"] = "counters" },
-  reload = { ["--dry-run"] = "dry", ["--force"] = "force", ["-f"] = "force" },
+tools.list = new {
+  name = "list",
+  summary = "shows the servers of the program that runs in DIR, and of its cluster",
+  usage = "[DIR] [options]",
+  text = [[
+Shows the servers of the program that runs in DIR, or of its whole cluster: id, type, state,
+process, machine, uptime, sessions, channels, memory, how late the loop is (lag), the generation of
+the scripts, and how many calls of older ones still run. One that is stuck is shown as not answering
+after 2 s, and one that failed to start with its reason.
+]],
+  folder = "only", words = { "dir" },
+  options = {
+    { "--counters", field = "counters", text = "also what each server has counted, but zeros" },
+    {
+      "--pools", field = "pools",
+      text = "also the connections of each server to databases and services, and their calls",
+    },
+    {
+      "--versions", field = "versions",
+      text = "also the versions of the route dictionary and of the protobuf definitions",
+    },
+  },
+  examples = {
+    { "pomelua list", "the servers of the program that runs in this folder" },
+    { "pomelua list game --counters", "those of the one in the folder game, with their counters" },
+    { "pomelua list --bus nats://10.0.0.11:4222 --cluster chat",
+      "those of a whole cluster, from any machine" },
+  },
+  see = { "start", "console" },
+  run = function(given)
+    local replies = {}
+    local question = { command = "list", counters = given.counters, pools = given.pools }
+    local ok, message = ask.program(given, question, function(one)
+      replies[#replies + 1] = one
+    end)
+    if not ok or given.json then return finish(given, ok, message) end
+    list.show(replies, given)
+    return 0
+  end,
 }
 
-local function takes(name)
-  local flags = { ["--json"] = "json", ["--help"] = "help", ["-h"] = "help" }
-  for flag, field in pairs(OWN[name] or {}) do flags[flag] = field end
-  return { values = values, flags = flags }
+local function for_servers(name)
+  return function(given)
+    return finish(given, ask.program(given, {
+      command = name, ids = reply.words(given), process = given.process,
+    }, reply.plain))
+  end
 end
 
--- What the words of a command are, but for the folder; nil: it has no others.
-local WORDS = {
-  stop = "the id of a server", kill = "the id of a server", restart = "the id of a server",
-  console = "the id of a server", reload = "a module", add = "KEY=VALUE",
+tools.stop = new {
+  name = "stop",
+  summary = "stops the program in order, or some servers",
+  usage = "[DIR] [ID...] [options]",
+  text = [[
+Stops the program in order, or only these servers, in whichever program of the cluster they are. A
+server that has failed is taken off the list.
+]],
+  folder = "among", what = "the id of a server", words = { "id" },
+  options = { {
+    "--process", value = "HOST:PID", field = "process",
+    text = "without an ID: another program of the cluster (see: pomelua list)",
+  } },
+  examples = {
+    { "pomelua stop", "stops the program that runs in this folder" },
+    { "pomelua stop game chat-1 chat-2", "stops two servers of the one in the folder game" },
+  },
+  statuses = {
+    [0] = "the command is done; without an ID: the program has ended with status 0",
+    [1] = shared.ASK_FAILED .. "; without an ID also: it ended, but not in order",
+  },
+  see = { "kill", "restart", "start" },
+  run = for_servers "stop",
 }
 
----The arguments of one of the commands.
----@param name string of the command
----@param args string[]
----@return table|nil given dir, pid, json, help, dry, force, counters; ids and the like by number
----@return string|nil message
-function tools.parse(name, args)
-  local given, message = options.parse(args, takes(name))
-  if not given or given.help then return given, message end
-  if WORDS[name] then return options.folder_among(given, WORDS[name]) end
-  return options.only_folder(given)
-end
+tools.kill = new {
+  name = "kill",
+  summary = "ends servers without their lifecycle",
+  usage = "[DIR] [ID...] [options]",
+  text = [[
+Ends servers at once, without their lifecycle, even while another command works on them; all of the
+program when no ID is given.
+]],
+  folder = "among", what = "the id of a server", words = { "id" },
+  options = { PROCESS },
+  examples = { { "pomelua kill chat-1", "ends a server that does not stop" } },
+  see = { "stop" },
+  run = for_servers "kill",
+}
 
-local function find(given)
-  local dir = given.dir or "."
-  local live, message = sockets.live(dir, given.pid)
-  if not live then return nil, message end
-  if #live == 0 then return nil, "no pomelua runs in " .. dir end
-  if #live > 1 then
-    local pids = {}
-    for i, one in ipairs(live) do pids[i] = one.pid end
-    return nil, ("several programs run in %s: choose by --pid (%s)"):format(
-      dir, table.concat(pids, ", "))
-  end
-  return live[1].path
-end
+tools.restart = new {
+  name = "restart",
+  summary = "stops servers and starts them again",
+  usage = "[DIR] ID... [options]",
+  text = [[
+Stops these servers and starts them again, with the scripts of that moment. A server that does not
+start stays on the list as failed, until it is restarted, stopped or added again.
+]],
+  folder = "among", what = "the id of a server", words = { "id" },
+  check = function(given)
+    if not given[1] then return "name the servers" end
+  end,
+  examples = { { "pomelua restart chat-1 chat-2", "restarts two servers, one after the other" } },
+  see = { "stop", "add", "reload" },
+  run = for_servers "restart",
+}
 
--- Asks a program, and calls each(reply) for every line of its answer. Gives whether the last line
--- reports success, and its message.
-local function ask(given, question, each)
-  local path, message = find(given)
-  if not path then return nil, message end
-  local line = assert(core.encode(question))
-  if #line >= LINE then return nil, "that is too long for one question" end
-  local lines, failed, _, got = core.ask(path, line, WAIT)
-  local ok, text = false, failed or "the program ended before it had answered"
-  for _, answer in ipairs(lines or got or {}) do
-    local reply = json.decode(answer)
-    local known = type(reply) == "table" and reply or {}
-    if given.json and not known.waiting then
-      io.stdout:write(answer, "\n")
-    elseif not known.done and not known.waiting then
-      each(known)
+tools.add = new {
+  name = "add",
+  summary = "starts one more server",
+  usage = "[DIR] KEY=VALUE... [options]",
+  text = [[
+Starts one more server in the running program. Keys are those of config/servers.json; id and
+serverType are needed, clientPort too for a frontend. The file is not changed.
+
+A value is text (zone=007 stays 007), but port, clientPort and max-connections are numbers, and the
+words true and false are what they say. KEY:=JSON gives any value: weight:=3
+]],
+  folder = "among", what = "KEY=VALUE", words = { "server" },
+  options = {
+    {
+      "--process", value = "HOST:PID", field = "process",
+      text = "in this program of the cluster (see: pomelua list)",
+    },
+    {
+      "--host", value = "NAME", field = "host",
+      text = "in the program with the fewest servers on this machine",
+    },
+  },
+  check = function(given)
+    given.entry = {}
+    for _, word in ipairs(given) do
+      local message = key_value.read(given.entry, word)
+      if message then return message end
     end
-    if known.done then ok, text = known.ok, known.message end
-  end
-  return ok, text
-end
+  end,
+  examples = {
+    { "pomelua add id=chat-3 serverType=chat host=127.0.0.1 port=6052", "starts a backend server" },
+    { "pomelua add id=connector-2 serverType=connector clientPort=3012 frontend=true",
+      "starts a frontend" },
+  },
+  see = { "restart", "stop" },
+  run = function(given)
+    return finish(given, ask.program(given, {
+      command = "add", entry = given.entry, process = given.process, host = given.host,
+    }, reply.plain))
+  end,
+}
 
-local function finish(ok, message)
-  if not ok then return fail(1, message or "it did not work") end
-  if message then io.stdout:write(message, "\n") end
-  return 0
-end
+tools.reload = new {
+  name = "reload",
+  summary = "loads changed scripts in every server",
+  usage = "[DIR] [MODULE...] [options]",
+  text = [[
+Loads changed scripts in every server of the program, or of its whole cluster, one after the other,
+up to the first refusal, and the files that settings name: certificates, keys of tokens, lists of
+addresses; and the file of bans. One that cannot be used leaves what is in force. No connection is
+closed.
 
-local function plain(reply)
-  local text = reply.message or (reply.ok and "ok" or "failed")
-  io.stdout:write(reply.id and reply.id .. ": " or "", text, "\n")
-end
+MODULE: chat.chatHandler, app.util.version, and the like; everything that changed when left out.
+]],
+  folder = "among", what = "a module", words = { "module" },
+  options = {
+    { "--dry-run", field = "dry", text = "only says what would happen" },
+    { "-f", "--force", field = "force", text = "also when routes would vanish" },
+  },
+  examples = {
+    { "pomelua reload", "everything that changed" },
+    { "pomelua reload chat.chatHandler --dry-run", "says what loading one module would do" },
+  },
+  statuses = {
+    [1] = "no program runs in the folder, a server has refused, no server has the MODULE, a file "
+      .. "that a setting names could not be read, or the program ended before it had answered",
+  },
+  see = { "check", "restart" },
+  run = function(given)
+    local modules = reply.words(given)
+    return finish(given, ask.program(given, {
+      command = "reload", modules = #modules > 0 and modules or nil,
+      dry = given.dry, force = given.force,
+    }, reply.plain))
+  end,
+}
 
-local commands = {}
-
-local function row(...)
-  local line = ("%-22s %-11s %-9s %8s %8s %6s %5s %9s %10s"):format(...)
-  io.stdout:write((line:gsub("%s+$", "")), "\n")
-end
-
-local function by_type(a, b)
-  if a.type ~= b.type then return tostring(a.type) < tostring(b.type) end
-  return a.id < b.id
-end
-
--- One line per counter that is not 0.
-local function show_counters(one)
-  local names = {}
-  for name, n in pairs(one.status and one.status.counters or {}) do
-    if n ~= 0 then names[#names + 1] = name end
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    io.stdout:write(("%-22s %-28s %.0f\n"):format(one.id, name, one.status.counters[name]))
-  end
-end
-
-function commands.list(given)
-  local rows = {}
-  local question = { command = "list", counters = given.counters }
-  local ok, message = ask(given, question, function(reply) rows[#rows + 1] = reply end)
-  if not ok or given.json then return finish(ok, message) end
-  row("serverId", "serverType", "state", "sessions", "channels", "gen", "old", "memory", "uptime")
-  table.sort(rows, by_type)
-  for _, one in ipairs(rows) do
-    local s = one.status
-    if s then
-      row(one.id, one.type, one.state, s.sessions, s.channels, s.generation, s.old,
-        ("%.1f MiB"):format(s.memory / 2 ^ 20), ("%d s"):format(s.uptime / 1000))
-    else
-      local state = one.why and one.state .. ": " .. one.why or one.state
-      row(one.id, one.type, state, "", "", "", "", "", "")
-    end
-  end
-  if given.counters then
-    for _, one in ipairs(rows) do show_counters(one) end
-  end
-  return 0
-end
-
-function commands.stop(given)
-  local ids = {}
-  for i, id in ipairs(given) do ids[i] = id end
-  local ok, message = ask(given, { command = "stop", ids = ids }, plain)
-  return finish(ok, message)
-end
-
-function commands.kill(given)
-  local ids = {}
-  for i, id in ipairs(given) do ids[i] = id end
-  return finish(ask(given, { command = "kill", ids = ids }, plain))
-end
-
-function commands.restart(given)
-  if #given == 0 then return fail(2, "restart: name the servers") end
-  local ids = {}
-  for i, id in ipairs(given) do ids[i] = id end
-  return finish(ask(given, { command = "restart", ids = ids }, plain))
-end
-
--- KEY=VALUE: text, true or false; config.added makes numbers of what is one there.
--- KEY:=JSON: any value.
-local function add_word(entry, word)
-  local key, value = word:match("^([^=]+)=(.*)$")
-  if not key then return ("add: %q is not KEY=VALUE"):format(word) end
-  local plain_key = key:match("^(.+):$")
-  if plain_key then
-    key = plain_key
-    local given, message = json.decode(value)
-    if given == nil then return ("add: %s: %s"):format(word, message or "not JSON") end
-    value = given
-  elseif value == "true" or value == "false" then
-    value = value == "true"
-  end
-  if entry[key] ~= nil then return ("add: %s is given twice"):format(key) end
-  entry[key] = value
-end
-
-function commands.add(given)
-  local entry = {}
-  for _, word in ipairs(given) do
-    local message = add_word(entry, word)
-    if message then return fail(2, message) end
-  end
-  return finish(ask(given, { command = "add", entry = entry }, plain))
-end
-
-function commands.reload(given)
-  local modules = {}
-  for i, name in ipairs(given) do modules[i] = name end
-  return finish(ask(given, {
-    command = "reload", modules = #modules > 0 and modules or nil,
-    dry = given.dry, force = given.force,
-  }, plain))
-end
-
-local function evaluate(given, id, text)
-  local reply
-  local ok, message = ask(given, { command = "eval", id = id, text = text },
-    function(one) reply = one end)
-  if reply then return reply end
-  return { ok = false, message = not ok and message or "no answer" }
-end
-
-local function first_server(given)
-  local id
-  local ok, message = ask({ dir = given.dir, pid = given.pid }, { command = "list" },
-    function(reply) id = id or reply.state == "up" and reply.id or nil end)
-  if not ok or not id then return nil, message or "no server runs" end
-  return id
-end
-
-local function show(reply)
-  for _, line in ipairs(reply.printed or {}) do io.stdout:write(line, "\n") end
-  if not reply.ok then
-    io.stdout:write(reply.message or "failed", "\n")
-  else
-    for _, text in ipairs(reply.values or {}) do io.stdout:write(text, "\n") end
-  end
-end
-
-function commands.console(given)
-  local id = given[1]
-  if not id then
-    local first, message = first_server(given)
-    if not first then return fail(1, message) end
-    id = first
-  end
-  local probe = evaluate(given, id, "nil")
-  if not probe.ok then return fail(1, probe.message) end
-  io.stdout:write(("pomelua console in %s; an empty line or end of file leaves\n"):format(id))
-  local text, read = nil, line_input.reader()
-  while true do
-    local line = read(text and ">> " or "> ")
-    if not line or (line == "" and not text) then break end
-    text = text and text .. "\n" .. line or line
-    local reply = evaluate(given, id, text)
-    if not (reply.more and line ~= "") then
-      show(reply)
-      text = nil
-    end
-  end
-  return 0
-end
-
----The commands by name: functions of their arguments that give the exit status.
----@return table<string, fun(args: string[]): number>
-function tools.commands()
-  local list = {}
-  for name, run in pairs(commands) do
-    list[name] = function(args)
-      local given, message = tools.parse(name, args)
-      if not given then
-        return fail(2, ("%s: %s (see: pomelua %s --help)"):format(name, message, name))
-      end
-      if given.help then
-        local text = HELP[name]
-        io.stdout:write(text, (text:find("\nOptions:\n", 1, true)
-          and COMMON:gsub("^\nOptions:\n", "") or COMMON))
-        return 0
-      end
-      return run(given)
-    end
-  end
-  return list
-end
+tools.kick = new {
+  name = "kick",
+  summary = "ends the sessions of a user",
+  usage = "[DIR] UID [options]",
+  text = [[
+Ends the sessions of a user on all frontends, and says how many they were. New sessions of the user
+are let in, other than by ban.
+]],
+  folder = "among", what = "a uid", words = { "uid" },
+  options = { {
+    "--reason", value = "TEXT", field = "reason",
+    text = "what the client is told; kick when left out",
+  } },
+  check = function(given)
+    local uid, message = ban_list.uid(given[1] or "")
+    if #given ~= 1 then return "give one uid" end
+    if message then return message end
+    given.uid = uid
+    given.reason, message = ban_list.check_reason(given.reason)
+    return message and "--reason: " .. message
+  end,
+  examples = {
+    { "pomelua kick ann --reason 'a new version is there'", "ends her sessions and says why" },
+  },
+  see = { "ban" },
+  run = function(given)
+    return finish(given, ask.program(given, {
+      command = "kick", uid = given.uid, reason = given.reason,
+    }, function() end))
+  end,
+}
 
 return tools

@@ -8,17 +8,27 @@
 --   local answer = assert(ann:request("connector.entryHandler.enter", { name = "ann" }))
 --   local push = assert(ann:expect("onChat", { from = "bob" }))
 --   ann:close()
+local again = require "pomelua.client.again"
+local arguments = require "pomelua.client.arguments"
 local core = require "pomelua.core"
+local frames = require "pomelua.client.frames"
+local handshake = require "pomelua.client.handshake"
 local json = require "pomelua.base.json"
-local match = require "pomelua.base.match"
+local messages = require "pomelua.client.message"
+local move = require "pomelua.client.move"
+local options = require "pomelua.client.options"
 local pretty = require "pomelua.base.pretty"
+local protos = require "pomelua.client.protos"
+local pushes = require "pomelua.client.pushes"
+local resume = require "pomelua.client.resume"
+local stream = require "pomelua.client.stream"
+local token = require "pomelua.client.token"
+local trust = require "pomelua.client.trust"
 
 local DEADLINE = 5000
-local KEPT = 10000 -- pushes that nobody asked for
-local PACKAGE_MAX = 0xffffff
 local HANDSHAKE, ACK, HEARTBEAT, DATA, KICK = 1, 2, 3, 4, 5
 local REQUEST, NOTIFY, RESPONSE = 0, 1, 2
-local CONTINUATION, BINARY, CLOSE, PING, PONG = 0, 2, 8, 9, 10
+local REFRESH, LEAVE = "sys.refresh", "sys.leave"
 
 local client = {}
 local live = {} -- all that are open, in order
@@ -26,6 +36,7 @@ local live = {} -- all that are open, in order
 ---@class pomelua.Client
 ---@field handshake table the server's answer to the handshake
 ---@field reason string|nil why it is closed
+---@field resumed number how often its session went on with another line
 local methods = {}
 local mt = { __name = "pomelua.client", __index = methods }
 
@@ -35,20 +46,6 @@ local function fail(self, message, name)
 end
 
 -- Bytes out ------------------------------------------------------------------------
-
--- A client's frame is masked; with a key of zeros the payload stays as it is.
-local function frame(op, payload)
-  local n, head = #payload, string.char(0x80 + op)
-  if n < 126 then
-    head = head .. string.char(0x80 + n)
-  elseif n < 65536 then
-    head = head .. string.char(0x80 + 126, math.floor(n / 256), n % 256)
-  else
-    head = head .. string.char(0x80 + 127, 0, 0, 0, 0, math.floor(n / 2 ^ 24) % 256,
-      math.floor(n / 65536) % 256, math.floor(n / 256) % 256, n % 256)
-  end
-  return head .. "\0\0\0\0" .. payload
-end
 
 local function shut(self, reason, reset)
   if not self.socket then return end
@@ -62,14 +59,38 @@ local function shut(self, reason, reset)
   end
 end
 
-local function send(self, kind, body)
+-- It is closed for good.
+local function finish(self, reason, reset)
+  shut(self, reason, reset)
+  resume.forget(self)
+end
+
+-- The line is lost: a session that the server keeps goes on with another one.
+local function lost(self, reason)
+  shut(self, reason)
+  resume.begin(self)
+end
+
+local function write(self, bytes)
   if not self.socket then return fail(self, "the client is closed: " .. self.reason, "CLOSED") end
-  local bytes = core.write_package(kind, body)
-  if self.ws then bytes = frame(BINARY, bytes) end
+  if self.ws then bytes = frames.write(frames.BINARY, bytes) end
   local ok, message, name = self.socket:send(bytes, DEADLINE)
   if ok then return true end
-  if name == "CLOSED" then shut(self, message) end
+  if name == "CLOSED" or self.session then lost(self, message) end
   return fail(self, message, name)
+end
+
+local function send(self, kind, body) return write(self, core.write_package(kind, body)) end
+
+-- A message: with a session it is kept, and sent later when there is no line.
+local function put(self, body)
+  local bytes, session = core.write_package(DATA, body), self.session
+  if not session then return write(self, bytes) end
+  local away = session.away
+  local kept, message = session:add(bytes)
+  if not kept then return fail(self, message, "CLOSED") end
+  if not away then write(self, bytes) end
+  return kept
 end
 
 -- Bytes in -------------------------------------------------------------------------
@@ -78,7 +99,7 @@ local kinds = {}
 
 kinds[HANDSHAKE] = function(self, body) self.handshake = json.decode(body) or {} end
 
--- One interval later: see client.wait.
+-- The client answers one interval later: see client.wait.
 kinds[HEARTBEAT] = function(self)
   if self.interval then self.beat_at = core.clock() + self.interval end
 end
@@ -86,12 +107,7 @@ end
 kinds[KICK] = function(self, body)
   local value = json.decode(body)
   self.kick = { reason = type(value) == "table" and value.reason or value }
-end
-
-local function keep(self, route, msg)
-  local list = self.pushes
-  list[#list + 1] = { route = route, msg = msg }
-  if #list > KEPT then table.remove(list, 1) end
+  resume.forget(self)
 end
 
 kinds[DATA] = function(self, body)
@@ -100,14 +116,19 @@ kinds[DATA] = function(self, body)
   if message.type == RESPONSE then
     local waiting = self.requests[message.id]
     self.requests[message.id] = nil
-    if waiting then waiting.done, waiting.value = true, json.decode(message.body) end
+    if not waiting then return end
+    local value, wrong = protos.decode(self.protos, waiting.route, message.body)
+    if wrong then return finish(self, wrong) end
+    waiting.done, waiting.value = true, value
+    if self.session and waiting.sent then self.session:arrived(waiting.sent.number) end
     return
   end
-  local route = message.route or self.routes[message.code] or tostring(message.code)
-  local msg = json.decode(message.body)
+  local route = messages.route(self, message)
+  local msg, wrong = protos.decode(self.protos, route, message.body)
+  if wrong then return finish(self, wrong) end
   local fn = self.listeners[route]
   if not fn then
-    keep(self, route, msg)
+    pushes.keep(self, route, msg)
   elseif client.scheduler then
     client.scheduler.call(fn, msg)
   else
@@ -115,63 +136,47 @@ kinds[DATA] = function(self, body)
   end
 end
 
-local function packages(self, bytes)
-  local list, rest = core.packages(self.packed .. bytes, PACKAGE_MAX)
-  if not list then return shut(self, "the server sends no packages: " .. tostring(rest)) end
-  self.packed = rest
-  for _, one in ipairs(list) do
+-- What has come is counted before any of it is taken, since a listener may serve clients itself.
+local function feed(self, bytes)
+  self.heard_at = core.clock()
+  local got = self.stream:feed(bytes)
+  local session = self.session
+  for _, one in ipairs(got.packages) do
+    if one.type == DATA and session then session.received = session.received + 1 end
+  end
+  for _, payload in ipairs(got.pings) do
+    self.socket:send(frames.write(frames.PONG, payload), DEADLINE)
+  end
+  local socket = self.socket
+  for _, one in ipairs(got.packages) do
     local take = kinds[one.type]
     if take then take(self, one.body) end
   end
+  if self.socket ~= socket then return end
+  if got.wrong then return finish(self, got.wrong) end
+  if not got.closed then return end
+  local code, reason = got.closed.code, got.closed.reason
+  local text = "closed by the server" .. (code and ", code " .. code or "")
+    .. (reason ~= "" and ": " .. reason or "")
+  if not move.is_told(code, reason) then return lost(self, text) end
+  finish(self, text)
+  move.begin(self)
 end
 
--- Takes the whole frames at the start of what came.
-local function frames(self, bytes)
-  local at = 1
-  bytes = self.framed .. bytes
-  while #bytes - at >= 1 do
-    local first, n = bytes:byte(at, at + 1)
-    local body = at + 2
-    if n >= 126 then
-      local size = n == 126 and 2 or 8
-      if #bytes < at + 1 + size then break end
-      n = 0
-      for i = 0, size - 1 do n = n * 256 + bytes:byte(at + 2 + i) end
-      body = body + size
-    end
-    if #bytes < body + n - 1 then break end
-    local payload, op = bytes:sub(body, body + n - 1), first % 16
-    at = body + n
-    if op == PING then
-      self.socket:send(frame(PONG, payload), DEADLINE)
-    elseif op == CLOSE then
-      local high, low = payload:byte(1, 2)
-      return shut(self, "closed by the server" .. (low and ", code " .. high * 256 + low or ""))
-    elseif op <= BINARY and op >= CONTINUATION then
-      packages(self, payload)
-      if not self.socket then return end
-    end
-  end
-  self.framed = bytes:sub(at)
-end
-
-local function feed(self, bytes)
-  if self.upgrading then
-    bytes = self.framed .. bytes
-    local stop = select(2, bytes:find("\r\n\r\n", 1, true))
-    if not stop then
-      self.framed = bytes
-      return
-    end
-    local status = bytes:match("^HTTP/1%.1 (%d+)")
-    if status ~= "101" then
-      return shut(self, "no WebSocket there: " .. tostring(bytes:match("^[^\r\n]*")))
-    end
-    self.framed, self.upgrading = "", false
-    bytes = bytes:sub(stop + 1)
-  end
-  if self.ws then return frames(self, bytes) end
-  packages(self, bytes)
+-- A new token before the old one expires, by a function; the answer is not waited for.
+local function renew(self, now)
+  self.renew_at = nil -- the function may serve clients itself
+  local text = token.text(self.token)
+  local wait = text and token.wait(text, os.time()) or DEADLINE
+  self.renew_at = now + wait
+  if not text then return end
+  self.last_id = self.last_id + 1
+  local waiting = { route = REFRESH }
+  self.requests[self.last_id] = waiting
+  local body = assert(core.encode { token = text })
+  local kept = put(self, assert(core.write_message {
+    type = REQUEST, id = self.last_id, route = REFRESH, body = body }))
+  waiting.sent = type(kept) == "table" and kept or nil
 end
 
 local function beat(now)
@@ -186,6 +191,11 @@ local function beat(now)
         soonest = one.beat_at
       end
     end
+    if one.renew_at and not one.stalled then
+      if one.renew_at <= now then renew(one, now) end
+      soonest = math.min(soonest or math.huge, one.renew_at or math.huge)
+    end
+    soonest = math.min(soonest or math.huge, resume.silent_at(one) or math.huge)
   end
   return soonest
 end
@@ -195,11 +205,21 @@ end
 ---@type table|nil
 client.scheduler = nil
 
----Serves all clients once: what has come is taken, heartbeats that are due are sent.
+local connect -- below: connects a client again
+
+-- Runs a function in a task, where there are tasks.
+local function call(fn, ...)
+  if not client.scheduler then return fn(...) end
+  local args, n = { ... }, select("#", ...)
+  client.scheduler.call(function() fn(unpack(args, 1, n)) end)
+end
+
+---Serves all clients once: takes the bytes that have come, sends heartbeats that are due.
 ---@param ms number how long it may wait for something to come
 function client.serve(ms)
   local now = core.clock()
-  local soonest = beat(now)
+  local soonest = math.min(beat(now) or math.huge,
+    again.serve(now, connect, call) or math.huge)
   local reading, sockets = {}, {}
   for _, one in ipairs(live) do
     if not one.stalled then
@@ -207,12 +227,14 @@ function client.serve(ms)
       sockets[#sockets + 1] = one.socket
     end
   end
-  if soonest then ms = math.min(ms, soonest - now) end
+  ms = math.min(ms, soonest - now)
   local ready = core.poll(sockets, math.max(0, math.ceil(ms)))
   for i, one in ipairs(reading) do
     if ready[i] and one.socket then
       local bytes, message = one.socket:receive()
-      if bytes then feed(one, bytes) else shut(one, message) end
+      if bytes then feed(one, bytes) else lost(one, message) end
+    elseif one.socket and (resume.silent_at(one) or math.huge) <= core.clock() then
+      lost(one, "the server is silent")
     end
   end
 end
@@ -237,88 +259,120 @@ end
 
 -- Connecting -------------------------------------------------------------------------
 
-local function upgrade(self, options)
-  self.upgrading = true
-  self.socket:send(("GET / HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\n"
-    .. "Connection: Upgrade\r\nSec-WebSocket-Key: cG9tZWx1YS1jbGllbnQhIQ==\r\n"
-    .. "Sec-WebSocket-Version: 13\r\n\r\n"):format(options.host or "127.0.0.1", options.port),
-    DEADLINE)
-  client.wait(self.deadline, function() return not self.upgrading or not self.socket end)
-  if self.upgrading then return fail(self, self.reason or "no answer to the upgrade", "TIMEOUT") end
-  return true
+local function upgrade(self, host, port)
+  self.socket:send(frames.upgrade(host, port), DEADLINE)
+  client.wait(self.deadline, function() return not self.stream.upgrading or not self.socket end)
+  if not self.stream.upgrading then return true end
+  return fail(self, self.reason or "no answer to the upgrade", "TIMEOUT")
 end
 
-local function shake(self, options)
-  local sys = { type = "pomelua-client", version = core.version }
-  send(self, HANDSHAKE, assert(core.encode { sys = sys, user = options.user }))
+-- Ends a session whose line is there: the server is told so.
+local function leave(self)
+  if self.ws then
+    self.socket:send(frames.write(frames.CLOSE, "\3\232"), 0)
+  elseif self.session then
+    self.socket:send(core.write_package(DATA, assert(core.write_message {
+      type = NOTIFY, route = LEAVE, body = "{}" })), 0)
+  end
+end
+
+-- Returns how: "new" or "resumed", or "short", as client.resume has it.
+local function shake(self)
+  local hello, text = handshake.hello(self)
+  if not hello then return fail(self, text, "REFUSED") end
+  send(self, HANDSHAKE, hello)
   client.wait(self.deadline, function() return self.handshake or not self.socket end)
-  local answer = self.handshake
-  if not answer then return fail(self, self.reason or "no answer to the handshake", "TIMEOUT") end
-  if answer.code ~= 200 then
-    return fail(self, "the handshake was refused: code " .. tostring(answer.code), "REFUSED")
+  if not self.handshake then
+    return fail(self, self.reason or "no answer to the handshake", "TIMEOUT")
   end
-  local given = type(answer.sys) == "table" and answer.sys or {}
-  self.interval = tonumber(given.heartbeat) and given.heartbeat * 1000 or nil
-  for route, code in pairs(type(given.dict) == "table" and given.dict or {}) do
-    self.routes[code] = route
+  local ok, message = handshake.take(self, text)
+  if not ok then return fail(self, message, "REFUSED") end
+  local how, rest = resume.answered(self, self.handshake.user)
+  local sent, wrong, name = send(self, ACK, "")
+  if not sent then return nil, wrong, name end
+  for _, bytes in ipairs(rest or {}) do
+    if not write(self, bytes) then break end -- then it is kept for the next line
   end
-  return send(self, ACK, "")
+  return how
 end
 
----@class pomelua.ClientOptions
----@field host string|nil "127.0.0.1" when left out
----@field port number
----@field transport "ws"|"tcp"|nil "ws" when left out
----@field user any|nil goes to the server's handshake function
----@field deadline number|nil ms for connecting and for every wait, 5000 when left out
-
----Connects and shakes hands.
----@param options pomelua.ClientOptions
----@return pomelua.Client|nil client
----@return string|nil message
----@return string|nil name "REFUSED", "TIMEOUT", "CLOSED", "IO", "NOENT"
-function client.connect(options)
-  if type(options) ~= "table" or type(options.port) ~= "number" then
-    error("client.connect{ port =, ... }: port is a number", 2)
+-- Connects and shakes hands, at first or again.
+local function open(self)
+  local given = self.options
+  local host, port = given.host or "127.0.0.1", given.port
+  if given.address then
+    host, port = given.address()
+    if not host then return nil, "no address: " .. tostring(port), "NOENT" end
   end
-  local host = options.host == nil and "127.0.0.1" or options.host
-  if type(host) ~= "string" or host:find("\0", 1, true) then
-    error(("client.connect: host is a name or an address, got %q"):format(tostring(host)), 2)
-  end
-  local transport = options.transport or "ws"
-  if transport ~= "ws" and transport ~= "tcp" then
-    error('client.connect: transport is "ws" or "tcp"', 2)
-  end
-  local deadline = options.deadline or DEADLINE
-  local socket, message, name = core.connect(host, options.port, deadline)
+  local socket, message, name = trust.connect(host, port, given.tls, self.deadline)
   if not socket then return nil, message, name end
-  local self = setmetatable({
-    socket = socket, ws = transport == "ws", deadline = deadline, framed = "", packed = "",
-    requests = {}, last_id = 0, pushes = {}, listeners = {}, routes = {},
-  }, mt)
+  self.socket, self.stream, self.heard_at = socket, stream.new(self.ws), core.clock()
+  self.handshake, self.beat_at = nil, nil
   live[#live + 1] = self
-  local ok
-  ok, message, name = true, nil, nil
-  if self.ws then ok, message, name = upgrade(self, options) end
-  if ok then ok, message, name = shake(self, options) end
-  if ok then return self end
+  local how = true
+  if self.ws then how, message, name = upgrade(self, host, port) end
+  if how then how, message, name = shake(self) end
+  if how == "short" then -- that session cannot go on: it ends, and another one begins
+    leave(self)
+    finish(self, "what the server misses is not kept any more")
+    return open(self)
+  end
+  if how then return how end
   shut(self, "not connected")
   return nil, message, name
 end
 
+-- The third value: there will be no connection. A client without a login cannot begin again.
+function connect(self)
+  local resumes = self.session ~= nil
+  local how, message = open(self)
+  if not how or how == "resumed" then return how, message end
+  if not self.options.login then
+    if not resumes then return how end
+    leave(self)
+    finish(self, "not resumed")
+    return nil, "the server has another one", true
+  end
+  how, message = pcall(self.options.login, self)
+  if not how and self.socket then
+    leave(self)
+    finish(self, "the login failed")
+  end
+  return how, message
+end
+
+---Connects, shakes hands and logs in.
+---@param given pomelua.ClientOptions
+---@return pomelua.Client|nil client
+---@return string|nil message
+---@return string|nil name "REFUSED", "TIMEOUT", "CLOSED", "IO", "NOENT", "PROTO" (TLS), "INVAL"
+function client.connect(given)
+  local wrong = options.wrong(given)
+  if wrong then error("client.connect: " .. wrong, 2) end
+  local self = setmetatable({
+    options = given, ws = given.transport ~= "tcp", deadline = given.deadline or DEADLINE,
+    requests = {}, last_id = 0, pushes = {}, listeners = {}, codes = {}, routes = {}, resumed = 0,
+  }, mt)
+  local ok, message, name = open(self)
+  if not ok then
+    resume.give_up(self)
+    return nil, message, name
+  end
+  if given.login then given.login(self) end
+  return self
+end
+
 -- What a client does -------------------------------------------------------------------
 
-local function message_of(kind, id, route, msg)
-  local body = msg
-  if type(msg) ~= "string" then
-    local text, wrong = core.encode(msg == nil and {} or msg)
-    if not text then error("the message is not JSON: " .. wrong, 3) end
-    body = text
+-- What is asked waits until the client is connected again, unless it is kept with its session.
+local function return_first(self, ms)
+  if again.waits(self) and not (self.session and self.session.away) then
+    client.wait(ms or self.deadline, function() return not self.away end)
   end
-  local bytes, wrong = core.write_message { type = kind, id = id, route = route, body = body }
-  if not bytes then error(wrong, 3) end
-  return bytes
 end
+
+-- Whether it has no line, and waits for none that its session goes on with.
+local function is_gone(self) return not self.socket and not (self.session and self.away) end
 
 ---Asks and waits for the answer.
 ---@param route string
@@ -326,20 +380,30 @@ end
 ---@param ms number|nil
 ---@return any answer
 ---@return string|nil message
----@return string|nil name "TIMEOUT", "CLOSED"
+---@return string|nil name "TIMEOUT", "CLOSED", "MOVED": its server stops, and has not run it
 function methods:request(route, msg, ms)
+  return_first(self, ms)
   self.last_id = self.last_id + 1
-  local id, waiting = self.last_id, { done = false }
-  local bytes = message_of(REQUEST, id, route, msg)
+  local id, waiting = self.last_id, { done = false, route = route }
+  local bytes = messages.write(self, REQUEST, id, route, msg, 2)
   self.requests[id] = waiting
-  local ok, message, name = send(self, DATA, bytes)
-  if not ok then return nil, message, name end
-  client.wait(ms or self.deadline, function() return waiting.done or not self.socket end)
+  local kept, message, name = put(self, bytes)
+  if not kept then
+    self.requests[id] = nil
+    return nil, message, name
+  end
+  waiting.sent = type(kept) == "table" and kept or nil
+  client.wait(ms or self.deadline, function()
+    return waiting.done or waiting.over or is_gone(self)
+  end)
   self.requests[id] = nil
   if waiting.done then return waiting.value end
-  if not self.socket then
+  if waiting.over == "MOVED" then
+    return fail(self, ("%s was not run: its server stops"):format(route), "MOVED")
+  elseif waiting.over or is_gone(self) then
     return fail(self, ("no answer to %s: %s"):format(route, self.reason), "CLOSED")
   end
+  if self.session and waiting.sent then self.session:take_back(waiting.sent) end
   return fail(self, ("no answer to %s within %d ms"):format(route, ms or self.deadline), "TIMEOUT")
 end
 
@@ -348,7 +412,9 @@ end
 ---@return boolean|nil ok
 ---@return string|nil message
 function methods:notify(route, msg)
-  return send(self, DATA, message_of(NOTIFY, nil, route, msg))
+  return_first(self)
+  local kept, message = put(self, messages.write(self, NOTIFY, nil, route, msg, 2))
+  return kept and true, message
 end
 
 ---Calls fn(msg) for every push of the route, while any client waits; nil takes it away. In a
@@ -356,16 +422,6 @@ end
 ---@param route string
 ---@param fn fun(msg: any)|nil
 function methods:on(route, fn) self.listeners[route] = fn end
-
-local function came(self)
-  if #self.pushes == 0 then return "nothing else came" end
-  local lines = { "came:" }
-  for i = math.max(1, #self.pushes - 9), #self.pushes do
-    local push = self.pushes[i]
-    lines[#lines + 1] = ("  %s %s"):format(push.route, pretty(push.msg))
-  end
-  return table.concat(lines, "\n")
-end
 
 ---Waits for a push and takes it; those before it stay. One that came earlier counts.
 ---@param route string
@@ -377,18 +433,13 @@ function methods:expect(route, expected, ms)
   if self.listeners[route] then error("client:on takes the pushes of " .. route, 2) end
   local found
   client.wait(ms or self.deadline, function()
-    for i, push in ipairs(self.pushes) do
-      if push.route == route and match(push.msg, expected) then
-        found = table.remove(self.pushes, i)
-        return true
-      end
-    end
-    return not self.socket
+    found = pushes.take(self, route, expected)
+    return found or not self.socket and not self.away
   end)
   if found then return found.msg end
   return fail(self, ("no push %s%s within %d ms%s; %s"):format(route,
     expected ~= nil and " " .. pretty(expected) or "", ms or self.deadline,
-    self.socket and "" or " (" .. self.reason .. ")", came(self)), "TIMEOUT")
+    self.socket and "" or " (" .. self.reason .. ")", pushes.came(self)), "TIMEOUT")
 end
 
 ---The pushes that came and were not taken.
@@ -405,7 +456,7 @@ end
 ---@return table|nil kick {reason=}
 ---@return string|nil message
 function methods:kicked(ms)
-  client.wait(ms or self.deadline, function() return self.kick or not self.socket end)
+  client.wait(ms or self.deadline, function() return self.kick or is_gone(self) end)
   if self.kick then return self.kick end
   return fail(self, "not kicked: " .. (self.reason or "still connected"))
 end
@@ -415,24 +466,35 @@ end
 ---@return string|nil reason
 ---@return string|nil message
 function methods:closed(ms)
-  client.wait(ms or self.deadline, function() return not self.socket end)
-  if not self.socket then return self.reason end
+  client.wait(ms or self.deadline, function() return is_gone(self) end)
+  if is_gone(self) then return self.reason end
   return fail(self, "still connected")
 end
 
----Cuts the line: the server sees a reset.
-function methods:drop() shut(self, "dropped", true) end
+---Ends the connection with a reset, and with it the client.
+function methods:drop() finish(self, "dropped", true) end
 
----Reads no more, and answers no heartbeat.
-function methods:stall() self.stalled = true end
-
----Reads on.
-function methods:resume() self.stalled = nil end
-
-function methods:close()
-  if not self.socket then return end
-  if self.ws then self.socket:send(frame(CLOSE, "\3\232"), 0) end
-  shut(self, "closed")
+---Loses the line, as a network does: a client with a session goes on with another line as soon as a
+---client waits.
+---@param how "rst"|"fin"|nil what the server sees: a reset when left out, or an end
+function methods:cut(how)
+  if self.socket then
+    shut(self, "the line was cut", how ~= "fin")
+    resume.begin(self)
+  end
 end
 
-return client
+---Reads no more, answers no heartbeat, and does not come back from a lost line.
+function methods:stall() self.stalled = true end
+
+---Goes on.
+function methods:resume() self.stalled = nil end
+
+---Closes it for good; its session ends at once.
+function methods:close()
+  again.stop(self)
+  if self.socket then leave(self) end
+  finish(self, "closed")
+end
+
+return arguments.guard(client, methods)

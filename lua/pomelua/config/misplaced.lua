@@ -1,23 +1,29 @@
--- misplaced: files of an app that look like ones the framework reads, under a name or in a folder
--- where nothing does. Each is a warning at the start; whatever else lies there is the game's own.
+-- misplaced: files of an app whose name or folder is nearly one that the framework reads. Each is a
+-- warning at the start; every other file is the game's own.
 local files = require "pomelua.base.files"
 local near = require "pomelua.base.near"
 
 local misplaced = {}
 
-local FOLDERS = { "handler", "remote" }
-local CONFIG = { "servers.json", "web.json" }
+local FOLDERS = { "handler", "remote", "cron" }
+local CONFIG = {
+  "servers.json", "web.json", "bus.json", "databases.json", "crons.json", "log.json",
+  "log4js.json", "dictionary.json", "dictionary.lock.json", "serverProtos.json",
+  "clientProtos.json",
+}
+local STEMS = {}
+for i, name in ipairs(CONFIG) do STEMS[i] = name:match("^(.*)%.json$") end
 
 local function list(base, folder)
   local path = base .. "/" .. folder
   return files.is_folder(path) and files.list(path) or {}
 end
 
--- A name of a handler's or remote's file: the folder that is meant.
+-- A name of a handler's, remote's or cron's file: the folder that is meant.
 local function kind_of(name)
   local kind = name:match("(%u%l+)%.lua$")
   kind = kind and kind:lower()
-  return (kind == "handler" or kind == "remote") and kind or nil
+  return (kind == "handler" or kind == "remote" or kind == "cron") and kind or nil
 end
 
 local function in_kind(base, folder, warn)
@@ -37,7 +43,7 @@ end
 local function in_type(base, folder, warn)
   for _, name in ipairs(list(base, folder)) do
     local path = folder .. "/" .. name
-    if name == "handler" or name == "remote" then
+    if name == "handler" or name == "remote" or name == "cron" then
       in_kind(base, path, warn)
     elseif files.is_folder(base .. "/" .. path) then
       local meant = near.to(name, FOLDERS)
@@ -56,14 +62,21 @@ local function in_type(base, folder, warn)
   end
 end
 
----What of an app's folder looks as if the framework read it, and is not read.
+---The files of an app's folder that look as if the framework read them, and that it does not read.
 ---@param base string the app's folder
 ---@return string[] texts
 function misplaced.look(base)
   local texts = {}
   local function warn(path, text) texts[#texts + 1] = path .. ": " .. text end
   for _, name in ipairs(list(base, "config")) do
-    local meant = near.to(name, CONFIG, 2)
+    local stem = name:match("^(.*)%.json$")
+    local meant
+    if stem then
+      meant = near.to(stem, STEMS, 2)
+      meant = meant and meant .. ".json"
+    else
+      meant = near.to(name, CONFIG, 2)
+    end
     if meant and not files.exists(base .. "/config/" .. meant) then
       warn("config/" .. name, ("nothing reads it; did you mean config/%s?"):format(meant))
     end

@@ -5,69 +5,21 @@ local files = require "pomelua.base.files"
 local json_file = require "pomelua.base.json_file"
 local near = require "pomelua.base.near"
 local tables = require "pomelua.base.tables"
+local values = require "pomelua.config.values"
 
 local config = {}
 
 local SERVERS = "config/servers.json"
 local ID = core.serverIdMax -- letters of a server's id, all that the bus carries
 
--- What an entry may hold besides what is the app's own: what is nearly one of these is
--- taken for a mistake.
+-- The fields of an entry that the framework reads. A field whose name is nearly one of these is an
+-- error; all other fields are the app's own.
 local FIELDS = {
   "id", "frontend", "clientPort", "host", "clientHost", "port", "max-connections", "clusterCount",
 }
 
-local function is_array(value)
-  return type(value) == "table" and (value[1] ~= nil or next(value) == nil)
-end
-
-local fail_mt = { __tostring = function(f) return f.text end }
-local function fail(file, key, text)
-  error(setmetatable({ text = file .. ": " .. (key and key .. ": " or "") .. text }, fail_mt), 0)
-end
-
--- Runs fn; a fail() inside becomes nil, message.
-local function checked(fn, ...)
-  local ok, value = pcall(fn, ...)
-  if ok then return value end
-  if getmetatable(value) == fail_mt then return nil, value.text end
-  error(value, 0)
-end
-
--- The part for this environment: {env: {...}}, or the file without that level.
--- The values of a file with environments are objects, those of one without are not.
-local function choose_env(name, whole, env, has_env)
-  if type(whole) ~= "table" or is_array(whole) and next(whole) ~= nil then
-    fail(name, nil, "must be an object")
-  end
-  if not has_env(whole) then return whole, "" end
-  for _, key in ipairs(tables.sorted_keys(whole)) do
-    if is_array(whole[key]) and next(whole[key]) ~= nil then
-      fail(name, key, "must not be beside environments; write it into each of them")
-    end
-  end
-  local part = whole[env]
-  if part == nil then
-    fail(name, nil, ("no environment %q (there are: %s%s)")
-      :format(env, table.concat(tables.sorted_keys(whole), ", "), near.hint(env, whole)))
-  end
-  if type(part) ~= "table" then fail(name, env, "must be an object") end
-  return part, env .. "."
-end
-
-local function port_of(name, key, value)
-  local port = type(value) == "string" and value:match("^%d+$") and tonumber(value) or value
-  if type(port) ~= "number" or port % 1 ~= 0 or port < 0 or port > 65535 then
-    fail(name, key, "must be a port, 0 to 65535, got " .. tables.shown(value))
-  end
-  return port
-end
-
-local function flag_of(name, key, value)
-  if value == nil or value == false or value == "false" then return false end
-  if value == true or value == "true" then return true end
-  fail(name, key, "must be true or false, got " .. tables.shown(value))
-end
+local choose_env, checked, fail = values.choose_env, values.checked, values.fail
+local flag_of, is_array, port_of = values.flag_of, values.is_array, values.port_of
 
 -- The key that an entry has in the place of a missing one, as the end of a sentence.
 local function instead(entry, field)
@@ -82,10 +34,14 @@ local function warn_fields(name, key, entry, warnings)
     warnings[#warnings + 1] = ("%s: %s.clientPort: it is not used: only a server with "
       .. "\"frontend\": true takes clients"):format(name, key)
   end
+  if entry.wsPort ~= nil then
+    warnings[#warnings + 1] = ("%s: %s.wsPort: it is not used: clientPort takes TCP and WebSocket")
+      :format(name, key)
+  end
   for _, field in ipairs(tables.sorted_keys(entry)) do
     local meant = near.to(field, FIELDS)
     for _, known in ipairs(FIELDS) do
-      if field == known or field == "serverType" then meant = nil end
+      if field == known or field == "serverType" or field == "wsPort" then meant = nil end
     end
     if meant and entry[meant] == nil then
       warnings[#warnings + 1] = ("%s: %s.%s: no such key; did you mean %s?")
@@ -160,7 +116,7 @@ local function expand(name, key, stype, entry, counters)
   return copies
 end
 
--- The values of environments are lists of servers; a server's own are not.
+-- The values of environments are lists of servers; the values of one server are not lists.
 local function servers_have_env(whole)
   local found = false
   for _, value in pairs(whole) do
@@ -211,9 +167,21 @@ local function check_servers(name, whole, env, warnings)
   return list
 end
 
+-- The id of the server that answers HTTP: it needs no handlers. config/web.lua checks the file.
+local function http_server(base, env)
+  local whole = json_file.read(base, "config/web.json")
+  if type(whole) ~= "table" then return nil end
+  local part = type(whole[env]) == "table" and whole[env] or whole
+  return part.server
+end
+
 -- A type whose servers have nothing to run.
-local function warn_folders(base, name, list, warnings)
+local function warn_folders(base, env, name, list, warnings)
   local types, folders = {}, {}
+  local http = http_server(base, env)
+  for _, entry in ipairs(list) do
+    if entry.id == http then types[entry.serverType] = true end
+  end
   for _, folder in ipairs(files.list(base .. "/app/servers") or {}) do
     if files.is_folder(base .. "/app/servers/" .. folder) then folders[folder] = true end
   end
@@ -226,7 +194,6 @@ local function warn_folders(base, name, list, warnings)
     end
     types[stype] = true
   end
-  return types
 end
 
 ---All servers of the environment, types in alphabetic order, those of a type as
@@ -254,8 +221,25 @@ function config.servers(base, env)
   local warnings = {}
   local list
   list, message = checked(check_servers, name, whole, env, warnings)
-  if list then warn_folders(base, name, list, warnings) end
+  if list then warn_folders(base, env, name, list, warnings) end
   return list, message, warnings
+end
+
+---The environments that an app has servers for.
+---@param base string the app's folder
+---@return string[]|nil names sorted; nil: the same servers for all, or none
+function config.environments(base)
+  local whole = json_file.read(base, SERVERS)
+  if type(whole) == "table" then
+    return servers_have_env(whole) and tables.sorted_keys(whole) or nil
+  end
+  local names = {}
+  for _, name in ipairs(files.list(base .. "/config") or {}) do
+    if files.exists(("%s/config/%s/servers.json"):format(base, name)) then
+      names[#names + 1] = name
+    end
+  end
+  return names[1] and names or nil
 end
 
 local function check_added(entry)
@@ -276,62 +260,16 @@ function config.added(entry)
   return checked(check_added, entry)
 end
 
-local WEB = { "port", "host", "root" }
-
-local function web_has_env(whole)
-  for _, value in pairs(whole) do
-    if type(value) ~= "table" then return false end
+---The first server of each type.
+---@param servers table[]
+---@return table[]
+function config.one_of_each(servers)
+  local list, seen = {}, {}
+  for _, entry in ipairs(servers) do
+    if not seen[entry.serverType] then list[#list + 1] = entry end
+    seen[entry.serverType] = true
   end
-  return next(whole) ~= nil
-end
-
-local function check_web(base, name, whole, env)
-  local part, prefix = choose_env(name, whole, env, web_has_env)
-  for _, key in ipairs(tables.sorted_keys(part)) do
-    if key ~= "port" and key ~= "host" and key ~= "root" then
-      fail(name, prefix .. key, "no such key; there are port, host and root" .. near.hint(key, WEB))
-    end
-  end
-  if part.port == nil then fail(name, prefix .. "port", "missing") end
-  local port = port_of(name, prefix .. "port", part.port)
-  local host = part.host == nil and "0.0.0.0" or part.host
-  if type(host) ~= "string" then
-    fail(name, prefix .. "host", "must be a string, got " .. tables.shown(host))
-  end
-  local root = part.root == nil and "web" or part.root
-  if type(root) ~= "string" then
-    fail(name, prefix .. "root", "must be a folder, got " .. tables.shown(root))
-  end
-  local path = files.absolute(root:sub(1, 1) == "/" and root or base .. "/" .. root)
-  if not path or not files.is_folder(path) then
-    fail(name, prefix .. "root", "there is no folder " .. tables.shown(root))
-  end
-  -- The app's own folder, or one around it, would hand out its scripts and configuration.
-  local own = files.absolute(base)
-  if own and (own == path or own:sub(1, #path + 1) == path .. "/" or path == "/") then
-    fail(name, prefix .. "root", ("%s holds the app itself: its scripts and its configuration "
-      .. "would be served; put the pages into a folder such as \"web\""):format(tables.shown(root)))
-  end
-  for _, private in ipairs { "app", "config", "spec", ".pomelua" } do
-    if own and (path == own .. "/" .. private or path:sub(1, #own + #private + 2) == own .. "/"
-      .. private .. "/") then
-      fail(name, prefix .. "root", ("%s is a folder of the app's own scripts or configuration"
-        .. "; put the pages into a folder such as \"web\""):format(tables.shown(root)))
-    end
-  end
-  return { host = host, port = port, root = path }
-end
-
----config/web.json: where plain files are served.
----@param base string
----@param env string
----@return table|nil web {host, port, root}; nil without a message: not wanted
----@return string|nil message
-function config.web(base, env)
-  local name = "config/web.json"
-  local whole, message = json_file.read(base, name, true)
-  if whole == nil then return nil, message end
-  return checked(check_web, base, name, whole, env)
+  return list
 end
 
 return config

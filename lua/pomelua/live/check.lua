@@ -38,6 +38,7 @@ local function vanished(server, set)
   for _, name in ipairs(lost(before.remotes, set.remotes)) do
     list[#list + 1] = "remote " .. name
   end
+  for _, name in ipairs(lost(before.crons, set.crons)) do list[#list + 1] = "cron " .. name end
   table.sort(list)
   return list
 end

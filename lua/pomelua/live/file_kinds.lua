@@ -6,9 +6,14 @@
 --   files(server, texts) -> paths among the texts, in order
 --   build           whether a function that the file returns is a factory, called with
 --                   (app, state) for the table that is meant
---   read(text, path) -> value | nil, message   for a file that is not Lua; left out: Lua
+--   read(text, path, server, name) -> value | nil, message   for a file that is not Lua, with its
+--                   name for messages; left out: Lua. Its path must be in live.config
 --   put(set, server, unit) -> true | nil, message   adds unit.value
+--   complete(set, server)   after the last file of the kind, also when there is none
+local crons = require "pomelua.config.crons"
+local json_file = require "pomelua.base.json_file"
 local near = require "pomelua.base.near"
+local protos = require "pomelua.live.protos"
 
 local file_kinds = {}
 
@@ -59,13 +64,31 @@ local function is_class(t)
     or type(meta) == "table" and rawget(meta, "__call") ~= nil
 end
 
-local function add(map, t, class)
+-- What Lua, and the check before a reload, call themselves.
+local CALLED_BY_US = { __check = true }
+for name in ("index newindex call gc mode metatable tostring name len eq lt le add sub mul div mod"
+  .. " pow unm concat idiv band bor bxor shl shr bnot close pairs ipairs"):gmatch("%l+") do
+  CALLED_BY_US["__" .. name] = true
+end
+
+-- hidden: also names that start with "_".
+local function add(map, t, class, hidden)
   for name, fn in next, t do
-    if type(name) == "string" and type(fn) == "function" and name:sub(1, 1) ~= "_"
+    if type(name) == "string" and type(fn) == "function"
+      and (name:sub(1, 1) ~= "_" or hidden and not CALLED_BY_US[name])
       and not PRIVATE[name] and not (class and name == "init") and map[name] == nil then
       map[name] = fn
     end
   end
+end
+
+local function functions_of(module, hidden)
+  local map = {}
+  add(map, module, is_class(module), hidden)
+  local meta = getmetatable(module)
+  local parent = type(meta) == "table" and rawget(meta, "__index")
+  if type(parent) == "table" then add(map, parent, true, hidden) end
+  return map
 end
 
 ---What the network may call: the functions of the module's own table and of the
@@ -74,14 +97,13 @@ end
 ---nothing further up.
 ---@param module table
 ---@return table<string, function>
-function file_kinds.reachable(module)
-  local map = {}
-  add(map, module, is_class(module))
-  local meta = getmetatable(module)
-  local parent = type(meta) == "table" and rawget(meta, "__index")
-  if type(parent) == "table" then add(map, parent, true) end
-  return map
-end
+function file_kinds.reachable(module) return functions_of(module, false) end
+
+---What gets a number in the route dictionary: these, and as in Pomelo the functions whose names
+---start with "_", which the network still cannot call.
+---@param module table
+---@return table<string, function>
+function file_kinds.numbered(module) return functions_of(module, true) end
 
 -- Adds what the network may call, under the module's name.
 local function callable(kind, put)
@@ -126,6 +148,37 @@ local function put_remote(set, _, name, method, entry)
   set.remotes[name .. "." .. method] = entry
 end
 
+local function put_cron(set, _, name, method, entry)
+  set.crons[name .. "." .. method] = entry
+end
+
+-- The first of the files that may hold the crons.
+local function cron_file(server, texts)
+  for _, name in ipairs(crons.paths(server.env)) do
+    local path = server.base .. "/" .. name
+    if texts[path] then return { path } end
+  end
+  return {}
+end
+
+local function read_crons(text, path)
+  local value, message = json_file.decode(path, text, true)
+  if value == nil then return nil, message end
+  return { text = text, value = value }
+end
+
+local function put_schedule(set, server, unit)
+  local servers = {}
+  for _, entry in ipairs(server.by_type[server.type] or {}) do servers[entry.id] = entry end
+  local found, faults, warnings = crons.read(unit.name, unit.value.text, unit.value.value, {
+    env = server.env, type = server.type, servers = servers, actions = set.crons,
+  })
+  if faults[1] then return nil, crons.told(faults[1]) end
+  for _, one in ipairs(warnings) do set.warnings[#set.warnings + 1] = crons.told(one) end
+  set.schedule = found
+  return true
+end
+
 local function put_hooks(set, _, unit)
   for name, fn in pairs(unit.value or {}) do
     if steps[name] and type(fn) ~= "function" then
@@ -156,10 +209,19 @@ file_kinds.list = {
     put = callable("remote", put_remote),
   },
   {
+    name = "cron", build = true, files = in_folder "cron",
+    folder = function(server) return "app/servers/" .. server.type .. "/cron" end,
+    put = callable("cron", put_cron),
+  },
+  { -- behind the files that it names
+    name = "crons.json", files = cron_file, read = read_crons, put = put_schedule,
+  },
+  {
     name = "lifecycle", build = true,
     files = single(function(server) return "app/servers/" .. server.type .. "/lifecycle.lua" end),
     put = put_hooks,
   },
+  protos.kind,
 }
 
 return file_kinds

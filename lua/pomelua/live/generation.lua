@@ -43,12 +43,15 @@ function generation.init(server)
   server.live = {
     last = 1, -- the number of the last generation that came into force
     states = {}, -- [name of a file] = its table that outlives reloads
+    config = {}, -- [path] = true for a file beside the code that is read again, too
     own_remotes = {}, -- [service] = a remote of the framework, by its methods' names
     reloads = {}, -- those that wait for their turn
     running = nil, -- the reload that runs
     preparing = nil, -- the generation that it loads
     unwritten = {}, -- [path] = true for a file that is empty and may be written soon
     watcher = nil, -- see live/watcher
+    on_loaded = nil, -- fn(server, unit): a file of the active generation was loaded
+    on_state = nil, -- fn(server): a file has a state that it had not before
     each_owner = {}, -- functions that call fn(owner) for all that waits: see live/census
   }
   server.generation = generation.new(server, 1)
@@ -211,6 +214,10 @@ function load_unit(gen, path, name)
   gen.units[path] = unit
   if gen.state == "prepared" then gen.fresh[#gen.fresh + 1] = unit end
   local ok, value = generation.within(gen, unit, chunk, name, path)
+  if ok then
+    unit.raw, unit.silent = value == nil and true or value, value == nil
+    if gen.state == "active" then ok, value = pcall(server.live.on_loaded, server, unit) end
+  end
   unit.task, unit.loader = nil, nil
   task.wake_all(server, unit.waiters)
   if not ok then
@@ -218,7 +225,6 @@ function load_unit(gen, path, name)
     unit:finish()
     error(type(value) == "string" and located(unit.name, value) or value, 0)
   end
-  unit.raw, unit.silent = value == nil and true or value, value == nil
   dropped.remember(gen, unit)
   return unit
 end
@@ -248,6 +254,7 @@ function generation.state_of(server, path)
   if not state then
     state = {}
     server.live.states[name] = state
+    server.live.on_state(server)
   end
   local gen = units.prepared()
   if gen and not gen.kept then gen.kept = {} end

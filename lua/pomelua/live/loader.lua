@@ -21,7 +21,9 @@ local function build(gen, unit, app, warnings)
     return nil, unit.name .. ": the file returns nothing; it must end with return and the table"
       .. " of its functions, or a function(app) that returns one"
   elseif type(value) == "function" then
-    local state = generation.state_of(gen.server, unit.path)
+    local takes = debug.getinfo(value, "u")
+    local state = (takes.nparams > 1 or takes.isvararg)
+      and generation.state_of(gen.server, unit.path) or nil
     local ok, built = generation.within(gen, unit, value, app, state)
     if not ok then return nil, generation.located(unit.name, built) end
     if built == nil then
@@ -48,14 +50,15 @@ end
 local function read(gen, kind, path)
   local unit = gen.units[path]
   if unit then return unit end
-  local value, message = kind.read(gen.sources[path], path)
   local name = generation.short(gen.server, path)
+  local value, message = kind.read(gen.sources[path], path, gen.server, name)
   if value == nil then return nil, generation.located(name, message) end
   unit = units.new {
     path = path, name = name, server = gen.server, generation = gen.number, raw = value,
     value = value,
   }
   gen.units[path] = unit
+  if gen.state == "prepared" then gen.fresh[#gen.fresh + 1] = unit end
   return unit
 end
 
@@ -112,7 +115,8 @@ end
 function loader.load(gen)
   local server = gen.server
   local set = {
-    handlers = {}, remotes = {}, services = {}, hooks = {}, warnings = {}, seen = {},
+    handlers = {}, remotes = {}, services = {}, crons = {}, schedule = {}, hooks = {},
+    warnings = {}, seen = {},
   }
   local texts, message = generation.texts(gen)
   if not texts then return nil, message end
@@ -128,6 +132,7 @@ function loader.load(gen)
       if not ok then return nil, message end
       loaded[#loaded + 1] = unit
     end
+    if kind.complete then kind.complete(set, server) end
     look_empty(server, kind, loaded, set.warnings)
   end
   loader.add_own(server, set)

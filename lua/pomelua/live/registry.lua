@@ -3,7 +3,9 @@
 -- There is one current set. It is never edited, only replaced whole, so a message
 -- sees either the old set or the new one. No code keeps an entry longer than for one message.
 -- A set is {handlers = {[route] = entry}, remotes = {["service.method"] = entry},
--- services = {[service] = true}, hooks = functions of lifecycle.lua}; an entry is
+-- services = {[service] = true}, crons = {["file.method"] = entry}, schedule = the crons of
+-- config/crons.json (config/crons), hooks = functions of lifecycle.lua, protos = the definitions of
+-- protobuf (live/protos) or nil}; an entry is
 -- {owner = module, fn = method}. Names from the network are looked up in these maps only, which
 -- no metatable answers for.
 local errors = require "pomelua.base.errors"
@@ -15,8 +17,10 @@ local methods = {}
 local mt = { __name = "pomelua.registry", __index = methods }
 
 function registry.new()
-  local set = { handlers = {}, remotes = {}, services = {}, hooks = {} }
-  return setmetatable({ version = 0, set = set }, mt)
+  local set = {
+    handlers = {}, remotes = {}, services = {}, crons = {}, schedule = {}, hooks = {},
+  }
+  return setmetatable({ version = 0, set = set, told = {} }, mt)
 end
 
 ---@param set table
@@ -24,8 +28,13 @@ end
 function methods:swap(set)
   self.set = set
   self.version = self.version + 1
+  for _, fn in ipairs(self.told) do fn(set) end
   return self.version
 end
+
+---Calls fn(set) for each set that comes into force from now on. It must not fail.
+---@param fn fun(set: table)
+function methods:on_swap(fn) self.told[#self.told + 1] = fn end
 
 ---The function of lifecycle.lua for a step, whatever stands there.
 ---@param name string

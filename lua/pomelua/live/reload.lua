@@ -16,6 +16,7 @@ local errors = require "pomelua.base.errors"
 local generation = require "pomelua.live.generation"
 local loader = require "pomelua.live.loader"
 local plan = require "pomelua.live.plan"
+local setting_files = require "pomelua.run.setting_files"
 local sources = require "pomelua.live.sources"
 local swap = require "pomelua.live.swap"
 local tables = require "pomelua.base.tables"
@@ -160,7 +161,12 @@ function reload.told(result)
   if result.unknown and #result.unknown > 0 then
     parts[#parts + 1] = "not here: " .. table.concat(result.unknown, ", ")
   end
-  if #result.modules + #result.removed == 0 then parts[#parts + 1] = "nothing has changed" end
+  local others = #(result.files or {}) + #(result.stays or {})
+  if #result.modules + #result.removed + others == 0 then
+    parts[#parts + 1] = "nothing has changed"
+  end
+  for _, name in ipairs(result.files or {}) do parts[#parts + 1] = name .. ": read again" end
+  for _, text in ipairs(result.stays or {}) do parts[#parts + 1] = text end
   local running = result.running or 0
   return ("%sgeneration %d: %s%s"):format(result.dry and "would be " or "", result.generation,
     table.concat(parts, "; "), running > 0
@@ -186,8 +192,15 @@ local function done(server, item, result, err)
   elseif not result.dry and (#result.modules > 0 or #result.removed > 0) then
     tell(server, result)
   end
+  if result and item.stays then
+    for _, text in ipairs(item.stays) do
+      result.warnings[#result.warnings + 1] = text -- it has been logged
+    end
+    result.stays, result.files = item.stays, item.files
+  end
+  -- Not at once: what the files have put off while they were put into force comes before.
   if item.cb then
-    task.run(server, server:context("callback of reload"), item.cb, err, result)
+    task.defer(server, server:context("callback of reload"), item.cb, err, result)
   end
   next_one(server)
 end
@@ -207,13 +220,18 @@ function next_one(server)
     done(server, item, nil, errors.of(err))
   end
   task.run(server, owner, function()
-    local result, err = run(server, item.options)
+    local options = item.options
+    if not options.dry and #(options.modules or {}) == 0 then
+      item.stays, item.files = setting_files.look(server)
+    end
+    local result, err = run(server, options)
     ended = true
     done(server, item, result, err)
   end)
 end
 
----Loads what has changed and puts it into force. One reload runs at a time; the others
+---Loads what has changed and puts it into force; the files that settings name are read again, too,
+---when no modules are named. One reload runs at a time; the others
 ---wait their turn. Files that have not changed are left alone.
 ---@param server table
 ---@param options table|nil modules: names of those to reload, changed or not, and no
@@ -221,7 +239,8 @@ end
 ---routes would be lost; dry: everything but the swap; cb: function(err, result).
 ---result: generation (number), modules (what was loaded), removed (units that are no
 ---more), gone (lost routes), warnings, unknown (modules that this server does not have),
----running (calls of old generations). err.code: "IO", "SYNTAX", "LOAD" or "REFUSED"
+---running (calls of old generations), files (of settings, that were read again), stays (what could
+---not be read, in words). err.code: "IO", "SYNTAX", "LOAD" or "REFUSED"
 function reload.start(server, options)
   options = options or {}
   local state = server.life.state

@@ -1,4 +1,5 @@
--- sources: the texts of an app's Lua files at one moment. A generation keeps the texts that it was
+-- sources: the texts of an app's files at one moment: of its scripts, and of the files beside them
+-- that a reload reads again (live.config). A generation keeps the texts that it was
 -- made of, so that a file which it loads later is of the same moment.
 local files = require "pomelua.base.files"
 
@@ -39,7 +40,7 @@ local function walk(server, folder, depth, walked)
   walked.inside[identity] = nil
 end
 
----Calls each_file with the path of every Lua file of the app that this server may
+---Calls each_file with the path of every file of the app that this server may
 ---load, and each_folder with every folder that holds, or may hold, one.
 ---@param server table
 ---@param known table<string, any> paths that belong to it, too, wherever they are
@@ -64,9 +65,11 @@ function sources.each(server, known, each_file, each_folder)
   local walked = { inside = {}, names = {}, file = file, folder = folder }
   walk(server, own, 2, walked)
   walk(server, server.base .. "/app", 0, walked)
-  for path in pairs(known) do
-    file(path)
-    folder(path:match("^(.*)/"))
+  for _, paths in ipairs { known, server.live.config } do
+    for path in pairs(paths) do
+      file(path)
+      folder(path:match("^(.*)/"))
+    end
   end
   return walked.wrong
 end

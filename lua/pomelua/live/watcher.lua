@@ -17,8 +17,12 @@ local POLL = 2000
 local soon
 
 -- Whether a changed name can be a file or folder of the app: temporary files of editors are not.
-local function matters(name)
-  return not name or name:find("%.[lL][uU][aA]$") or not name:find("[.~]")
+local function matters(server, name)
+  if not name or name:find("%.[lL][uU][aA]$") or not name:find("[.~]") then return true end
+  for path in pairs(server.live.config) do
+    if path:sub(-#name - 1) == "/" .. name then return true end
+  end
+  return false
 end
 
 local function arm(self)
@@ -29,7 +33,7 @@ local function arm(self)
     self.stamps[path] = core.stamp(path) or ""
   end, function(folder)
     local id, message, name = server.node:watch(folder, function(changed)
-      if matters(changed) then soon(self) end
+      if matters(server, changed) then soon(self) end
     end)
     if id then
       ids[#ids + 1] = id

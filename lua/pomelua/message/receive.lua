@@ -1,5 +1,6 @@
 -- receive: a client's message, from this server's own client or forwarded by a frontend, goes to
 -- its handler.
+local filtered = require "pomelua.message.filtered"
 local waiting = require "pomelua.run.waiting"
 local json = require "pomelua.base.json"
 local request = require "pomelua.message.request"
@@ -16,7 +17,7 @@ local function finish(req, first, second)
 end
 
 local function run(req, entry, from, body)
-  task.works_for(from)
+  task.works_for(from.frontendId, from.id)
   local server = req.generation.server
   local msg, ok = server.decode_body(body)
   if not ok then server.bad_bodies = server.bad_bodies + 1 end
@@ -43,12 +44,17 @@ end
 ---@param from pomelua.Session|pomelua.BackendSession the client's session
 ---@param route string
 ---@param body string
-return function(server, id, from, route, body)
-  if waiting.is_full(server, from) then
+---@param msg_id number the client's number of the request; 0 for a notify
+return function(server, id, from, route, body, msg_id)
+  if waiting.is_full(server, from, route) then
     if id then server.node:answer(id, { code = 500 }) end
     return
   end
   local entry = server.registry:handler(route)
+  local plans = server.plans
+  if plans and (entry or route:sub(-12) ~= ".constructor") then
+    return filtered.start(server, plans, entry, id, from, route, body, msg_id)
+  end
   if not entry then return unknown(server, id, route, from) end
   local req = request.new(server, id, route)
   task.run(server, req, run, req, entry, from, body)

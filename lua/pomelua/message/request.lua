@@ -12,10 +12,12 @@ local null = core.null
 ---@class pomelua.Request
 ---@field id number|nil C's id of the request; nil for a notify
 ---@field name string the route
+---@field label string|nil stands for the route in kinds of log lines: a client has made that up
 ---@field answered boolean
 ---@field generation pomelua.Generation the code that it runs on
 local methods = {}
 local mt = { __name = "pomelua.request", __index = methods }
+request.methods = methods
 methods.kind = "request"
 methods.client = true
 
@@ -46,7 +48,7 @@ local function send(self, value)
     return server:debug(self.name .. ": answered after the request had ended", "late answers")
   end
   server:error(self.name .. ": the answer cannot be sent: " .. tostring(message),
-    "answers that cannot be sent: " .. self.name)
+    "answers that cannot be sent: " .. (self.label or self.name))
   server.node:answer(self.id, { code = 500 })
 end
 
@@ -54,19 +56,22 @@ end
 function methods:answer(err, resp)
   if self.answered then
     return self.generation.server:warn(self.name
-      .. ": answered twice; the second answer is dropped", "second answers: " .. self.name)
+      .. ": answered twice; the second answer is dropped",
+      "second answers: " .. (self.label or self.name))
   end
   self.answered = true
   if not self.id then
     if truthy(resp) then
       self.generation.server:warn("try to response to a notify: " .. self.name,
-        "answers to notifies: " .. self.name)
+        "answers to notifies: " .. (self.label or self.name))
     end
     return
   end
   if not truthy(err) then return send(self, truthy(resp) and resp or nothing) end
-  self.generation.server:info_line(self.name .. ": " .. errors.text(err),
-    "answers with an error: " .. self.name)
+  if not rawequal(err, self.logged) then
+    self.generation.server:info_line(self.name .. ": " .. errors.text(err),
+      "answers with an error: " .. (self.label or self.name))
+  end
   if not is_object(resp) then return send(self, { code = 500 }) end
   if not truthy(rawget(resp, "code")) then rawset(resp, "code", 500) end
   send(self, resp)

@@ -1,9 +1,10 @@
--- router: which server of a type gets a message or a call. app:route functions
--- decide; without one it is the CRC-32 of the uid, so that a user stays on a server
--- (protocol 15).
+-- router: which server of a type gets a message or a call. app:route functions decide; without one
+-- C does, as proxyConfig.routerType says; when that is not set it is the CRC-32 of the uid, so that
+-- a user stays on a server (protocol 15, protocol 16).
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local session = require "pomelua.session.session"
+local text_of = require("pomelua.base.text").of
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
 local units = require "pomelua.run.unit"
@@ -63,13 +64,18 @@ function methods:alive(stype)
   return ids
 end
 
--- The text that is hashed to route a call: the uid, when the first argument is a session.
+-- The text that is hashed to route a call: the uid, when the first argument is a session; with
+-- rendezvous hashing a text or a number stands for itself.
 local function key_of(param)
-  local uid = type(param) == "table" and errors.field(param, "uid") or nil
+  local kind = type(param)
+  if kind == "string" or kind == "number" then return text_of(param) end
+  local uid = kind == "table" and errors.field(param, "uid") or nil
   if uid == nil or rawequal(uid, core.null) then return "" end
-  return session.text_of(uid)
+  return text_of(uid)
 end
 
+---@param stype string
+---@param param any a session, or what else names what the call is about
 ---@return string|nil id
 ---@return pomelua.Error|nil
 function methods:default(stype, param)
@@ -117,9 +123,10 @@ end
 ---@param param any what the call was given to route by, a session as a rule
 ---@param msg table what route functions get to see
 ---@param done fun(err: pomelua.Error|nil, id: string|nil) called once, perhaps at once
-function methods:pick(stype, param, msg, done)
+---@param ms number|nil how long a route function may take; nil: proxyConfig.timeout
+function methods:pick(stype, param, msg, done, ms)
   local fn = self:find(stype)
-  if fn then return ask(self, fn, stype, param, msg, self._server.checked.rpc_ms, done) end
+  if fn then return ask(self, fn, stype, param, msg, ms or self._server.checked.rpc_ms, done) end
   local id, err = self:default(stype, param)
   done(err, id)
 end

@@ -1,10 +1,13 @@
--- rpc_call: calls to the remotes of other servers: app.rpc, app.call and app:rpcInvoke. Every call
--- ends once, with its answer, an error or a deadline; C keeps the deadline (protocol 16).
+-- rpc_call: calls to the remotes of other servers: app.rpc, app.call, app.sysrpc and app:rpcInvoke.
+-- Each ends once, with its answer, an error or a deadline; C keeps the deadline (protocol 16).
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local json = require "pomelua.base.json"
+local near = require "pomelua.base.near"
 local quiet = require "pomelua.run.quiet"
+local rpc_filters = require "pomelua.message.rpc_filters"
 local frontend_remote = require "pomelua.session.frontend_remote"
+local tables = require "pomelua.base.tables"
 local task = require "pomelua.run.task"
 
 local rpc_call = {}
@@ -16,36 +19,53 @@ local function deliver(record, values, n)
   record.cb(unpack(values, 1, n))
 end
 
+-- failed: what gets the error of a call that no remote has answered, in place of cb.
 local function deliver_error(record, err)
+  if record.failed then return record.failed(err) end
   record.cb(err)
 end
 
 -- Ends a call that cannot be sent. Its callback is called later, as that of any other call.
-local function refuse(server, owner, name, cb, err)
+local function refuse(server, owner, name, cb, err, failed)
   if cb then
-    task.defer(server, owner, deliver_error, { cb = cb }, err)
+    task.defer(server, owner, deliver_error, { cb = cb, failed = failed }, err)
   else
-    server:warn("rpc " .. name .. ": " .. errors.text(err), "calls that cannot be sent: " .. name)
+    server:warn(errors.without_callback("rpc " .. name, err),
+      "calls that cannot be sent: " .. name)
   end
+end
+
+-- Sends a call, past the filters.
+local function transmit(server, owner, to, name, ms, cb, failed, n, ...)
+  local node = server.node
+  local send = quiet.aside(server) and node.callAside or node.call
+  local wait = cb and (ms or server.checked.rpc_ms) or 0
+  local call, message, code = send(node, to, name, wait, n, ...)
+  if not call then return refuse(server, owner, name, cb, errors.new(message, code), failed) end
+  if not cb then return end
+  server.rpc.calls[call] = {
+    cb = cb, failed = failed, owner = owner, name = name, work = task.work(),
+  }
 end
 
 ---Sends a call to one server. cb(...) gets what the remote gave its callback, or cb(err).
 ---@param to string server id
 ---@param name string "service.method"
+---@param ms number|nil milliseconds that it may take; nil: proxyConfig.timeout
 ---@param cb function|nil nil: no answer is asked for
+---@param stype string|nil the server type that the caller names, for filters of calls
 ---@param n number how many arguments, nils counted
-function rpc_call.send(server, to, name, cb, n, ...)
+function rpc_call.send(server, to, name, ms, cb, stype, n, ...)
   local owner = task.owner() or server:context("callback of rpc " .. name)
   if type(to) ~= "string" then
     return refuse(server, owner, name, cb,
       errors.new("a server id must be a string, got " .. type(to), "INVAL"))
   end
-  local node = server.node
-  local send = quiet.aside(server) and node.callAside or node.call
-  local call, message, code = send(node, to, name, cb and server.checked.rpc_ms or 0, n, ...)
-  if not call then return refuse(server, owner, name, cb, errors.new(message, code)) end
-  if not cb then return end
-  server.rpc.calls[call] = { cb = cb, owner = owner, name = name, work = task.work() }
+  local plan = server.rpc_plan
+  if plan then
+    return rpc_filters.send(server, plan, transmit, owner, to, name, ms, cb, stype, n, ...)
+  end
+  return transmit(server, owner, to, name, ms, cb, nil, n, ...)
 end
 
 ---entries.answered
@@ -61,6 +81,7 @@ function rpc_call.answered(server, call, status, text)
     status, text = "PROTO", "the answer is not a JSON array"
   end
   local err = errors.new(tostring(text or status), status ~= "ERROR" and status or nil)
+  if status == "ERROR" then record.failed = nil end -- the remote has answered
   if status == "TIMEOUT" or status == "NOENT" then
     err.message = "rpc " .. record.name .. ": " .. err.message
   end
@@ -83,19 +104,24 @@ local function callback_of(least, ...)
   return nil, n
 end
 
-local function all_of(server, stype, name, cb, n, ...)
-  local ids = server.router:alive(stype)
+-- Calls cb with the first error and what each server has answered, when all have.
+local function all_of(server, method, cb, n, ...)
+  local ids, name = server.router:alive(method._type), method._name
   if #ids == 0 then
     return refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb,
-      errors.new("can not find server info for type:" .. stype, "NOENT"))
+      errors.new("can not find server info for type:" .. method._type, "NOENT"))
   end
-  local left, failed = #ids, nil
-  local one = cb and function(err)
-    left = left - 1
-    if err and not failed then failed = err end
-    if left == 0 then cb(failed) end
+  local left, failed, results = #ids, nil, {}
+  for i = 1, #ids do
+    local one = cb and function(...)
+      local err = ...
+      left = left - 1
+      results[ids[i]] = { ... }
+      if err and not failed then failed = err end
+      if left == 0 then cb(failed, results) end
+    end
+    rpc_call.send(server, ids[i], name, method._ms, one, method._type, n, ...)
   end
-  for i = 1, #ids do rpc_call.send(server, ids[i], name, one, n, ...) end
 end
 
 -- Sends a call to the server that a route function chooses. The route function may wait.
@@ -109,11 +135,11 @@ local function ask_route(server, method, param, cb, n, ...)
   }
   server.router:pick(method._type, param, msg, function(err, id)
     if err then return refuse(server, owner, name, cb, err) end
-    rpc_call.send(server, id, name, cb, n, unpack(args, 1, n))
-  end)
+    rpc_call.send(server, id, name, method._ms, cb, method._type, n, unpack(args, 1, n))
+  end, method._ms)
 end
 
-local MOST = 250 -- arguments of a call
+local MOST = rpc_filters.MOST
 
 local function check_count(what, n)
   if n > MOST then
@@ -126,11 +152,18 @@ end
 -- argument for the remote: the script has forgotten the session.
 local function check_param(server, method, param)
   local kind = type(param)
+  if (kind == "string" or kind == "number") and server.checked.by_hash then return end
   if kind == "table" or param == nil or param == null or server.router:find(method._type) then
     return
   end
   errors.raise(("app.rpc.%s.%s(session, ...): the first argument chooses the server,"
     .. " a session or nil, got a %s"):format(method._type, method._name, kind))
+end
+
+-- What proxyConfig.hashFieldIndex points to, when it is a text or a number.
+local function hashed(param, value)
+  local kind = type(value)
+  return (kind == "string" or kind == "number") and value or param
 end
 
 local function call_routed(server, method, param, ...)
@@ -142,9 +175,10 @@ local function call_routed(server, method, param, ...)
     check_param(server, method, param)
   end
   if server.router:find(method._type) then return ask_route(server, method, param, cb, n, ...) end
-  local name = method._name
+  local name, field = method._name, server.checked.hash_field
+  if field and field < n then param = hashed(param, (select(field + 1, ...))) end
   local id, err = server.router:default(method._type, param)
-  if id then return rpc_call.send(server, id, name, cb, n, ...) end
+  if id then return rpc_call.send(server, id, name, method._ms, cb, method._type, n, ...) end
   refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb, err)
 end
 
@@ -163,8 +197,8 @@ local function call_to(server, method, to, ...)
   end
   local cb, n = callback_of(1, ...)
   check_count(method._name, n)
-  if to == "*" then return all_of(server, method._type, method._name, cb, n, ...) end
-  rpc_call.send(server, to, method._name, cb, n, ...)
+  if to == "*" then return all_of(server, method, cb, n, ...) end
+  rpc_call.send(server, to, method._name, method._ms, cb, method._type, n, ...)
 end
 
 -- app.rpc.<type>.<service>.<method>.toServer(id | "*", ..., cb), also with ":".
@@ -183,19 +217,54 @@ local function lazily(build)
   end })
 end
 
-local function proxy(server)
+local DAY_MS = 86400000
+
+local function check_ms(what, ms)
+  if type(ms) == "number" and ms % 1 == 0 and ms >= 1 and ms <= DAY_MS then return ms end
+  errors.raise(("%s: must be a whole number of milliseconds from 1 to %d, got %s")
+    :format(what, DAY_MS, tables.shown(ms)))
+end
+
+-- The method with another deadline: app.rpc.<type>.<service>.<method>:timeout(ms), also with ".".
+local function with_timeout(made, remake, ...)
+  local self, ms = ...
+  if not rawequal(self, made) then ms = self end
+  return remake(check_ms(made._name .. ":timeout(ms)", ms))
+end
+
+-- One method of app.rpc; `of` has its names: _type, _service, _service_name, _method, _name.
+local function method_of(server, of, ms)
+  local made = {
+    _type = of._type, _service = of._service, _service_name = of._service_name,
+    _method = of._method, _name = of._name, _ms = ms,
+  }
+  made.toServer = function(...) call_server(server, made, ...) end
+  made.timeout = function(...)
+    return with_timeout(made, function(other) return method_of(server, made, other) end, ...)
+  end
+  return setmetatable(made, { __call = function(_, ...) call(server, made, ...) end })
+end
+
+-- prefix: before the name of each service, as it is known to the server that has it.
+local function proxy(server, prefix, check_service)
   return lazily(function(_, stype)
     return lazily(function(_, service)
+      if check_service then check_service(service) end
       return lazily(function(self, method)
-        local made = {
-          _type = stype, _service = self, _service_name = service, _method = method,
-          _name = service .. "." .. method,
-        }
-        made.toServer = function(...) call_server(server, made, ...) end
-        return setmetatable(made, { __call = function(_, ...) call(server, made, ...) end })
+        return method_of(server, {
+          _type = stype, _service = self, _service_name = prefix .. service, _method = method,
+          _name = prefix .. service .. "." .. method,
+        })
       end)
     end)
   end)
+end
+
+-- What app.sysrpc has of Pomelo's own remotes.
+local function check_system(service)
+  if "_" .. service == frontend_remote.SERVICE then return end
+  errors.raise(("app.sysrpc: there is only sessionRemote, not %s; channelService pushes to clients "
+    .. "of every frontend, and app.rpc calls the game's own remotes"):format(service))
 end
 
 local function same(...) return ... end
@@ -204,12 +273,12 @@ local function same(...) return ... end
 local function wait_for(sent, server, name, ...)
   local n = select("#", ...)
   if n > 0 and type((select(n, ...))) == "function" then
-    error("app.call." .. name .. " takes no callback: it returns what the remote answers", 3)
+    errors.raise("app.call." .. name .. " takes no callback: it returns what the remote answers")
   end
   if task.can_wait() then return task.await(sent, ...) end
   local args = { ... }
   args[n + 1] = function(err)
-    if err then server:warn("app.call." .. name .. ": " .. errors.text(err), "app.call") end
+    if err then server:warn(errors.without_callback("app.call." .. name, err), "app.call") end
   end
   sent(unpack(args, 1, n + 1))
 end
@@ -223,10 +292,13 @@ local function check_to(name, ...)
   end
 end
 
-local function call_method(server, rpcs, service, stype, service_name, method)
-  local sent = rpcs[stype][service_name][method]
-  local name = stype .. "." .. service_name .. "." .. method
-  local made = {}
+local function call_method(server, sent, service, name)
+  local made = { _name = sent._name }
+  function made.timeout(...)
+    return with_timeout(made, function(ms)
+      return call_method(server, sent.timeout(ms), service, name)
+    end, ...)
+  end
   -- No tail calls, because errors name the line of the caller.
   function made.toServer(...)
     if rawequal((...), made) then
@@ -250,13 +322,32 @@ local function call_proxy(server, rpcs)
   return lazily(function(_, stype)
     return lazily(function(_, service_name)
       return lazily(function(self, method)
-        return call_method(server, rpcs, self, stype, service_name, method)
+        return call_method(server, rpcs[stype][service_name][method], self,
+          stype .. "." .. service_name .. "." .. method)
       end)
     end)
   end)
 end
 
-local function invoke(server, to, msg, cb)
+local INVOKE_OPTIONS = { "timeout" }
+
+local function invoke_ms(opts)
+  if opts == nil or opts == null then return nil end
+  if type(opts) ~= "table" then
+    errors.raise("app:rpcInvoke(serverId, msg, opts, cb): opts must be a table, got a "
+      .. type(opts))
+  end
+  for key in pairs(opts) do
+    if key ~= "timeout" then
+      errors.raise(("app:rpcInvoke(serverId, msg, opts, cb): opts has no %s%s")
+        :format(tables.shown(key), near.hint(key, INVOKE_OPTIONS)))
+    end
+  end
+  return opts.timeout ~= nil and check_ms("app:rpcInvoke: opts.timeout", opts.timeout) or nil
+end
+
+local function invoke(server, to, msg, opts, cb)
+  if type(opts) == "function" then opts, cb = nil, opts end
   if type(msg) ~= "table" or type(msg.service) ~= "string" or type(msg.method) ~= "string" then
     errors.raise("app:rpcInvoke(serverId, msg, cb): msg must have service, method and args")
   end
@@ -270,29 +361,52 @@ local function invoke(server, to, msg, cb)
       .. " pass a table"):format(MOST, #args))
   end
   local service = msg.namespace == "sys" and "_" .. msg.service or msg.service
-  rpc_call.send(server, to, service .. "." .. msg.method, type(cb) == "function" and cb or nil,
-    #args, unpack(args, 1, #args))
+  rpc_call.send(server, to, service .. "." .. msg.method, invoke_ms(opts),
+    type(cb) == "function" and cb or nil,
+    type(msg.serverType) == "string" and msg.serverType or nil, #args, unpack(args, 1, #args))
 end
 
----Sets server.rpc: proxy (app.rpc), call (app.call), invoke (app:rpcInvoke), system (a
----frontend's own remote), refuse (ends a call that is not made) and calls (the calls that wait for
----their answer, by the number that C has given to each).
+---Sets server.rpc: proxy (app.rpc), system_proxy (app.sysrpc), call (app.call), invoke
+---(app:rpcInvoke), own (a call of the framework's, which passes no filters), system (the same to a
+---frontend's sessions), within (the same with a deadline), apart (the same, of no work: a stop does
+---not wait for it), refuse (ends a call that is not made) and calls (those that wait for their
+---answer, by the number that C has given to each).
 function rpc_call.install(server)
-  local rpcs = proxy(server)
+  local rpcs = proxy(server, "")
   local calls = {}
   quiet.add_records(server, calls)
   server.rpc = {
     calls = calls,
     proxy = rpcs,
     call = call_proxy(server, rpcs),
-    invoke = function(to, msg, cb) invoke(server, to, msg, cb) end,
+    system_proxy = proxy(server, "_", check_system),
+    invoke = function(to, msg, opts, cb) invoke(server, to, msg, opts, cb) end,
     refuse = function(name, cb, err)
       refuse(server, task.owner() or server:context("callback of " .. name), name, cb, err)
     end,
-    system = function(to, method, cb, n, ...)
-      rpc_call.send(server, to, frontend_remote.SERVICE .. "." .. method, cb, n, ...)
+    own = function(to, name, cb, n, ...)
+      local owner = task.owner() or server:context("callback of rpc " .. name)
+      transmit(server, owner, to, name, nil, cb, nil, n, ...)
     end,
   }
+  function server.rpc.system(to, method, cb, n, ...)
+    server.rpc.own(to, frontend_remote.SERVICE .. "." .. method, cb, n, ...)
+  end
+  function server.rpc.within(to, method, ms, cb, n, ...)
+    local name = frontend_remote.SERVICE .. "." .. method
+    local owner = task.owner() or server:context("callback of rpc " .. name)
+    transmit(server, owner, to, name, ms, cb, nil, n, ...)
+  end
+  function server.rpc.apart(to, method, ms, cb, n, ...)
+    local name = frontend_remote.SERVICE .. "." .. method
+    local owner = server:context("callback of rpc " .. name)
+    local number, message, code = server.node:callAside(to, name, ms, n, ...)
+    if number then
+      calls[number] = { cb = cb, owner = owner, name = name }
+    else
+      task.defer(server, owner, cb, errors.new(message, code))
+    end
+  end
 end
 
 ---Calls fn(owner) for each call that waits for its answer.

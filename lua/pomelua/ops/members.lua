@@ -1,11 +1,16 @@
--- members: the servers of a running program as its operator sees them: their states, one
--- queue of operations for each, and the news of those that came and went for all others.
+-- members: the servers of a running program as its operator sees them: the state of each, one queue
+-- of operations for each, and the news for the others when a server has come or gone, here or
+-- (ops/elsewhere) in another process.
 --
 --   starting → up → stopping → (gone)
 --        ↘ failed ↗   listed with its reason until it is restarted, or stopped
 --
 -- Of the operations of one server (add, stop, kill, restart) one runs at a time, and each is
 -- answered once. Only kill does not wait for its turn: it ends what is under way.
+local core = require "pomelua.core"
+local elsewhere = require "pomelua.ops.elsewhere"
+local versions = require "pomelua.ops.versions"
+
 local members = {}
 
 local methods = {}
@@ -27,10 +32,16 @@ local function put(self, entry, state)
 end
 
 ---@param run table of cli.prepare: entries, servers (those that run here), member(entry, entries)
----@param hooks table program() gives core's; tell(id, question) asks a server and forgets it
+---@param hooks table program() gives core's; tell(id, question) asks a server and forgets it;
+---wake() has versions:tick() called soon, as long as versions:waits()
 function members.new(run, hooks)
-  local self = setmetatable({ run = run, hooks = hooks, order = {}, by_id = {} }, mt)
+  local self = setmetatable({
+    run = run, hooks = hooks, order = {}, by_id = {}, place = {}, seen = {},
+    elsewhere = elsewhere.new(),
+  }, mt)
+  self.versions = versions.new(function(text) hooks.program():log("warn", text) end, core.clock)
   local here = {}
+  for i, entry in ipairs(run.entries) do self.place[entry.id] = i end
   for _, member in ipairs(run.servers) do here[member.id] = true end
   for _, entry in ipairs(run.entries) do
     if here[entry.id] then put(self, entry, "starting") end
@@ -52,21 +63,29 @@ function methods:ids(state)
   return ids
 end
 
--- The servers of the app: those that run elsewhere (--only), and those here that are not down.
+---@return number up how many servers are up
+---@return number all how many there are, those included that have failed or are on their way
+function methods:count()
+  return #self:ids("up"), #self:ids()
+end
+
+-- The servers of the app: those that run elsewhere (--only) and have not gone, and those here that
+-- are not down.
 -- An entry keeps its place, so that a restart does not move users from server to server.
 -- `with` is about to start and knows itself.
 local function entries(self, with)
   local list = {}
   for _, entry in ipairs(self.run.entries) do
     local one = self.by_id[entry.id]
-    if not one or one.up or one == with or not self.ready then list[#list + 1] = entry end
+    local here = not one or one.up or one == with or not self.ready
+    if here or self.elsewhere:find(entry.id) then list[#list + 1] = entry end
   end
   return list
 end
 
--- Entries of servers that are up.
+-- Entries of servers that are up, in this process and in others.
 local function running(self)
-  local list = {}
+  local list = self.elsewhere:entries()
   for _, one in ipairs(self.order) do
     if one.up then list[#list + 1] = one.entry end
   end
@@ -87,22 +106,47 @@ local function announce(self, came, went)
   end
 end
 
+-- Once each server of servers.json has been up, here or elsewhere, afterStartAll is called.
+local function see(self, id)
+  self.seen[id] = true
+  if not self.ready or self.all_seen then return end
+  for known in pairs(self.place) do
+    if not self.seen[known] then return end
+  end
+  self.all_seen = true
+  self.hooks.program():allUp()
+end
+
 local function drop_entry(self, id)
   for i, entry in ipairs(self.run.entries) do
     if entry.id == id then return table.remove(self.run.entries, i) end
   end
 end
 
--- Nothing of it is left.
+-- In the order of servers.json, and those that it does not name by id behind them: default routes
+-- need the same order in every server and after every restart.
+local function insert_entry(self, entry)
+  local list, place = self.run.entries, self.place[entry.id] or math.huge
+  for i, other in ipairs(list) do
+    local there = self.place[other.id] or math.huge
+    if there > place or there == place and other.id > entry.id then
+      return table.insert(list, i, entry)
+    end
+  end
+  list[#list + 1] = entry
+end
+
+-- The server has ended and no thread of it is left.
 local function forget(self, one)
   one.state = "gone"
   drop_entry(self, one.id)
 end
 
--- It is not in the lists any more, when nothing else is to be done with it.
+-- Takes a server out of the lists when no operation waits for it.
 local function bury(self, one)
   if one.state ~= "gone" or one.op or #one.queue > 0 then return end
   self.by_id[one.id] = nil
+  self.versions:set(one.id, nil)
   for i, other in ipairs(self.order) do
     if other == one then
       table.remove(self.order, i)
@@ -114,7 +158,7 @@ end
 
 local steps = {}
 
--- Runs what waits, one after the other; an operation may be at its end at once.
+-- Runs the operations that wait, one after the other; an operation may end at once.
 local function pump(self, one)
   if one.pumping then return end
   one.pumping = true
@@ -126,7 +170,7 @@ local function pump(self, one)
   bury(self, one)
 end
 
--- refused: the operator asked for what cannot be; nothing has failed.
+-- refused: the operation is not possible in this state; the server has not failed.
 local function finish(self, one, ok, message, refused)
   local op = one.op
   one.op = nil
@@ -170,8 +214,9 @@ end
 
 local function came_up(self, one)
   one.state, one.up = "up", true
-  if not self.ready then return first_up(self) end
-  announce(self, one, nil)
+  if self.ready then announce(self, one, nil) else first_up(self) end
+  see(self, one.id)
+  if not self.ready then return end
   local op = one.op
   if not op then return end
   local text = op.kind == "add" and "is up" or "restarted"
@@ -184,7 +229,7 @@ function steps.add(self, one, op)
   op.fresh = one.state == "gone"
   one.entry = op.entry
   drop_entry(self, one.id)
-  table.insert(self.run.entries, op.entry)
+  insert_entry(self, op.entry)
   start(self, one)
 end
 
@@ -214,7 +259,7 @@ function steps.restart(self, one)
   start(self, one)
 end
 
--- What is under way ends at once, without the server's lifecycle.
+-- Ends the operation that runs, at once and without the server's lifecycle.
 local function kill_now(self, one, reply)
   local op = one.op
   op.killers = op.killers or {}
@@ -245,9 +290,38 @@ local function went_down(self, one, text)
     or op.kind == "stop" and "stopped" or "ended", not good)
 end
 
+-- --- other processes ------------------------------------------------------------------------
+
+local function use(self, id, versions_used)
+  self.versions:set(id, versions_used)
+  if self.versions:waits() then self.hooks.wake() end
+end
+
+---What a server here announces to other processes.
+---@param id string
+---@param info string JSON
+function methods:informed(id, info)
+  local _, used = elsewhere.read(id, info)
+  if self.run.bus then use(self, id, used) end
+end
+
+---A server of another process is up, stops, or is gone. Its id is that of no server that is up
+---here: the bus ends that one first.
+---@param state "up"|"leaving"|"down"
+---@param other pomelua.Elsewhere as the hook `remote` gets it
+function methods:remote(state, other)
+  local came, went = self.elsewhere:changed(state, other)
+  if came or went then use(self, other.id, came and came.versions) end
+  if not came and not went then return end
+  drop_entry(self, other.id)
+  if came then insert_entry(self, came.entry) end
+  if self.ready then announce(self, came, went) end
+  if came then see(self, other.id) end
+end
+
 -- --- what others call -----------------------------------------------------------------------
 
----Does something with a server when what was asked before is done.
+---Queues an operation of a server behind those that were asked for before.
 ---@param kind "add"|"stop"|"kill"|"restart"
 ---@param id string
 ---@param reply fun(ok: boolean, message: string, refused: boolean|nil) called once
@@ -262,6 +336,15 @@ function methods:ask_for(kind, id, reply, entry)
   if kind == "kill" and one.op then return kill_now(self, one, reply) end
   table.insert(one.queue, { kind = kind, entry = entry, reply = reply })
   pump(self, one)
+end
+
+---Another life has the id of a server here: it ends like one that an operator stops.
+function methods:superseded(id)
+  self:ask_for("stop", id, function(ok, message)
+    local program = self.hooks.program()
+    if not ok then program:log("error", ("stop %s: %s"):format(id, message)) end
+    if not self.ready then program:stop() end
+  end)
 end
 
 ---A server is up, has ended, or could not start.

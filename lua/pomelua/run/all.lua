@@ -5,18 +5,19 @@ local task = require "pomelua.run.task"
 
 local function check(list)
   if type(list) ~= "table" then
-    error("pomelua.all{ f, ... }: a table of functions, got a " .. type(list), 3)
+    errors.raise("pomelua.all{ f, ... }: a table of functions, got a " .. type(list))
   end
   for key, fn in pairs(list) do
     if type(fn) ~= "function" then
-      error(("pomelua.all{ f, ... }: the value at %s is not a function but a %s: write "
-        .. "function() return ... end"):format(tostring(key), type(fn)), 3)
+      errors.raise(("pomelua.all{ f, ... }: the value at %s is not a function but a %s: write "
+        .. "function() return ... end"):format(tostring(key), type(fn)))
     end
   end
 end
 
 -- In a task of its own.
 local function run(state, key, fn)
+  current.task.inside = state.inside
   local ok, value, err = pcall(fn)
   if not ok then
     if state.raised == nil then state.raised = { value } end
@@ -38,10 +39,11 @@ return function(list)
   check(list)
   local server, owner = current.server, task.owner()
   if not task.can_wait() then
-    error("pomelua.all: only inside a function that the server called,"
-      .. " and not in a coroutine of your own", 2)
+    errors.raise("pomelua.all: only inside a function that the server called,"
+      .. " and not in a coroutine of your own")
   end
-  local state, keys = { left = 0, results = {} }, {}
+  local t = current.task
+  local state, keys = { left = 0, results = {}, inside = t.tx or t.inside }, {}
   for key in pairs(list) do
     keys[#keys + 1] = key
     state.left = state.left + 1

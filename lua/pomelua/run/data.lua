@@ -2,6 +2,7 @@
 -- its file changes, so a script that keeps the table sees the new values. A file that cannot be
 -- read leaves the table as it is.
 local core = require "pomelua.core"
+local errors = require "pomelua.base.errors"
 local json_file = require "pomelua.base.json_file"
 local timers = require "pomelua.run.timers"
 
@@ -69,12 +70,12 @@ end
 ---@return table
 function data.of(server, path)
   if type(path) ~= "string" or path == "" or path:sub(1, 1) == "/" then
-    error("pomelua.data(path): path must be a string, from the app's folder on, such as"
-      .. ' "config/data/items.json"', 2)
+    errors.raise("pomelua.data(path): path must be a string, from the app's folder on, such as"
+      .. ' "config/data/items.json"')
   end
   if path:find("\0", 1, true) then
-    error(("pomelua.data(path): %q holds a NUL character, as no file's name does"):format(path),
-      2)
+    errors.raise(("pomelua.data(path): %q holds a NUL character, as no file's name does")
+      :format(path))
   end
   path = ("/" .. path .. "/"):gsub("/%./", "/"):gsub("/%./", "/"):gsub("//+", "/"):sub(2, -2)
   local entry = server.data.by_path[path]
@@ -86,7 +87,7 @@ function data.of(server, path)
   entry = { stamp = stamp(server, path) }
   local message
   entry.value, message = read(server, path)
-  if not entry.value then error("pomelua.data: " .. message, 2) end
+  if not entry.value then errors.raise("pomelua.data: " .. message) end
   server.data.by_path[path] = entry
   if not server.data.timer then wait(server) end
   return entry.value

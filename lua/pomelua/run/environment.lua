@@ -78,11 +78,13 @@ function environment.globals()
   return globals
 end
 
----The scripts' os.time and os.date go with a clock of milliseconds, from the time it is now.
+---The scripts' os.time and os.date go with a clock of milliseconds.
 ---@param globals table of environment.globals
 ---@param now fun(): number
-function environment.virtual_time(globals, now)
-  local virtual, begin = {}, os.time() - now() / 1000
+---@param first number|nil what they show now, seconds since 1970; nil: the time it is
+---@return fun(): number wall the time of that clock, seconds since 1970
+function environment.virtual_time(globals, now, first)
+  local virtual, begin = {}, (first or os.time()) - now() / 1000
   for name, value in pairs(os) do virtual[name] = value end
   function virtual.time(t)
     if t ~= nil then return os.time(t) end
@@ -90,6 +92,7 @@ function environment.virtual_time(globals, now)
   end
   function virtual.date(format, t) return os.date(format, t or virtual.time()) end
   globals.base.os = virtual
+  return function() return begin + now() / 1000 end
 end
 
 ---The environment of one file.

@@ -1,9 +1,20 @@
 -- event: app.event. Each listener runs in a task of its own, so it may wait, and
 -- an error in one is logged and does not keep the others from running.
 local errors = require "pomelua.base.errors"
+local near = require "pomelua.base.near"
 local guards = require "pomelua.run.guards"
 local task = require "pomelua.run.task"
 local units = require "pomelua.run.unit"
+local where = require "pomelua.base.where"
+
+-- What the framework emits. Every other event is the game's own.
+local NAMES = {
+  "bind_session", "unbind_session", "close_session", "session_lost", "session_resumed",
+  "add_servers", "remove_servers", "replace_servers", "add_crons", "remove_crons", "start_server",
+  "start_all", "drain", "stop_server",
+}
+local known = {}
+for _, name in ipairs(NAMES) do known[name] = true end
 
 ---@class pomelua.Event
 local methods = {}
@@ -25,11 +36,24 @@ local function put(self, listener)
   self._server:listened(listener.name)
 end
 
+-- A name that is nearly one of the framework's. It is said at the start only: handlers may listen,
+-- too, and a client must not be able to fill the log.
+local function warn_of_name(self, name)
+  local state = self._server.life.state
+  local meant = (state == "new" or state == "starting") and not known[name]
+    and near.to(name, NAMES, 2)
+  if meant then
+    self._server:notice(where.told(("app.event: there is no event %s, but of scripts; did you mean "
+      .. "%s?"):format(name, meant)))
+  end
+end
+
 local function add(self, name, fn, once)
   if type(name) ~= "string" or type(fn) ~= "function" then
-    error("event:on(name, fn): name must be a string and fn a function, got "
-      .. type(name) .. " and " .. type(fn), 3)
+    errors.raise(("event:on(name, fn): name must be a string and fn a function, got %s and %s")
+      :format(type(name), type(fn)))
   end
+  warn_of_name(self, name)
   local unit, gen = units.loading()
   local listener = { name = name, fn = fn, once = once }
   if unit then
@@ -110,6 +134,9 @@ end
 ---@param ... any
 ---@return boolean whether there was one
 function methods:emit(name, ...)
+  if type(name) ~= "string" then
+    errors.raise("event:emit(name, ...): name must be a string, got " .. type(name))
+  end
   local list = self._listeners[name]
   if not list then return false end
   if guards.full() then error("event:emit: its listeners emit, and so on for ever", 2) end

@@ -1,7 +1,7 @@
 -- quiet: the works that a stop in order waits for on this server, beside the requests and calls
 -- that C knows to be open. A work is one of these, with all that it starts and waits for:
 --
---   a client's message, and a call of another server, until it is answered
+--   a client's message, an HTTP request, and a call of another server, until it is answered
 --   the listeners of the end of a session
 --   a callback of a timer that has begun to run
 --   the listeners of stop_server, and beforeShutdown
@@ -10,7 +10,8 @@
 -- handler that goes on after its answer, or for a work without an answer that has gone on for
 -- longer than a request may: the loop of a room, for example.
 --
--- A work is a table with `name`; `answered`: it has ended; `stays`: its age does not matter.
+-- A work is a table with `name`; `answered`: it has ended; is_over(work), or nil: whether it has
+-- ended in another way; `stays`: its age does not matter.
 local task = require "pomelua.run.task"
 
 local quiet = {}
@@ -32,7 +33,7 @@ function quiet.add_records(server, records)
 end
 
 local function counts(work)
-  return work ~= nil and not work.answered
+  return work ~= nil and not work.answered and not (work.is_over and work:is_over())
 end
 
 local function label(work)

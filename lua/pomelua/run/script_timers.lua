@@ -2,6 +2,7 @@
 -- pomelua.every. Each has an id, which clear takes, and belongs to the request or the file that has
 -- started it.
 local current = require "pomelua.base.current"
+local errors = require "pomelua.base.errors"
 local quiet = require "pomelua.run.quiet"
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
@@ -51,11 +52,11 @@ end
 
 local function check(what, ms, run)
   if type(ms) ~= "number" or ms ~= ms or ms < 0 or ms > 2 ^ 31 then
-    error(what .. "(ms, fn): ms must be a number of milliseconds from 0 to 2^31, got "
-      .. (type(ms) == "number" and tostring(ms) or type(ms)), 3)
+    errors.raise(what .. "(ms, fn): ms must be a number of milliseconds from 0 to 2^31, got "
+      .. (type(ms) == "number" and tostring(ms) or type(ms)))
   end
   if type(run) ~= "function" then
-    error(what .. "(ms, fn): fn must be a function, got " .. type(run), 3)
+    errors.raise(what .. "(ms, fn): fn must be a function, got " .. type(run))
   end
 end
 
@@ -93,7 +94,7 @@ local function add(server, what, ms, run, fire)
   end
   record.owner = task_now and task_now.owner or server:context(what)
   if what ~= "pomelua.every" then record.work = task.work() end -- a stop waits for no such call
-  if not timers.start(server, ms, record) then error(what .. ": too many timers", 3) end
+  if not timers.start(server, ms, record) then errors.raise(what .. ": too many timers") end
   own.by_id[record.id] = record
   return record.id
 end

@@ -66,22 +66,23 @@ local function step(server, t, run, a, b, c, d)
   if ok and signal == WAIT then
     local parked = server.tasks.parked
     if t.work and not parked[t] then parked[t] = server.node:now() end
-    if t.session and not t.counted then
+    if t.sid and not t.counted then
       t.counted = true
-      waiting.add(server, t.session)
+      waiting.add(server, t.frontend_id, t.sid)
     end
     return
   end
   local owner = t.owner
+  if t.tx then t.tx.leave(t.tx) end -- a transaction of a database (store/transaction)
   if t.counted then
     t.counted = false
-    waiting.remove(server, t.session)
+    waiting.remove(server, t.frontend_id, t.sid)
   end
   if t.work then
     server.tasks.parked[t] = nil
     t.work = nil
   end
-  t.owner, t.wait, t.session = nil, nil, nil
+  t.owner, t.wait, t.sid, t.ahead, t.tx, t.inside = nil, nil, nil, nil, nil, nil
   if ok and signal == DONE then
     local pool = server.tasks.pool
     if #pool < POOL_MAX then pool[#pool + 1] = t end
@@ -96,8 +97,8 @@ local function step(server, t, run, a, b, c, d)
     -- The client or the server that asked must not wait for an answer that never comes.
     if owner.kind then owner:failed("os.exit") end
   else
-    report(server, owner, t.co, "coroutine.yield outside of a coroutine of its own;"
-      .. " use pomelua.await or pomelua.sleep to wait")
+    report(server, owner, t.co, errors.located(t.co, "coroutine.yield outside of a coroutine of"
+      .. " its own; use pomelua.await or pomelua.sleep to wait"))
   end
 end
 
@@ -133,21 +134,25 @@ local function start(server, owner, run, a, b, c, d)
   step(server, t, run, a, b, c, d)
 end
 
+local function run_item(server, item)
+  if item.run then
+    local outer = current.work
+    current.work = item.work
+    start(server, item.owner, item.run, item.a, item.b)
+    current.work = outer
+  elseif item.task.wait == item and coroutine.status(item.task.co) == "suspended" then
+    item.task.wait = nil
+    step(server, item.task)
+  end
+end
+
 local function run_ready(server)
   local ready = server.tasks.ready
   while ready.first <= ready.last do
     local item = ready[ready.first]
     ready[ready.first] = nil
     ready.first = ready.first + 1
-    if item.run then
-      local outer = current.work
-      current.work = item.work
-      start(server, item.owner, item.run, item.a, item.b)
-      current.work = outer
-    elseif item.task.wait == item and coroutine.status(item.task.co) == "suspended" then
-      item.task.wait = nil
-      step(server, item.task)
-    end
+    run_item(server, item)
   end
 end
 
@@ -165,11 +170,22 @@ local function drain(server)
   tasks.draining = false
 end
 
+-- The usual item finds the queue empty and is not put into it: LuaJIT compiles no function that
+-- comes to a loop of another one, and so would compile nothing of what ends a wait.
 local function put(server, item)
-  local ready = server.tasks.ready
-  ready.last = ready.last + 1
-  ready[ready.last] = item
-  if not current.task then drain(server) end
+  local tasks = server.tasks
+  local ready = tasks.ready
+  if current.task or tasks.draining or ready.last > 0 then
+    ready.last = ready.last + 1
+    ready[ready.last] = item
+    if not current.task then drain(server) end
+    return
+  end
+  tasks.draining = true
+  local ok, err = pcall(run_item, server, item)
+  if not ok then log.write(server, "error", "task: " .. errors.text(err)) end
+  tasks.draining = false
+  if ready.last > 0 then drain(server) end
 end
 
 ---The part of a server that belongs to this file.
@@ -280,8 +296,12 @@ function task.at_once(fn, ...)
 end
 
 ---The running task works on a message of that session, and counts for it while it waits.
----@param session pomelua.Session|pomelua.BackendSession
-function task.works_for(session) current.task.session = session end
+---@param frontend_id string
+---@param sid number
+function task.works_for(frontend_id, sid)
+  local t = current.task
+  t.frontend_id, t.sid = frontend_id, sid
+end
 
 ---The owner of the running task.
 ---@return table|nil
@@ -290,15 +310,25 @@ function task.owner()
   return t and t.owner
 end
 
+-- The running task is about to wait.
+local function begin_wait(t)
+  t.waits = (t.waits or 0) + 1
+  local ahead = t.ahead
+  if ahead then -- see message/filtered
+    t.ahead = nil
+    ahead:give_way()
+  end
+  return t
+end
+
 -- The running task, for a function that is about to wait. Raises at the line of the game.
 local function waiter(what)
   local t = current.task
   if not t or running() ~= t.co then
-    error("pomelua." .. what .. ": only inside a function that the server called,"
-      .. " and not in a coroutine of your own", 3)
+    errors.raise("pomelua." .. what .. ": only inside a function that the server called,"
+      .. " and not in a coroutine of your own")
   end
-  t.waits = (t.waits or 0) + 1
-  return t
+  return begin_wait(t)
 end
 
 local function result(wait)
@@ -355,6 +385,19 @@ function task.await(f, ...)
   return result(wait)
 end
 
+---Waits until task.resume is called for the record, however long that takes. The caller has asked
+---task.can_wait.
+---@param record table its field `task` is the wait's
+function task.suspend(record)
+  local t = begin_wait(current.task)
+  record.task = t
+  t.wait = record
+  yield(WAIT)
+end
+
+---The task that waits for a record goes on.
+task.resume = put
+
 ---Calls begin(wake) and waits until wake() is called, however long that takes. Raises outside of
 ---a task.
 ---@param begin fun(wake: fun())
@@ -375,11 +418,11 @@ end
 function task.sleep(ms)
   local t = waiter("sleep")
   if type(ms) ~= "number" or ms ~= ms or ms < 0 or ms > 2 ^ 31 then
-    error("pomelua.sleep(ms): ms must be a number of milliseconds from 0 to 2^31", 2)
+    errors.raise("pomelua.sleep(ms): ms must be a number of milliseconds from 0 to 2^31")
   end
   local server = current.server
   local wait = { task = t, fire = wake }
-  if not timers.start(server, ms, wait) then error("pomelua.sleep: too many timers", 2) end
+  if not timers.start(server, ms, wait) then errors.raise("pomelua.sleep: too many timers") end
   t.wait = wait
   yield(WAIT)
 end

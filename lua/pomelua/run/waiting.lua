@@ -11,33 +11,39 @@ function waiting.init(server)
   }
 end
 
----Whether a session may not send more; the message is counted as refused then.
+---Whether a session may not send more; the message is counted as refused then, and the log says so.
 ---@param server table
 ---@param session pomelua.Session|pomelua.BackendSession
+---@param route string of the message
 ---@return boolean
-function waiting.is_full(server, session)
+function waiting.is_full(server, session, route)
   local of = server.waiting.by_frontend[session.frontendId]
   if not of or (of[session.id] or 0) < server.waiting.most then return false end
   server.node:countOverInFlight()
+  server:info_line(("%s: refused: handlers of serverConfig.maxInFlight (%d) messages of its "
+    .. "session wait"):format(route, server.waiting.most), "messages above maxInFlight")
   return true
 end
 
 ---A handler waits for the first time.
----@param session pomelua.Session|pomelua.BackendSession whose message it works on
-function waiting.add(server, session)
-  local of = server.waiting.by_frontend[session.frontendId]
+---@param frontend_id string of the session whose message it works on
+---@param sid number
+function waiting.add(server, frontend_id, sid)
+  local of = server.waiting.by_frontend[frontend_id]
   if not of then
     of = {}
-    server.waiting.by_frontend[session.frontendId] = of
+    server.waiting.by_frontend[frontend_id] = of
   end
-  of[session.id] = (of[session.id] or 0) + 1
+  of[sid] = (of[sid] or 0) + 1
 end
 
 ---A handler that has waited has ended.
-function waiting.remove(server, session)
-  local of = server.waiting.by_frontend[session.frontendId]
-  local left = of[session.id] - 1
-  of[session.id] = left > 0 and left or nil
+---@param frontend_id string as add() had it
+---@param sid number
+function waiting.remove(server, frontend_id, sid)
+  local of = server.waiting.by_frontend[frontend_id]
+  local left = of[sid] - 1
+  of[sid] = left > 0 and left or nil
 end
 
 return waiting

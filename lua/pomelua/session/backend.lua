@@ -1,7 +1,9 @@
 -- backend: a session as a script of another server sees it. It has the methods of a session on its
 -- frontend; a method that changes the session calls the frontend (frontend_remote).
 local errors = require "pomelua.base.errors"
+local callback = require "pomelua.run.callback"
 local session = require "pomelua.session.session"
+local text_of = require("pomelua.base.text").of
 
 ---@class pomelua.BackendSession: pomelua.Session
 ---@field incarnation number|nil which life of its frontend it belongs to
@@ -10,6 +12,7 @@ local mt = { __name = "pomelua.backendSession", __index = session.index_of(metho
 
 methods.get = session.methods.get
 methods.set = session.methods.set
+methods.remove = session.methods.remove
 
 ---@return table {id, frontendId, uid, settings, incarnation} plain data
 function methods:export()
@@ -49,7 +52,7 @@ local function ended(self)
   local now = self._server.node:incarnation(self.frontendId)
   if now == incarnation then return nil end
   return errors.new(("session does not exist, sid: %s: server %s %s"):format(
-    session.text_of(self.id), self.frontendId, now and "was restarted since" or "is gone"), "NOENT")
+    text_of(self.id), self.frontendId, now and "was restarted since" or "is gone"), "NOENT")
 end
 
 -- What cannot be sent is named as the game has it, and as on a frontend.
@@ -62,7 +65,7 @@ end
 -- Calls the frontend's own remote; after(err) comes before the callback and may give another error.
 local function ask(self, method, cb, after, n, a, b, c)
   local server, what = self._server, "session:" .. method
-  return session.ask(server, what, cb, function(done)
+  return callback.ask(server, what, cb, function(done)
     local gone = ended(self)
     if gone then return server.rpc.refuse(what, done, gone) end
     server.rpc.system(self.frontendId, method, function(err)
@@ -76,7 +79,7 @@ end
 ---@return true|nil ok nothing with a callback
 ---@return pomelua.Error|nil err
 function methods:bind(uid, cb)
-  cb = session.check_callback("session:bind(uid, cb)", cb)
+  cb = callback.check_uid("session:bind(uid, cb)", uid, cb)
   return ask(self, "bind", cb, function(err)
     if not err then self.uid = uid end
   end, 2, self.id, uid)
@@ -87,7 +90,7 @@ end
 ---@return true|nil ok nothing with a callback
 ---@return pomelua.Error|nil err
 function methods:unbind(uid, cb)
-  cb = session.check_callback("session:unbind(uid, cb)", cb)
+  cb = callback.check_uid("session:unbind(uid, cb)", uid, cb)
   return ask(self, "unbind", cb, function(err)
     if not err then self.uid = nil end
   end, 2, self.id, uid)
@@ -98,7 +101,7 @@ end
 ---@return true|nil ok nothing with a callback
 ---@return pomelua.Error|nil err
 function methods:push(key, cb)
-  cb = session.check_callback("session:push(key, cb)", cb)
+  cb = callback.check("session:push(key, cb)", cb)
   key = session.check_key("session:push(key, cb)", key)
   return ask(self, "push", cb, function(err) return in_settings(err, 3, "settings." .. key) end, 3,
     self.id, key, self.settings[key])
@@ -108,7 +111,7 @@ end
 ---@return true|nil ok nothing with a callback
 ---@return pomelua.Error|nil err
 function methods:pushAll(cb)
-  cb = session.check_callback("session:pushAll(cb)", cb)
+  cb = callback.check("session:pushAll(cb)", cb)
   return ask(self, "pushAll", cb, function(err)
     return in_settings(err, 2, "settings")
   end, 3, self.id, self.settings, session.removed(self))
@@ -123,9 +126,40 @@ function methods:kick(reason, cb)
   return ask(self, "kickBySid", cb, nil, 2, self.id, reason)
 end
 
+---Pushes to the client of this session only, bound or not, and waits for nobody. That the session
+---has ended on its frontend is not told; that the frontend is not there, or was restarted, is.
+---@param route string
+---@param msg any JSON
+---@param opts {delivery: string|nil, key: string|number|nil}|nil see pomelua.PushOptions
+---@param cb nil raises: nobody is waited for
+---@return true|nil ok
+---@return pomelua.Error|nil err
+---@overload fun(self: pomelua.Session, msg: table, opts?: table): true|nil, pomelua.Error|nil
+function methods:send(route, msg, opts, cb)
+  local server, what = self._server, "session:send"
+  local ok, err = session.sent(server, what,
+    server.node:send(what, self.frontendId, self.incarnation, self.id, route, msg, opts, cb))
+  if ok then return true end
+  return nil, err.code == "NOENT" and ended(self) or err
+end
+
+---Where its client is connected from; behind a proxy that trustedProxies has not, the proxy's.
+---@param cb nil|fun(err: pomelua.Error|nil, address: table|nil) left out: waits for the frontend
+---@return {ip: string, port: number}|nil address nothing with a callback
+---@return pomelua.Error|nil err
+function methods:address(cb)
+  cb = callback.check("session:address(cb)", cb)
+  local server = self._server
+  return callback.ask(server, "session:address", cb, function(done)
+    local gone = ended(self)
+    if gone then return server.rpc.refuse("session:address", done, gone) end
+    server.rpc.system(self.frontendId, "address", done, 1, self.id)
+  end)
+end
+
 for _, name in ipairs { "on", "once", "off" } do
   methods[name] = function()
-    error("session:" .. name .. ": a session's end is seen on its frontend only", 2)
+    errors.raise("session:" .. name .. ": a session's end is seen on its frontend only")
   end
 end
 

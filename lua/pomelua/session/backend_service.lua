@@ -1,8 +1,10 @@
 -- backend_service: sessions of any frontend, asked for by its id;
 -- app:get("backendSessionService") (protocol 12.4).
 local errors = require "pomelua.base.errors"
+local callback = require "pomelua.run.callback"
 local backend_session = require "pomelua.session.backend"
 local session = require "pomelua.session.session"
+local text_of = require("pomelua.base.text").of
 
 ---@class pomelua.BackendSessionService
 local methods = {}
@@ -34,12 +36,12 @@ end
 -- session: a caller that waits then gets an error, a callback gets nil as its second value.
 local function find(self, what, frontend_id, method, whom, cb, found)
   local server = self._server
-  return session.ask(server, "backendSessionService:" .. what, cb, function(done)
+  return callback.ask(server, "backendSessionService:" .. what, cb, function(done)
     server.rpc.system(frontend_id, method, function(err, value)
       local made
       if not err and type(value) == "table" then made = found(value) end
       if not err and made == nil and not cb then
-        local name = type(whom) == "table" and "a table" or session.text_of(whom)
+        local name = type(whom) == "table" and "a table" or text_of(whom)
         err = errors.new(("there is no session of %s on %s"):format(name, tostring(frontend_id)),
           "NOENT")
       end
@@ -54,7 +56,7 @@ end
 ---@return pomelua.BackendSession|nil session nothing with a callback
 ---@return pomelua.Error|nil err "NOENT" when there is none
 function methods:get(frontendId, sid, cb)
-  cb = session.check_callback("backendSessionService:get(frontendId, sid, cb)", cb)
+  cb = callback.check("backendSessionService:get(frontendId, sid, cb)", cb)
   check_names("get", frontendId, "sid", sid)
   local server = self._server
   return find(self, "get", frontendId, "getBackendSessionBySid", sid, cb, function(one)
@@ -68,7 +70,7 @@ end
 ---@return pomelua.BackendSession[]|nil sessions nothing with a callback
 ---@return pomelua.Error|nil err "NOENT" when there is none
 function methods:getByUid(frontendId, uid, cb)
-  cb = session.check_callback("backendSessionService:getByUid(frontendId, uid, cb)", cb)
+  cb = callback.check("backendSessionService:getByUid(frontendId, uid, cb)", cb)
   check_names("getByUid", frontendId, "uid", uid)
   local server = self._server
   return find(self, "getByUid", frontendId, "getBackendSessionsByUid", uid, cb, function(some)
@@ -82,7 +84,7 @@ local function kick(self, method, frontend_id, whom, reason, cb)
   check_names(method, frontend_id, method == "kickBySid" and "sid" or "uid", whom)
   local server = self._server
   reason, cb = session.kick_arguments(reason, cb)
-  return session.ask(server, "backendSessionService:" .. method, cb, function(done)
+  return callback.ask(server, "backendSessionService:" .. method, cb, function(done)
     server.rpc.system(frontend_id, method, function(err) done(err) end, 2, whom, reason)
   end)
 end
@@ -110,7 +112,7 @@ end
 ---@param opts table {id, frontendId, uid, settings}
 ---@return pomelua.BackendSession
 function methods:create(opts)
-  if type(opts) ~= "table" or next(opts) == nil then error("opts should not be empty.", 2) end
+  if type(opts) ~= "table" or next(opts) == nil then errors.raise("opts should not be empty.") end
   return backend_session.from(self._server, opts)
 end
 

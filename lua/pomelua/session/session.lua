@@ -1,11 +1,9 @@
--- session: a client's session as a script of its frontend sees it: a new object
--- for each message, with copies of uid and settings. The truth is in C, under the
--- session's id; push writes the copy back, bind and unbind change both
--- (protocol 12.3).
+-- session: a client's session as a script of its frontend sees it: a new object for each message,
+-- with copies of uid and settings. The truth is in C, under the session's id (protocol 12.3). The
+-- methods that change the truth are in session/frontend.
 local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local json = require "pomelua.base.json"
-local task = require "pomelua.run.task"
 
 local session = {}
 
@@ -21,8 +19,6 @@ session.methods = methods
 function session.init(server)
   server.closers = {} -- [session id] = listeners of its end
 end
-
-local no_such = "session does not exist, sid: %s"
 
 ---Settings from their JSON text.
 function session.decode_settings(text)
@@ -46,19 +42,13 @@ session.index_of = index_of
 
 local mt = { __name = "pomelua.session", __index = index_of(methods) }
 
--- A uid or number as text: whole numbers without an exponent.
-local function text_of(value)
-  if type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 53 then
-    return ("%.0f"):format(value)
-  end
-  return errors.tostring(value)
-end
-session.text_of = text_of
+local text_of = require("pomelua.base.text").of
 
 -- A key of settings: they are JSON, where 7 is "7".
 local function key_of(key)
   return type(key) == "number" and text_of(key) or key
 end
+session.key_of = key_of
 
 -- Settings with text keys; the same table when they are.
 local function with_text_keys(settings)
@@ -91,123 +81,6 @@ function session.make(server, sid, uid, settings)
   }, mt)
 end
 
--- Logs the error of a call that has no callback and does not wait.
-local function log_error(server, what, err)
-  if err then server:warn(what .. ": " .. errors.text(err), what .. " without a callback") end
-end
-
--- Ends a call that is already done: calls the callback. Without a callback it returns the values
--- that a call which waits would return, or logs an error where no task can wait.
-local function finish(server, what, cb, err)
-  if cb then
-    cb(err)
-  elseif not task.can_wait() then
-    log_error(server, what, err)
-  elseif err then
-    return nil, err
-  else
-    return true
-  end
-end
-session.finish = finish
-
--- Makes a call to another server: start(done) begins it, and done(err, ...) ends it. The callback,
--- if there is one, is done. Without a callback this waits and returns the values of done, or logs
--- an error where no task can wait.
-function session.ask(server, what, cb, start)
-  if cb then
-    start(cb)
-  elseif task.can_wait() then
-    return task.await(start)
-  else
-    start(function(err) log_error(server, what, err) end)
-  end
-end
-
----A callback argument: nil or a function, anything else is a mistake worth raising.
-function session.check_callback(what, cb)
-  if cb ~= nil and type(cb) ~= "function" and cb ~= core.null then
-    error(what .. ": the callback must be a function, got " .. type(cb), 3)
-  end
-  return type(cb) == "function" and cb or nil
-end
-
--- The operations of the frontend, which its own remote (frontend_remote) uses as well. Each returns
--- nil or an error.
-
-local function valid_uid(uid)
-  local kind = type(uid)
-  return kind == "string" and uid ~= "" or kind == "number" and uid == uid
-end
-
----@return pomelua.Error|nil
-function session.bind(server, sid, uid)
-  if not valid_uid(uid) then
-    return errors.new("bind: a uid is a string or a number, got "
-      .. (uid == "" and "an empty string" or type(uid)), "INVAL")
-  end
-  local node = server.node
-  local bound, _, found = node:session(sid)
-  if not found then return errors.new(no_such:format(text_of(sid)), "NOENT") end
-  if bound ~= nil and text_of(bound) == text_of(uid) then return nil end
-  if bound ~= nil then
-    return errors.new("session has already bind with " .. text_of(bound), "BOUND")
-  end
-  local policy = server.checked.single_session
-  local others = policy and node:sidsOf(uid) or {}
-  if policy == "refuse" and #others > 0 then
-    return errors.new("singleSession is enabled, and session has already bind with uid: "
-      .. text_of(uid), "BOUND")
-  end
-  local ok, message, name = node:bind(sid, uid)
-  if not ok then return errors.new(message, name) end
-  if policy == "kick-old" then
-    for i = 1, #others do node:kick(others[i], "kick") end
-  end
-  if server.event:has("bind_session") then
-    server.event:emit("bind_session", session.new(server, sid))
-  end
-end
-
----@return pomelua.Error|nil
-function session.unbind(server, sid, uid)
-  local node = server.node
-  local bound, _, found = node:session(sid)
-  if not found then return errors.new(no_such:format(text_of(sid)), "NOENT") end
-  if bound == nil or text_of(bound) ~= text_of(uid) then
-    return errors.new("session has not bind with " .. text_of(bound), "INVAL")
-  end
-  local ok, message, name = node:unbind(sid, bound)
-  if not ok then return errors.new(message, name) end
-  if server.event:has("unbind_session") then
-    server.event:emit("unbind_session", session.new(server, sid))
-  end
-end
-
----Writes settings over those of the session; other keys stay. `removed` is a
----list of keys to take out.
----@return pomelua.Error|nil
-function session.import(server, sid, settings, removed)
-  local _, text, found = server.node:session(sid)
-  if not found then return errors.new(no_such:format(text_of(sid)), "NOENT") end
-  local all = session.decode_settings(text)
-  for i = 1, removed and #removed or 0 do all[key_of(removed[i])] = nil end
-  for key, value in pairs(settings) do all[key_of(key)] = value end
-  if next(all) == nil then
-    text = nil
-  else
-    local message
-    text, message = core.encode(all, "settings")
-    if not text then return errors.new(message, "ENCODE") end
-  end
-  server.node:setSettings(sid, text)
-end
-
----Kicks; a reason of nil closes without a KICK package.
-function session.kick(server, sid, reason)
-  server.node:kick(sid, reason)
-end
-
 -- The methods that are the same for a session of another server.
 
 -- Decoded settings by their text, to be read only: most handlers read one or two settings, and the
@@ -234,7 +107,7 @@ end
 local function check_key(what, key)
   if type(key) == "string" then return key end
   if type(key) == "number" then return text_of(key) end
-  error(what .. ": the key must be a string, got " .. type(key), 3)
+  errors.raise(what .. ": the key must be a string, got " .. type(key))
 end
 session.check_key = check_key
 
@@ -255,6 +128,12 @@ function methods:set(key, value)
     removed[key] = true
     rawset(self, "_removed", removed)
   end
+end
+
+---Takes a key out of this object's copy, as set(key, nil) does.
+---@param key string
+function methods:remove(key)
+  return self:set(check_key("session:remove(key)", key), nil)
 end
 
 ---The keys that set(key, nil) took out and that are still out.
@@ -282,62 +161,19 @@ function session.kick_arguments(reason, cb)
   return reason, type(cb) == "function" and cb or nil
 end
 
--- The methods for a session of this frontend.
-
----Binds the session to a user. Several sessions may have one uid, unless
----sessionConfig.singleSession is "refuse" (or true) or "kick-old".
----@param uid string|number
----@param cb fun(err: pomelua.Error|nil)|nil left out: waits
----@return true|nil ok nothing with a callback
----@return pomelua.Error|nil err
-function methods:bind(uid, cb)
-  cb = session.check_callback("session:bind(uid, cb)", cb)
-  local err = session.bind(self._server, self.id, uid)
-  if not err then self.uid = uid end
-  return finish(self._server, "session:bind", cb, err)
-end
-
----@param uid string|number
----@param cb fun(err: pomelua.Error|nil)|nil left out: waits
----@return true|nil ok nothing with a callback
----@return pomelua.Error|nil err
-function methods:unbind(uid, cb)
-  cb = session.check_callback("session:unbind(uid, cb)", cb)
-  local err = session.unbind(self._server, self.id, uid)
-  if not err then self.uid = nil end
-  return finish(self._server, "session:unbind", cb, err)
-end
-
----Writes one setting back, so that later messages find it.
----@param key string
----@param cb fun(err: pomelua.Error|nil)|nil left out: waits
----@return true|nil ok nothing with a callback
----@return pomelua.Error|nil err
-function methods:push(key, cb)
-  cb = session.check_callback("session:push(key, cb)", cb)
-  key = check_key("session:push(key, cb)", key)
-  local value = self.settings[key]
-  return finish(self._server, "session:push", cb,
-    session.import(self._server, self.id, { [key] = value }, value == nil and { key } or nil))
-end
-
----Writes all settings back.
----@param cb fun(err: pomelua.Error|nil)|nil left out: waits
----@return true|nil ok nothing with a callback
----@return pomelua.Error|nil err
-function methods:pushAll(cb)
-  cb = session.check_callback("session:pushAll(cb)", cb)
-  return finish(self._server, "session:pushAll", cb,
-    session.import(self._server, self.id, self.settings, session.removed(self)))
-end
+-- What Pomelo's sessions emit besides, and where it is heard here.
+local ELSEWHERE = {
+  bind = "; app.event has bind_session", unbind = "; app.event has unbind_session",
+}
 
 -- "closed" is the only event. Level 3 is the line of the game.
 local function check_event(what, name, fn)
   if name ~= "closed" then
-    error(what .. ": there is no event " .. tostring(name) .. ", only \"closed\"", 3)
+    errors.raise(what .. ": there is no event " .. tostring(name) .. ", only \"closed\""
+      .. (ELSEWHERE[name] or ""))
   end
   if type(fn) ~= "function" then
-    error(what .. "(\"closed\", fn): fn must be a function, got " .. type(fn), 3)
+    errors.raise(what .. "(\"closed\", fn): fn must be a function, got " .. type(fn))
   end
 end
 
@@ -388,15 +224,29 @@ function methods:off(name, fn)
   closers[self.id] = list -- an empty one, too: the end of the session is watched
 end
 
----Ends the session. kick(cb) gives the reason "kick"; kick() sends no KICK package.
----@param reason string|nil
----@param cb fun(err: pomelua.Error|nil)|nil left out: waits
----@return true|nil ok nothing with a callback
----@return pomelua.Error|nil err
-function methods:kick(reason, cb)
-  reason, cb = session.kick_arguments(reason, cb)
-  session.kick(self._server, self.id, reason)
-  return finish(self._server, "session:kick", cb)
+-- Ends a push to one session: ok, message and name are the results of node:send. That a session has
+-- ended is no mistake, so it is not logged.
+function session.sent(server, what, ok, message, name)
+  if ok then return true end
+  if name ~= "NOENT" then
+    server:warn(errors.without_callback(what, message), "pushes that cannot be sent")
+  end
+  return nil, errors.new(message, name)
+end
+
+---Pushes to the client of this session only, bound or not, and waits for nobody. send(msg, opts)
+---takes the route from msg.route. Raises when an option is wrong.
+---@param route string
+---@param msg any JSON
+---@param opts {delivery: string|nil, key: string|number|nil}|nil see pomelua.PushOptions
+---@param cb nil raises: nobody is waited for
+---@return true|nil ok sent; on another server, that server is there
+---@return pomelua.Error|nil err "NOENT" when the session has ended; others are logged as well
+---@overload fun(self: pomelua.Session, msg: table, opts?: table): true|nil, pomelua.Error|nil
+function methods:send(route, msg, opts, cb)
+  local server, what = self._server, "session:send"
+  return session.sent(server, what,
+    server.node:send(what, self.frontendId, self.incarnation, self.id, route, msg, opts, cb))
 end
 
 errors.guard(methods, "session")

@@ -3,9 +3,10 @@ local pomelua = require "pomelua"
 
 local app = pomelua.createApp()
 
--- distinctHost: the client port listens on "host" of config/servers.json only.
+-- distinctHost: the client port listens on "host" of config/servers.json only. resume: who loses
+-- the line and comes back within half a minute has missed nothing, and has not left the table.
 app:configure("production|development", "connector", function()
-  app:set("connectorConfig", { heartbeat = 10, distinctHost = true })
+  app:set("connectorConfig", { heartbeat = 10, distinctHost = true, resume = true })
 end)
 
 app:start()

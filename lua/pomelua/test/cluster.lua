@@ -2,16 +2,21 @@
 local client = require "pomelua.client"
 local config = require "pomelua.config.servers"
 local core = require "pomelua.core"
+local databases = require "pomelua.test.databases"
 local files = require "pomelua.base.files"
+local option_kinds = require "pomelua.test.options"
 
 local START_WAIT = 20000
+local TRIES = 3 -- with other ports
 
 ---@class pomelua.test.Cluster
 ---@field ports table<string, number> the clients' ports by server id
 local methods = {}
 local mt = { __name = "pomelua.test.cluster", __index = methods }
 
-local cluster = {}
+local cluster = {
+  limit = nil, -- the budget of the process's scripts (core.limit), when there is one
+}
 
 -- Free ports instead of those of the file, so that the servers tell each other the right ones.
 local function give_ports(entries)
@@ -36,6 +41,30 @@ local function last_lines(lines, n)
   return #list > 0 and "\nlog:\n" .. table.concat(list, "\n") or ""
 end
 
+-- A port that was free may have been taken by another program before the server listened on it.
+local function lost_its_port(self)
+  for _, line in ipairs(self:log()) do
+    if line.text:find("address already in use", 1, true) then return true end
+  end
+  return false
+end
+
+local function start(options, base, env, entries, data)
+  local members = {}
+  for i, entry in ipairs(entries) do
+    members[i] = {
+      id = entry.id, type = entry.serverType, frontend = entry.frontend or false,
+      boot = assert(core.encode({
+        base = base, env = env, server = entry, servers = entries, data = data,
+        state = data, first = true,
+      }, "config/servers.json")),
+    }
+  end
+  return core.cluster {
+    servers = members, level = options.level or "info", limit = cluster.limit,
+  }
+end
+
 ---@class pomelua.test.ClusterOptions
 ---@field base string the app's folder
 ---@field env string|nil "development" when left out
@@ -44,26 +73,27 @@ end
 ---@param options pomelua.test.ClusterOptions
 ---@return pomelua.test.Cluster
 function cluster.new(options)
-  if type(options) ~= "table" or type(options.base) ~= "string" then
-    error("test.cluster{ base = }: base is a string", 3)
-  end
+  local wrong = option_kinds.wrong("test.cluster", options, option_kinds.CLUSTER)
+  if wrong then error(wrong, 3) end
   local base = files.absolute(options.base)
   if not base then error("test.cluster: there is no folder " .. options.base, 3) end
   local env = options.env or "development"
   local entries, message = config.servers(base, env)
   if not entries then error("test.cluster: " .. message, 3) end
-  local self = setmetatable({ entries = entries, ports = give_ports(entries), clients = {} }, mt)
-  local members = {}
-  for i, entry in ipairs(entries) do
-    members[i] = {
-      id = entry.id, type = entry.serverType, frontend = entry.frontend or false,
-      boot = assert(core.encode({ base = base, env = env, server = entry, servers = entries },
-        "config/servers.json")),
-    }
+  local data
+  data, message = databases.folder(base, env)
+  if message then error("test.cluster: " .. message, 3) end
+  local self
+  for _ = 1, TRIES do
+    self = setmetatable({
+      entries = entries, ports = give_ports(entries), clients = {}, data = data,
+    }, mt)
+    self.core = start(options, base, env, entries, data)
+    if self.core:wait(START_WAIT) then return self end
+    self.core:stop()
+    if not lost_its_port(self) then break end
   end
-  self.core = core.cluster { servers = members, level = options.level or "info" }
-  if self.core:wait(START_WAIT) then return self end
-  self:stop()
+  databases.remove(data)
   error("test.cluster: the servers do not start" .. last_lines(self:log(), 10), 3)
 end
 
@@ -83,13 +113,16 @@ end
 
 ---A client of one of the servers. Raises when it cannot connect.
 ---@param options table|nil server= (id), port= or type=, else the first frontend; transport="ws"
----or "tcp", user=, deadline=
+---or "tcp", tls=, user=, token=, deadline=, resume=, login=: as client.connect
 ---@return pomelua.Client
 function methods:client(options)
   options = options or {}
+  local wrong = option_kinds.wrong("cluster:client", options, option_kinds.CLIENT)
+  if wrong then error(wrong, 2) end
   local one, message = client.connect {
-    port = port_of(self, options), transport = options.transport, user = options.user,
-    deadline = options.deadline,
+    port = port_of(self, options), transport = options.transport, tls = options.tls,
+    user = options.user, token = options.token, deadline = options.deadline,
+    resume = options.resume, login = options.login,
   }
   if not one then
     error("cluster:client: " .. message .. last_lines(self:log(), 10), 2)
@@ -114,7 +147,9 @@ end
 function methods:stop()
   for _, one in ipairs(self.clients) do one:close() end
   self.clients = {}
-  return self.core:stop()
+  local status = self.core:stop()
+  databases.remove(self.data)
+  return status
 end
 
 -- The kit's word for it.

@@ -12,7 +12,9 @@
 -- setup lives until test.closeAll or its close.
 local core = require "pomelua.core"
 local guards = require "pomelua.run.guards"
+local http = require "pomelua.test.http"
 local kit_cluster = require "pomelua.test.cluster"
+local kit_databases = require "pomelua.test.databases"
 local kit_server = require "pomelua.test.server"
 local leftovers = require "pomelua.test.leftovers"
 
@@ -40,6 +42,8 @@ local function watch(element)
   element.run = function(...)
     element.run = run
     run(...)
+    local wrong = http.failures_of()
+    if wrong then error(wrong, 0) end
     local text = test.strict and leftovers.of(open)
     if text then error("left behind:\n" .. text, 0) end
   end
@@ -48,17 +52,22 @@ end
 guards.protect()
 -- A script that never ends is stopped, as in a server.
 kit_server.limit = core.limit(1000, debug.getinfo(guards.protect, "S").source:match("^(.*/)run/"))
+kit_cluster.limit = kit_server.limit
 
 -- busted reports when an `it` begins and ends; outside of busted nothing does.
 local found, busted = pcall(require, "busted")
 if not found or type(busted) ~= "table" then busted = nil end
 if busted and busted.subscribe then
   busted.subscribe({ "test", "start" }, function(element)
+    for _, one in ipairs(open) do
+      if one.databases and one.node and not one.of_test then kit_databases.empty(one) end
+    end
     watch(element)
     return nil, true
   end)
   busted.subscribe({ "test", "end" }, function()
     close_where(function(one) return one.of_test end)
+    http.test_ended()
     return nil, true
   end)
 end
@@ -97,6 +106,11 @@ end
 ---@field type string server type
 ---@field id string|nil an id of config/servers.json; the first of the type when left out
 ---@field env string|nil "development" when left out
+---@field databases table<string, pomelua.test.Database|table>|nil by name: test.sqlite(), or an
+---object of the spec's own, which scripts get as it is
+---@field state string|nil the folder in which paths of SQLite files begin that scripts open; one of
+---the server's own when left out, which ends with it
+---@field time number|nil what the server's clock shows first, seconds since 1970; now when left out
 
 ---Makes a server of an app and runs its app.lua, as `pomelua start` would. Raises when that fails.
 ---@param options pomelua.test.Options
@@ -104,6 +118,11 @@ end
 function test.server(options)
   return keep(kit_server.new(options))
 end
+
+---A database for a server in a spec: SQLite in memory, with the migrations of the app, empty before
+---each test: test.server { databases = { players = test.sqlite() } }.
+---@return pomelua.test.Database
+function test.sqlite() return kit_databases.sqlite() end
 
 ---Starts all servers of an app for real, as threads of this process, on free ports of
 ---127.0.0.1. Raises when that fails.
@@ -113,9 +132,22 @@ function test.cluster(options)
   return keep(kit_cluster.new(options))
 end
 
+---Answers what servers of test.server ask by http.request. The name of a stub is a method and an
+---url, without the query or with it; one that ends with * answers all that begin so. A stub gets
+---the request and returns { status =, headers =, body = } or { json = }, or nil and an error: a
+---code such as "TIMEOUT", or a sentence; it may take time: pomelua.sleep. A request without a stub
+---gets an error, and the `it` fails and says which. Other stubs take the place of these; those of
+---an `it` or its before_each end with that `it`.
+---@param stubs table<string, fun(req: pomelua.test.HttpCall): table|nil, any>
+---@return pomelua.test.Services services services.calls has what was asked
+function test.http(stubs)
+  return http.set(stubs, inside())
+end
+
 ---Ends every server and cluster that is still there.
 function test.closeAll()
   close_where(function() return true end)
+  http.forget()
 end
 
 return test

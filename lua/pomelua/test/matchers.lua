@@ -3,6 +3,7 @@
 local client = require "pomelua.client"
 local match = require "pomelua.base.match"
 local pretty = require "pomelua.base.pretty"
+local tables = require "pomelua.base.tables"
 
 local LOG_LINES, PUSHES, WIDTH = 10, 10, 300
 
@@ -31,7 +32,8 @@ local function names(list)
 end
 
 local function shown(push)
-  return ("  %s %s%s"):format(push.route, pretty(push.msg),
+  return ("  %s %s%s%s"):format(push.route, pretty(push.msg),
+    push.delivery and " " .. push.delivery or "",
     push.everyone and " to everyone" or push.to and " to " .. names(push.to) or "")
 end
 
@@ -39,6 +41,7 @@ local function fits(push, route, expected)
   if push.route ~= route or not match(push.msg, expected.msg) then return false end
   local everyone = push.everyone or false
   if expected.everyone ~= nil and everyone ~= expected.everyone then return false end
+  if expected.delivery and (push.delivery or "reliable") ~= expected.delivery then return false end
   return not expected.to or names(push.to) == names(expected.to)
 end
 
@@ -69,14 +72,20 @@ end
 -- A field with a typing mistake would expect nothing.
 local function check_expected(expected)
   for key in pairs(type(expected) == "table" and expected or {}) do
-    if key ~= "to" and key ~= "msg" and key ~= "everyone" then
-      error(("assert.pushed(server, route, { to =, msg =, everyone = }): there is no %s")
-        :format(tostring(key)), 4)
+    if key ~= "to" and key ~= "msg" and key ~= "everyone" and key ~= "delivery" then
+      error(("assert.pushed(server, route, { to =, msg =, everyone =, delivery = }): there is no "
+        .. "%s"):format(tostring(key)), 4)
     end
+  end
+  local to = type(expected) == "table" and expected.to or {}
+  if type(expected) ~= "table" or type(to) ~= "table" then
+    error(("assert.pushed(server, route, { to =, msg =, everyone = }): %s, got %s"):format(
+      type(expected) ~= "table" and "the third is a table" or "to is a list of uids",
+      tables.shown(type(expected) ~= "table" and expected or to)), 4)
   end
 end
 
--- assert.pushed(server, route, { to =, msg =, everyone = })
+-- assert.pushed(server, route, { to =, msg =, everyone =, delivery = })
 local function pushed()
   return function(state, arguments)
     local who, route, expected = arguments[1], arguments[2], arguments[3] or {}
@@ -86,6 +95,7 @@ local function pushed()
     for _, push in ipairs(list) do found = found or fits(push, route, expected) end
     local wanted = shown {
       route = tostring(route), msg = expected.msg, to = expected.to, everyone = expected.everyone,
+      delivery = expected.delivery,
     }
     state.failure_message = ("Expected %s push:\n%s\nCame:\n%s%s"):format(
       state.mod and "the" or "no such", (wanted:gsub(" nil", "", 1)),

@@ -5,6 +5,7 @@ local core = require "pomelua.core"
 local errors = require "pomelua.base.errors"
 local frontend_remote = require "pomelua.session.frontend_remote"
 local json = require "pomelua.base.json"
+local resume = require "pomelua.test.resume"
 
 local records = {}
 
@@ -51,14 +52,17 @@ end
 
 -- One push makes one record, however many frontends it went to: neighbours with the same bytes
 -- for different frontends are one.
-local function pushed(self, bytes, to, frontend)
+local function pushed(self, bytes, to, frontend, delivery)
   local last = self.pushes[#self.pushes]
-  if last and last.bytes == bytes and not last.frontends[frontend] then
+  if last and last.bytes == bytes and last.delivery == delivery and not last.frontends[frontend]
+  then
     last.frontends[frontend] = true
     for _, uid in ipairs(to) do last.to[#last.to + 1] = uid end
     return
   end
-  self.pushes[#self.pushes + 1] = { bytes = bytes, to = to, frontends = { [frontend] = true } }
+  self.pushes[#self.pushes + 1] = {
+    bytes = bytes, to = to, frontends = { [frontend] = true }, delivery = delivery,
+  }
 end
 
 local function acknowledge(self, record)
@@ -118,34 +122,56 @@ local kinds = {
   answer = answered,
   call = called,
   push = function(self, record)
-    pushed(self, record.body, without(record.uids, record.except), record.to)
+    pushed(self, record.body, without(record.uids, record.except), record.to, record.delivery)
     acknowledge(self, record)
   end,
   broadcast = function(self, record)
-    pushed(self, record.body, {}, record.to)
+    pushed(self, record.body, {}, record.to, record.delivery)
     self.pushes[#self.pushes].everyone = true
     acknowledge(self, record)
+  end,
+  channel = function(self, record)
+    local to = without(self.sessions:channel_members(record.to, record.route), record.except)
+    if #to > 0 then pushed(self, record.body, to, record.to, record.delivery) end
+    acknowledge(self, record)
+  end,
+  interest = function() end, -- so that pushes to cluster channels go to every frontend
+  send = function(self, record)
+    local session = self.sessions:of_frontend(record.to, record.session)
+    if not session then return end -- it has gone
+    pushed(self, record.body, { session.uid or session.id }, record.to .. " " .. record.session,
+      record.delivery)
   end,
   forward = function(self, record)
     self.kept[#self.kept + 1] = { to = record.to, route = record.route, msg = decode(record.body) }
   end,
 }
 
+-- A push as other frontends get it, with its whole route and as JSON: pushes are compared.
+local function in_full(self, sid, message)
+  local route = message.route or self.inner.dictionary:route(message.code)
+  local body = self.sessions:reads(sid, route, message.body)
+  return core.write_message { type = message.type, route = route, body = body }
+end
+
 local function client_got(self, item)
   local session = self.sessions:of_sid(item.sid)
+  if item.kind == "handshake" then return self.sessions:answered_handshake(item.sid, item.bytes) end
   if item.kind ~= "data" then
     self.kicks[#self.kicks + 1] = {
       uid = session and session.uid, sid = item.sid, reason = item.bytes,
     }
     return
   end
+  resume.got(self.sessions, session)
   local message = core.read_message(item.bytes)
   if message.type ~= 2 then
-    return pushed(self, item.bytes, { session and session.uid or item.sid }, item.sid)
+    return pushed(self, in_full(self, item.sid, message),
+      { session and session.uid or item.sid }, item.sid)
   end
   local waiting = self.sessions:answered(item.sid, message.id)
   if waiting then
-    waiting.value = decode(message.body)
+    waiting.value = decode(self.sessions:reads(item.sid, waiting.route, message.body))
     waiting.done = true
   end
 end

@@ -1,23 +1,35 @@
 -- test.server: one server of a game in a spec, on a virtual node. The spec plays
 -- the clients, the other servers and the clock.
+local bans = require "pomelua.test.bans"
 local config = require "pomelua.config.servers"
 local core = require "pomelua.core"
 local current = require "pomelua.base.current"
 local data = require "pomelua.run.data"
+local databases = require "pomelua.test.databases"
 local errors = require "pomelua.base.errors"
 local files = require "pomelua.base.files"
 local generation = require "pomelua.live.generation"
+local http = require "pomelua.test.http"
+local http_in = require "pomelua.test.http_in"
+local kept = require "pomelua.test.kept"
 local json = require "pomelua.base.json"
 local leftovers = require "pomelua.test.leftovers"
 local lifecycle = require "pomelua.app.lifecycle"
 local loader = require "pomelua.live.loader"
+local modules = require "pomelua.ops.modules"
 local near = require "pomelua.base.near"
+local option_kinds = require "pomelua.test.options"
+local restart = require "pomelua.test.restart"
+local resume = require "pomelua.test.resume"
 local records = require "pomelua.test.records"
 local app_server = require "pomelua.app.server"
 local sessions = require "pomelua.test.sessions"
 local task = require "pomelua.run.task"
+local tokens = require "pomelua.session.tokens"
+local token_keys = require "pomelua.base.token_keys"
 
 local REQUEST, NOTIFY = 0, 1
+local START_MS = 120000 -- how long a start may take, in the server's time
 local ANSWER_MS = 11000 -- how long a frontend waits for a forwarded request
 local CALLER = "spec" -- the server that server:rpc plays
 
@@ -48,6 +60,15 @@ local function why(one, node)
   return "app:start() has not been called"
 end
 
+-- Time moves on until a step of the start has ended: components and beforeStartup may wait.
+local function await(self, over)
+  self:settle()
+  local last = self.node:now() + START_MS
+  while not over() and self.node:now() < last and self.inner.life.state ~= "failed" do
+    self:tick(10)
+  end
+end
+
 local function run_app(self, entries)
   local one, failed = self.inner, nil
   local owner = { name = "app.lua", failed = function(_, err) failed = errors.text(err) end }
@@ -56,56 +77,104 @@ local function run_app(self, entries)
     loader.load_app(one)
   end)
   if kit.limit then kit.limit:leave() end
-  self:settle()
+  await(self, function() return failed or one.life.state ~= "starting" end)
   if failed or one.life.state ~= "loaded" then return failed or why(one, self.node) end
-  one.life.state = "started"
-  lifecycle.run(one, "afterStartup", function(err) failed = err and err.message end)
-  self:settle()
-  if failed then return failed end
-  one.event:emit("start_server", one.id)
+  local up = false
+  lifecycle.up(one, function() end, function(err) up, failed = true, err and err.message end)
+  await(self, function() return up end)
+  if failed or not up then return failed or why(one, self.node) end
   one.event:emit("add_servers", entries)
   lifecycle.started(one)
   self:settle()
 end
 
+-- A process begins: a node, a server on it, its start. A failure is raised at this level.
+local function begin(self, level)
+  local options = self.options
+  local info = options.info
+  local node = core.node { id = info.id, type = info.serverType, frontend = info.frontend }
+  self.node, self.last_call, self.answers, self.results = node, 0, {}, {}
+  self.kept, self.stubs, self.pushes, self.kicks = {}, self.stubs or {}, {}, {}
+  self.at_start = nil
+  self.inner = app_server.new(node, {
+    base = self.base, env = options.env, info = info, servers = options.entries, shared = true,
+    virtual = true, time = options.time,
+  })
+  self.inner.http_stub = http.send
+  databases.place(self)
+  kept.keep(self)
+  self.app = self.inner.app
+  -- The clients of other servers stay connected when a backend is restarted.
+  if info.frontend or not self.sessions then self.sessions = sessions.new(self) end
+  bans.begin(self)
+  for _, entry in ipairs(options.entries) do node:peer(entry.id, true) end
+  node:peer(CALLER, true)
+  local failure = databases.begin(self, options.defined, options.objects)
+    or run_app(self, options.entries)
+  if failure then
+    self:close()
+    error("test.server: " .. failure, level)
+  end
+  self.at_start, self.wrong = leftovers.count(self.inner), nil
+end
+
 ---@param options pomelua.test.Options
 ---@return pomelua.test.Server
 function kit.new(options)
-  if type(options) ~= "table" or type(options.base) ~= "string"
-    or type(options.type) ~= "string" then
-    error("test.server{ base =, type =, id = }: base and type are strings", 3)
-  end
-  for key in pairs(options) do
-    if key ~= "base" and key ~= "type" and key ~= "id" and key ~= "env" then
-      error(("test.server: there is no option %s%s"):format(tostring(key),
-        near.hint(key, { "base", "type", "id", "env" })), 3)
-    end
-  end
+  local wrong = option_kinds.wrong("test.server", options, option_kinds.SERVER)
+  if wrong then error(wrong, 3) end
   local base = files.absolute(options.base)
-  if not base then error("test.server: there is no folder " .. options.base, 3) end
+  local state, missing = databases.state_of(options, base)
+  if missing then error("test.server: there is no folder " .. missing, 3) end
   local env = options.env or "development"
   local entries, message = config.servers(base, env)
   if not entries then error("test.server: " .. message, 3) end
   local info = find_entry(options, entries)
-  local node = core.node { id = info.id, type = info.serverType, frontend = info.frontend }
+  local defined, objects
+  defined, message, objects = databases.read(base, env, options.databases)
+  if message then error("test.server: " .. message, 3) end
   local self = setmetatable({
-    node = node, base = base, last_call = 0, answers = {}, results = {}, kept = {},
-    stubs = {}, pushes = {}, kicks = {},
+    base = base, options = {
+      env = env, info = info, entries = entries, time = options.time, defined = defined,
+      objects = objects, state = state,
+    },
+    memory = {},
   }, mt)
-  self.inner = app_server.new(node, {
-    base = base, env = env, info = info, servers = entries, shared = true, virtual = true,
-  })
-  self.app = self.inner.app
-  self.sessions = sessions.new(self)
-  for _, entry in ipairs(entries) do node:peer(entry.id, true) end
-  node:peer(CALLER, true)
-  local failure = run_app(self, entries)
-  if failure then
-    self:close()
-    error("test.server: " .. failure, 3)
-  end
-  self.at_start = leftovers.count(self.inner)
+  begin(self, 4)
   return self
+end
+
+---A command of the game's for its operator, `pomelua NAME` (app:registerAdmin).
+---@param name string
+---@param msg table|nil what stands behind the name: { "word", key = "value" }
+---@return any answer nil when there is none yet
+---@return any err
+function methods:command(name, msg)
+  local value, err, failed
+  local found = true
+  local owner = { name = "command " .. tostring(name), generation = self.inner.generation }
+  function owner.failed(_, wrong) failed = errors.of(wrong) end
+  task.run(self.inner, owner, function()
+    found = modules.run(self.inner, name, msg or {}, function(wrong, answer)
+      if value == nil and err == nil then err, value = wrong, answer end
+    end)
+  end)
+  self:settle()
+  if not found then
+    error(("server:command: there is no command %s%s"):format(tostring(name),
+      near.hint(name, self.inner.admin_modules)), 2)
+  end
+  return value, failed or err
+end
+
+---Stops the server in order, as a program that ends would: listeners of stop_server,
+---beforeShutdown, the components. What takes its time goes on with server:tick.
+---@return boolean whether it is done
+function methods:stop()
+  self.stopped = false
+  lifecycle.stop_all(self.inner, function() self.stopped = true end)
+  self:settle()
+  return self.stopped
 end
 
 ---Ends the server; its timers, sessions and channels with it.
@@ -113,13 +182,21 @@ function methods:close()
   if not self.node then return end
   self.node:close()
   self.node = nil
+  databases.leave(self)
   if current.server == self.inner then current.server, current.task = nil, nil end
 end
 
----Runs what is ready, until nothing is.
-function methods:settle() records.settle(self) end
+---Runs what is ready, until nothing is. Raises when a script has asked for what the spec gave not.
+function methods:settle()
+  records.settle(self)
+  local wrong = self.at_start and self.wrong
+  if not wrong then return end
+  self.wrong = nil
+  error("test.server: " .. wrong, 0)
+end
 
 local function check_route(self, route)
+  if route == tokens.REFRESH and self.inner.auth.keys then return end
   if type(route) ~= "string" or not route:find("^[^.]+%.[^.]+%.[^.]+$") then
     error("a route is type.handler.method, got " .. tostring(route), 3)
   end
@@ -129,14 +206,25 @@ local function check_route(self, route)
   end
 end
 
-local function encode(msg)
+-- A client's message as a backend gets it. By a definition of clientProtos it is what is left of
+-- it when a client has encoded it: fractions of whole numbers are cut. A frontend's own clients
+-- encode it by the definitions that they hold: see test/sessions.
+local function encode(self, route, msg)
   if type(msg) == "string" then return msg end -- raw bytes of a body
   local text, message = core.encode(msg == nil and {} or msg)
-  if not text then error("the message is not JSON: " .. message, 3) end
-  return text
+  if not text then error("the message is not JSON: " .. message, 4) end
+  local protos = self.inner.registry.set.protos
+  if self.inner.frontend or not protos or not protos:has("client", route) then return text end
+  local bytes
+  bytes, message = protos:encode("client", route, text, true)
+  if not bytes then
+    error(("the message does not fit its definition: %s (clientProtos, %q)")
+      :format(message, route), 4)
+  end
+  return protos:decode("client", route, bytes)
 end
 
-local function forward(self, route, msg, session, msg_type)
+local function forward(self, route, body, session, msg_type)
   local given = self.sessions:given(session)
   local waiting = { done = false }
   local call
@@ -148,21 +236,46 @@ local function forward(self, route, msg, session, msg_type)
   self.node:deliver {
     from = given.frontendId, kind = "forward", call = call, ms = ANSWER_MS, session = given.id,
     uid = given.uid, settings = next(given.settings) and core.encode(given.settings) or nil,
-    route = route, msgType = msg_type, msgId = call and 1 or 0, body = encode(msg),
+    route = route, msgType = msg_type, msgId = call and 1 or 0, body = body,
   }
   return waiting
 end
 
 local function send(self, route, msg, session, msg_type)
   local waiting
+  local body = encode(self, route, msg)
   if self.inner.frontend then
-    waiting = self.sessions:client_sends(session, route, encode(msg), msg_type)
+    waiting = self.sessions:client_sends(session, route, body, msg_type, type(msg) == "string")
   else
-    waiting = forward(self, route, msg, session, msg_type)
+    waiting = forward(self, route, body, session, msg_type)
   end
   self:settle()
   return waiting
 end
+
+---Makes a token by the keys of this server's connectorConfig.auth, as pomelua.token.sign does.
+---@param claims table with sub
+---@param opts {kid: string|nil, ttl: number|nil}|nil
+---@return string token
+function methods:sign(claims, opts)
+  local keys = self.inner.auth.keys
+  if not keys then error("server:sign: connectorConfig.auth is not set for this server", 2) end
+  local text, message = token_keys.sign(keys, claims, opts, self.inner.wall())
+  return text or error("server:sign: " .. message, 2)
+end
+
+---A client connects to a frontend, as its first message would do. With connectorConfig.auth it
+---needs a token, { user = { token = ... } }, unless the spec gives its uid; resume: test/resume.
+---@param session table
+---@return number code of the handshake's answer: 200, or what it is refused with
+---@return string|nil why
+function methods:connect(session)
+  if not self.inner.frontend then error("server:connect: clients connect to frontends", 2) end
+  local sid, code, reason = self.sessions:connect(session)
+  self:settle()
+  return sid and 200 or code, reason
+end
+methods.cut = resume.cut
 
 ---A client's request. The session is a table {uid=, frontendId=, settings={}}; what handlers
 ---do to it (bind, push) is seen in it. A string as msg is the body's bytes.
@@ -184,6 +297,38 @@ end
 function methods:notify(route, msg, session)
   check_route(self, route)
   send(self, route, msg, session, NOTIFY)
+end
+
+---A client's handshake, on a frontend: what checkClient and connectorConfig.handshake make of it.
+---The client is a new one; in its table `address` ({ ip =, port = }) and `headers` (by name) say
+---where it comes from.
+---@param msg table|nil { sys = { type =, version = }, user = }; sys is filled in
+---@param session table|nil
+---@return table|nil answer { code =, sys =, user = }; nil when there is none yet
+---@return table pending pending.done, pending.value: filled when the answer comes (server:tick)
+function methods:handshake(msg, session)
+  if not self.inner.frontend then error("server:handshake: this server is no frontend", 2) end
+  if msg ~= nil and type(msg) ~= "table" then
+    error("server:handshake(msg, session): msg must be a table, got a " .. type(msg), 2)
+  end
+  local whole = {}
+  for key, value in pairs(msg or {}) do whole[key] = value end
+  whole.sys = whole.sys or { type = "spec", version = "1" }
+  local waiting = self.sessions:shakes(session, whole)
+  return waiting.value, waiting
+end
+
+---An HTTP request for a route of app:http, as the page server hands it over.
+---@param method string "POST"
+---@param path string "/pay?order=7"
+---@param options {body: string|nil, json: any, headers: table<string, string>|nil, address:
+---string|nil}|nil json is sent in the place of a body
+---@return pomelua.test.HttpAnswer|nil answer nil when there is none yet
+---@return table pending pending.done, pending.value: filled when the answer comes (server:tick)
+function methods:http(method, path, options)
+  local waiting = http_in.ask(self, method, path, options)
+  self:settle()
+  return waiting.value, waiting
 end
 
 ---Calls a remote of this server, as another server would.
@@ -230,7 +375,7 @@ function methods:calls()
 end
 
 ---The pushes since the last time, in order.
----@return table[] {route=, msg=, to={uid, ...}}; everyone=true for a broadcast
+---@return table[] {route=, msg=, to={uid, ...}, everyone=, delivery="latest" or "drop"}
 function methods:pushed()
   local list = self:peek()
   self.pushes = {}
@@ -245,7 +390,7 @@ function methods:peek()
     local message = core.read_message(record.bytes)
     list[i] = {
       route = message.route, msg = records.decode(message.body), to = record.to,
-      everyone = record.everyone,
+      everyone = record.everyone, delivery = record.delivery,
     }
   end
   return list
@@ -268,8 +413,10 @@ function methods:tick(ms)
   end
   local due = self.node:now() + ms
   while self.node:now() < due do
-    -- In small steps, so that an answer of a stub comes before the next deadline.
-    self.node:advance(math.min(10, due - self.node:now()))
+    -- In small steps, so that an answer of a stub comes before the next deadline; at once over a
+    -- time in which nothing is due.
+    local step = math.max(10, self.node:idle() or ms)
+    self.node:advance(math.min(step, due - self.node:now()))
     self:settle()
   end
 end
@@ -297,23 +444,22 @@ function methods:disconnect(session, reason)
   self:settle()
 end
 
----Another server of the app is restarted. A frontend's clients have gone with it, calls that wait
----for an answer fail, and listeners of "remove_servers" and "add_servers" hear of it.
----@param id string of config/servers.json
-function methods:restart(id)
-  local inner = self.inner
-  local entry = inner.by_id[id]
-  if not entry or id == inner.id then
-    error(("server:restart: there is no other server %s%s"):format(tostring(id),
-      near.hint(id, inner.by_id)), 2)
-  end
-  self.sessions:restarted(id)
-  self.node:peer(id, false)
-  inner.event:emit("remove_servers", { id })
-  self:settle()
-  self.node:peer(id, true)
-  inner.event:emit("add_servers", { entry })
-  self:settle()
+---With the id of another server of config/servers.json that one is restarted. A frontend's clients
+---have gone with it, calls that wait for an answer fail, and listeners of "remove_servers" and
+---"add_servers" hear of it.
+---
+---Without an id this server itself is: it stops in order, and starts again as a new process would.
+---What its files keep (state.__keep) is there again, and its databases; its timers, channels,
+---everything else in memory and, on a frontend, its sessions are gone. server.app is another one
+---then.
+---@param how string|{killed: boolean|nil}|nil killed: it does not stop, as after kill -9: what was
+---not saved yet is lost
+function methods:restart(how)
+  local message = restart.wrong(self, how)
+  if not message and type(how) == "string" then return restart.other(self, how) end
+  message = message or restart.leave(self, how and how.killed)
+  if message then error("server:restart: " .. message, 2) end
+  begin(self, 3)
 end
 
 ---A module of the app as this server's scripts have it: the same table that their require
@@ -332,6 +478,11 @@ function methods:require(name)
   if failed then error("server:require: " .. failed, 2) end
   return value
 end
+
+---A database of the option `databases`, for the spec: its query and exec answer at once.
+---@param name string
+---@return table database
+function methods:database(name) return databases.of(self, name) end
 
 ---The log so far.
 ---@return table[] {level=, text=}

@@ -3,8 +3,13 @@ local measure = require "app.measure"
 return function(app)
   local Remote = {}
   local channels = app:get("channelService")
+  local cluster = os.getenv("BENCH_SCOPE") == "cluster"
 
   function Remote:add(uid, sid, name, cb)
+    if cluster then
+      local channel = channels:getChannel(name, true, { scope = "cluster" })
+      return channel:add(uid, sid, function(err) cb(err) end)
+    end
     channels:getChannel(name, true):add(uid, sid)
     cb()
   end

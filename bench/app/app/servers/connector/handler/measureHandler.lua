@@ -8,6 +8,11 @@ return function(app)
     app.rpc.chat.chatRemote.memory(session, function(err) next(err, { code = 200 }) end)
   end
 
+  function Handler:latest()
+    measure.latest(app)
+    return { code = 200 }
+  end
+
   -- Members of a channel of this server, then of the chat server's, as many.
   function Handler:push(msg, session, next)
     local channel = app:get("channelService"):createChannel("measured")

@@ -13,8 +13,8 @@ return function(app)
   function Handler:send(msg, session)
     local channelService = app:get("channelService")
     local rid = session:get("rid")
-    local channel = session.uid and rid and channelService:getChannel(rid, false)
-    if not channel then return refuse("Enter a room first.") end
+    if not session.uid or not rid then return refuse("Enter a room first.") end
+    local channel = channelService:getChannel(rid, true, { scope = "cluster" })
 
     local problem = check.text(msg.content)
     if problem then return refuse(problem) end

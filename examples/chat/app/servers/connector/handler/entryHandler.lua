@@ -6,7 +6,7 @@ return function(app)
   local Handler = {}
 
   local function leave(session)
-    if not session.uid then return end
+    if not session.uid or not session:get("rid") then return end
     app.rpc.chat.chatRemote.kick(session, session.uid, app:getServerId(), session:get("rid"))
   end
 
@@ -17,7 +17,8 @@ return function(app)
     if problem then return { code = 500, error = true, message = problem } end
 
     local uid = uids.of(username, rid)
-    if app:get("sessionService"):getByUid(uid) or not session:bind(uid) then
+    -- singleSession is "refuse": the name is taken. Who has a token is bound to its name already.
+    if session:get("rid") or not session:bind(uid) then
       return { code = 500, error = true }
     end
     session:set("rid", rid)
@@ -25,10 +26,12 @@ return function(app)
     -- Before the room knows us: a client that goes away meanwhile is taken out again.
     session:on("closed", leave)
 
-    local users, err = app.call.chat.chatRemote.add(session, uid, app:getServerId(), rid, true)
+    local users, err = app.call.chat.chatRemote.add(session, uid, app:getServerId(), rid)
     if not users then
       pomelua.log.warn("%s cannot enter: %s", uid, tostring(err))
-      session:unbind(uid)
+      session:remove("rid")
+      session:push("rid")
+      if not session:get("claims") then session:unbind(uid) end
       return { code = 500, error = true }
     end
     return { users = users }
