@@ -36,7 +36,7 @@ trap 'exit 130' INT TERM
 supp=$PWD/tools/leaks.supp
 export ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$supp:print_suppressions=0
 export UBSAN_OPTIONS=print_stacktrace=1
-preload=() limit=${SPEC_SECONDS:-120}
+preload=() limit=${SPEC_SECONDS:-300}
 if nm -D "$POMELUA_BUILD/lib/pomelua/core.so" 2>/dev/null | grep -q __asan_init; then
   preload=(env "LD_PRELOAD=$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0)
   limit=$((limit * 3))
@@ -143,7 +143,7 @@ if [ -z "$what" ]; then
   mapfile -t files < <(spec_files spec/pomelua examples)
   run_specs off "${files[@]}"
 elif [ "$what" = slow ]; then
-  limit=$((limit * 5))
+  limit=$((limit * 2))
   # Most of these measure, or fill the machine; those that do neither say so.
   mapfile -t files < <(spec_files spec/slow | xargs grep -L "$BESIDE")
   lanes=1 run_specs "" "${files[@]}"

@@ -108,6 +108,7 @@ describe("pomelua.password of a running server", function()
       ["app.lua"] = [[
         local app = require("pomelua").createApp()
         app:set("passwordConfig", { cost = 5, maxWaiting = 2 })
+        app:set("connectorConfig", { rate = false }) -- it is asked without a pause
         app:start()]],
       ["config/servers.json"] = [[{"development": {"auth": [{"id": "auth-1",
         "host": "127.0.0.1", "clientPort": 0, "frontend": true}]}}]],
