@@ -1,5 +1,5 @@
-/* l_store_redis: the options of a store of kind redis: url, or host, port and database (a text of
- * digits or a number); user, password; connections; idle, in milliseconds. */
+/* l_store_redis: the options of a store of kind redis: host, port and database (a text of digits or
+ * a number); user, password; connections; idle, in milliseconds. */
 #include "bind/l_store_redis.h"
 
 #include "bind/store_options.h"
@@ -10,7 +10,6 @@ void pml_lua_redis_options(lua_State *L, int idx, pml_redis_options *o) {
   o->database = pml_lua_store_number(L, idx, "database", 0, UINT32_MAX, 0);
   o->connections = pml_lua_store_number(L, idx, "connections", 1, 1024, o->connections);
   o->idle_ms = pml_lua_store_number(L, idx, "idle", 1, PML_LUA_STORE_DAY, o->idle_ms);
-  o->url = pml_lua_store_text(L, idx, "url");
   o->host = pml_lua_store_text(L, idx, "host");
   o->user = pml_lua_store_text(L, idx, "user");
   o->password = pml_lua_store_text(L, idx, "password");

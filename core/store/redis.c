@@ -317,7 +317,7 @@ static redis *redis_new(pml_loop *l, const pml_redis_options *o, const pml_store
   redis *r = pml_alloc0(sizeof *r);
   r->loop = l;
   r->o = *o;
-  r->o.url = r->o.host = r->o.user = r->o.password = NULL;
+  r->o.host = r->o.user = r->o.password = NULL;
   if (r->o.connections < 1) r->o.connections = 1;
   if (r->o.connections > LINKS_MAX) r->o.connections = LINKS_MAX;
   r->link = (pml__redis_link_options){.loop = l,
@@ -348,7 +348,7 @@ pml_store *pml_redis_open(pml_loop *l, const pml_redis_options *o, const pml_sto
     return NULL;
   }
   if (pml__redis_load(&library, err, nerr)) return NULL;
-  if (pml__redis_where_read(&where, o, err, nerr)) return NULL;
+  if (pml__redis_where_set(&where, o, err, nerr)) return NULL;
   redis *r = redis_new(l, o, limits);
   r->library = library;
   r->where = where;

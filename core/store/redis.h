@@ -27,11 +27,10 @@
 #define PML_REDIS_PATIENCE_MS 500
 
 typedef struct {
-  const char *url;   /* redis://user:password@host:port/database; NULL: the parts are */
-  const char *host;  /* a name or an address; not with a URL */
-  uint16_t port;     /* 6379 when 0; not with a URL */
-  uint32_t database; /* not with a URL */
-  const char *user;  /* in place of those of the URL; NULL: none */
+  const char *host; /* a name or an address */
+  uint16_t port;    /* 6379 when 0 */
+  uint32_t database;
+  const char *user; /* NULL: none; with a password only */
   const char *password;
   uint32_t connections; /* at most; 4 */
   uint32_t connect_ms;  /* an attempt to connect; 3,000 */
@@ -49,7 +48,7 @@ typedef struct {
                        .max_queued = (size_t)64 << 20})
 
 /* Borrows o. limits: NULL stands for PML_STORE_LIMITS; max_rows is the number of elements of an
- * answer. Returns owned, NULL with one sentence in err: the URL is wrong, the library is missing,
+ * answer. Returns owned, NULL with one sentence in err: an option is wrong, the library is missing,
  * or the loop is virtual. Connects to nothing yet. */
 pml_store *pml_redis_open(pml_loop *l, const pml_redis_options *o, const pml_store_limits *limits,
                           char *err, size_t nerr);

@@ -7,7 +7,7 @@
 #include "store/names.h"
 #include "store/redis_library.h"
 #include "store/redis_reply.h"
-#include "store/redis_url.h"
+#include "store/redis_where.h"
 
 typedef struct pml__redis_link pml__redis_link;
 

@@ -241,7 +241,7 @@ pml_redis_listener *pml_redis_listener_open(pml_loop *loop, const pml_redis_opti
     return NULL;
   }
   if (pml__redis_load(&library, err, nerr)) return NULL;
-  if (pml__redis_where_read(&where, o, err, nerr)) return NULL;
+  if (pml__redis_where_set(&where, o, err, nerr)) return NULL;
   pml_redis_listener *l = pml_alloc0(sizeof *l);
   *l = (pml_redis_listener){.loop = loop,
                             .on_news = on_news,

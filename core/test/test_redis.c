@@ -55,10 +55,11 @@ static void on_done(pml_store_call *c, void *ud) {
 }
 
 static void open_store(world *w, const pml_redis_options *o, const pml_store_limits *limits) {
-  char err[256] = "", url[64];
+  char err[256] = "";
   pml_redis_options mine = o ? *o : PML_REDIS_OPTIONS;
-  snprintf(url, sizeof url, "redis://127.0.0.1:%d/3", w->v.port);
-  if (!mine.url) mine.url = url;
+  mine.host = "127.0.0.1";
+  mine.port = (uint16_t)w->v.port;
+  if (!mine.database) mine.database = 3;
   w->s = pml_redis_open(w->loop, &mine, limits, err, sizeof err);
   CHECK_STR(err, "");
   CHECK(w->s != NULL);
@@ -386,11 +387,11 @@ TEST(redis_a_wrong_password_is_told_without_it) {
 
 TEST(redis_login_sends_user_password_and_database) {
   world *w = world_new(NULL, NULL);
-  char url[100];
   pml_redis_options o = PML_REDIS_OPTIONS;
   pml_store_close(w->s, NULL, NULL);
-  snprintf(url, sizeof url, "redis://u:p@127.0.0.1:%d/9", w->v.port);
-  o.url = url;
+  o.user = "u";
+  o.password = "p";
+  o.database = 9;
   w->v.login = "";
   open_store(w, &o, NULL);
   call(w, 0, "GET a", 0);
@@ -580,10 +581,9 @@ TEST(redis_open_refuses_with_a_sentence) {
   char err[256] = "";
   pml_redis_options o = PML_REDIS_OPTIONS;
   pml_loop *l = pml_loop_new(), *v = pml_loop_new_virtual();
-  o.url = "rediss://h";
   CHECK(!pml_redis_open(l, &o, NULL, err, sizeof err));
-  CHECK(strstr(err, "TLS"));
-  o.url = "redis://h";
+  CHECK_STR(err, "there is no host");
+  o.host = "h";
   CHECK(!pml_redis_open(v, &o, NULL, err, sizeof err));
   CHECK(strstr(err, "virtual"));
   pml_loop_free(l);

@@ -26,12 +26,12 @@ static void on_news(pml_redis_news what, pml_slice channel, pml_slice text, void
 
 static world *world_new(uint32_t silent_ms) {
   world *w = pml_alloc0(sizeof *w);
-  char err[256] = "", url[64];
+  char err[256] = "";
   pml_redis_options o = PML_REDIS_OPTIONS;
   w->loop = pml_loop_new();
   server_listen(&w->v, w->loop, 0);
-  snprintf(url, sizeof url, "redis://127.0.0.1:%d", w->v.port);
-  o.url = url;
+  o.host = "127.0.0.1";
+  o.port = (uint16_t)w->v.port;
   if (silent_ms) o.silent_ms = silent_ms;
   w->l = pml_redis_listener_open(w->loop, &o, NULL, on_news, w, err, sizeof err);
   CHECK_STR(err, "");

@@ -147,6 +147,11 @@ describe("databases.json", function()
     ['{"kind":"mysql","url":"mysql://me@db"}'] = "players.url: the name of the database is missing",
     ['{"kind":"mysql","url":"mysql://db:99999/a"}'] = "players.url: behind the host and : stands",
     ['{"kind":"mysql","url":"mysql://me:s3cret"}'] = "players.url: behind the host and : stands",
+    ['{"kind":"redis","url":"rediss://:s3cret@db"}'] =
+      "players.url: rediss:// is TLS, which is not supported: let a TLS proxy such as stunnel",
+    ['{"kind":"redis","url":"redis://:s3cret%zz@db"}'] =
+      "players.url: has a % without the two hex digits of a character (%00 is none, % itself is",
+    ['{"kind":"postgres","url":"postgres://me:s3cret%00@db/a"}'] = "players.url: has a % without",
     ['{"kind":"redis","url":"redis://db/a"}'] = "players.url: behind the port stands a number",
     ['{"kind":"postgres","url":"postgres://db/a"}'] = "players.user: missing, also in the url",
     ['{"kind":"redis","url":"redis://me@db/1"}'] =

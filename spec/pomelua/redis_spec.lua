@@ -203,16 +203,47 @@ describe("redis", function()
       function() redis.open { ulr = "redis://h" } end)
     raises("redis.open: connections must be a whole number from 1 to 64, got 0",
       function() redis.open { url = "redis://h", connections = 0 } end)
-    raises('redis.open: either url = "redis://user:password@host:port/database" or host',
-      function() redis.open {} end)
-    raises("redis.open: port and database stand in the url",
+    raises("redis.open: the host is missing: url, or host", function() redis.open {} end)
+    raises("redis.open: the url has the port, too; write it once",
       function() redis.open { url = "redis://h", port = 1 } end)
-    raises("redis.open: password must be a string that is not empty",
+    raises("redis.open: the url has the database, too; write it once",
+      function() redis.open { url = "redis://h/0", database = 0 } end)
+    raises("redis.open: database must be a whole number from 0 to 65535, got -1",
+      function() redis.open { host = "h", database = -1 } end)
+    raises("redis.open: password must be a text, got a number",
       function() redis.open { url = "redis://h", password = 5 } end)
+    raises("redis.open: there is no option transaction",
+      function() redis.open { url = "redis://h", transaction = 500 } end)
     assert.has_error(function() redis.open "redis://h" end)
-    -- What only C sees comes with the first call.
-    local _, err = redis.open { url = "rediss://:hunter22@h" }:call("GET", "a")
-    assert.equal("rediss://, which is TLS, is not supported: let a TLS proxy such as stunnel run "
-      .. "on this machine, and name its port", tostring(err))
+  end)
+
+  it("is opened with a URL that is read as the one of config/databases.json", function()
+    for url, meant in pairs {
+      ["http://h"] = "url http:// is no scheme here; must be redis://user@host:port/database",
+      ["rediss://:hunter22@h"] = "url rediss:// is TLS, which is not supported: let a TLS proxy "
+        .. "such as stunnel run on this machine, and name its port in a redis:// URL",
+      ["redis://"] = "url must be redis://user@host:port/database",
+      ["redis://:hunter22@"] = "url must be redis://user@host:port/database",
+      ["redis://[::1"] = "url must be redis://user@host:port/database",
+      ["redis://[::1]x"] = "url: behind the host and : stands its port, 1 to 65535",
+      ["redis://h:0"] = "url: behind the host and : stands its port, 1 to 65535",
+      ["redis://h:65536"] = "url: behind the host and : stands its port, 1 to 65535",
+      ["redis://h:6e3"] = "url: behind the host and : stands its port, 1 to 65535",
+      ["redis://h/x"] = "behind the port stands a number: //host:port/0",
+      ["redis://h/99999"] = "behind the port stands a number: //host:port/0",
+      ["redis://h?db=1"] =
+        "url nothing may follow the name of the database; other keys stand beside url",
+      ["redis://:hunter22%4@h"] = "url has a % without the two hex digits of a character "
+        .. "(%00 is none, % itself is %25)",
+      ["redis://:hunter22%00@h"] = "url has a % without the two hex digits of a character "
+        .. "(%00 is none, % itself is %25)",
+      ["redis://me@h"] = "there is a user without a password",
+    } do
+      raises("redis.open: " .. meant, function() redis.open { url = url } end)
+    end
+    for _, url in ipairs { "redis://h", "redis://h:", "redis://h/", "redis://h/0/",
+      "redis://[::1]:7000/3", "redis://:hunter22%40@h", "redis://me:hunter%2522@h:1/15" } do
+      assert.equal("redis", redis.open { url = url }.kind)
+    end
   end)
 end)

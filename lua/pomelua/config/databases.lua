@@ -154,18 +154,15 @@ local function check_network(self, kind)
   -- A variable may hold a whole URL; in a part of one it stands for any characters.
   if text:find("^%${[^{}]*}$") then text = expanded(self, "url", text) end
   if text == UNKNOWN then return {}, "" end
-  local parts, message = urls.parse(text, kind.schemes, kind.params)
+  local parts, message = urls.parse(text, kind)
   if not parts then wrong(self, "url", message) end
   for key, value in pairs(parts) do parts[key] = expanded(self, "url", value) end
   for key, value in pairs(parts) do
     if value == UNKNOWN then return {}, "" end
     if value:find("%z") then wrong(self, "url", "a NUL character in its " .. key) end
   end
-  -- What stands in the place of the port may be a password whose @ is missing.
-  parts.port = parts.port:find("^%d+$") and tonumber(parts.port)
-  if not parts.port or parts.port < 1 or parts.port > 65535 then
-    wrong(self, "url", "behind the host and : stands its port, 1 to 65535")
-  end
+  parts.port, message = urls.port(parts.port)
+  if not parts.port then wrong(self, "url", message) end
   if self.entry.url:match("^%a+://[^/@]*:([^/@]*)@") and not self.entry.url:find("${", 1, true) then
     self.note(("%s: %surl: the password stands in the file; write ${NAME}, or password_file")
       :format(NAME, self.prefix))
@@ -226,17 +223,20 @@ local function postgres_wrong(parts)
   return name_needed(parts)
 end
 
--- Redis counts its databases.
+local NUMBERS = { 0, 65535 } -- Redis counts its databases
+
 local function number_needed(parts)
-  local text = parts.database or "0"
+  local text = tostring(parts.database or 0)
   local number = text:match("^%d+$") and tonumber(text)
-  if not number or number > 65535 then return "behind the port stands a number: //host:port/0" end
+  if not number or number > NUMBERS[2] then return "behind the port stands a number: //host:port/0" end
   parts.database = text
 end
 
----The kinds of databases: keys: those of its own beside COMMON; check(self, kind) gives its options
----and where it is; object: the module of what scripts have; schemes of its URL, with their ports;
----sql: whether it has tables, and so migrations.
+---The kinds of databases: keys: those of its own beside COMMON; known: all of them; check(self,
+---kind) gives its options and where it is; object: the module of what scripts have; schemes of its
+---URL, with their ports, refused and params: see config/database_url.lua; wrong(parts): what is
+---wrong with them; numbers: least and most, where databases have numbers and no names; sql: whether it
+---has tables, and so migrations.
 databases.kinds = {
   sqlite = { keys = { "file", "transaction" }, check = check_sqlite, object = SQL, sql = true },
   postgres = {
@@ -250,24 +250,29 @@ databases.kinds = {
   },
   redis = {
     keys = REDIS, check = check_network, object = "pomelua.store.redis",
-    schemes = { redis = "6379" }, wrong = number_needed,
+    schemes = { redis = "6379" }, wrong = number_needed, numbers = NUMBERS,
+    refused = { rediss = "is TLS, which is not supported: let a TLS proxy such as stunnel run on "
+      .. "this machine, and name its port in a redis:// URL" },
   },
 }
 
 local COMMON = { "kind", "waiting", "timeout", "rows", "bytes" }
 
-local function known_keys(self, kind)
-  local known = {}
+for _, kind in pairs(databases.kinds) do
+  kind.known = {}
   for _, list in ipairs { COMMON, kind.keys } do
-    for _, key in ipairs(list) do known[key] = true end
+    for _, key in ipairs(list) do kind.known[key] = true end
   end
+end
+
+local function check_keys(self, kind)
+  local known = kind.known
   for _, key in ipairs(tables.sorted_keys(self.entry)) do
     if not known[key] then
       wrong(self, tostring(key), ("%s has no such key; there are %s%s"):format(self.entry.kind,
         table.concat(tables.sorted_keys(known), ", "), near.hint(key, known)))
     end
   end
-  return known
 end
 
 local function check_one(self)
@@ -285,10 +290,10 @@ local function check_one(self)
       table.concat(tables.sorted_keys(databases.kinds), ", "):gsub(", (%w+)$", " or %1"),
       tables.shown(entry.kind), near.hint(entry.kind, databases.kinds)))
   end
-  local known = known_keys(self, kind)
+  check_keys(self, kind)
   local one = { name = self.name, kind = entry.kind, limits = {} }
   for key in pairs(LIMITS) do
-    if known[key] then one.limits[key] = number_of(self, key) end
+    if kind.known[key] then one.limits[key] = number_of(self, key) end
   end
   one.options, one.shown = kind.check(self, kind)
   one.password_file = self.password_path

@@ -1,7 +1,6 @@
-/* redis_url: where a server is and who asks: redis://user:password@host:port/database in parts, or
- * given as parts. */
-#ifndef PML_STORE_REDIS_URL_H
-#define PML_STORE_REDIS_URL_H
+/* redis_where: where a server is and who asks: a copy of those options, checked, with defaults. */
+#ifndef PML_STORE_REDIS_WHERE_H
+#define PML_STORE_REDIS_WHERE_H
 
 #include "store/redis.h"
 
@@ -15,8 +14,8 @@ typedef struct {
 
 /* Borrows o, of which it reads where and who. 0, or PML_EINVAL with a sentence in err, which holds
  * no secret; *out is filled only with 0. */
-int pml__redis_where_read(pml__redis_where *out, const pml_redis_options *o, char *err,
-                          size_t nerr);
+int pml__redis_where_set(pml__redis_where *out, const pml_redis_options *o, char *err,
+                         size_t nerr);
 void pml__redis_where_drop(pml__redis_where *w);
 
 #endif
