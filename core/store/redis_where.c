@@ -11,7 +11,7 @@
 
 int pml__redis_where_set(pml__redis_where *out, const pml_redis_options *o, char *err,
                          size_t nerr) {
-  const char *why = !o->host || !*o->host                ? "there is no host"
+  const char *why = !o->host || !*o->host                 ? "there is no host"
                     : strlen(o->host) >= sizeof out->host ? "the host is too long"
                     : o->user && !o->password             ? "there is a user without a password"
                                                           : NULL;

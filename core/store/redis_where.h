@@ -14,8 +14,7 @@ typedef struct {
 
 /* Borrows o, of which it reads where and who. 0, or PML_EINVAL with a sentence in err, which holds
  * no secret; *out is filled only with 0. */
-int pml__redis_where_set(pml__redis_where *out, const pml_redis_options *o, char *err,
-                         size_t nerr);
+int pml__redis_where_set(pml__redis_where *out, const pml_redis_options *o, char *err, size_t nerr);
 void pml__redis_where_drop(pml__redis_where *w);
 
 #endif
