@@ -46,8 +46,8 @@ end
 
 ---@param text string
 ---@param kind {schemes: table<string, string>, refused: table<string, string>|nil, params:
----string[]|nil} schemes: the ports that they stand for; refused: what is said of schemes that others
----know; params: the keys that may follow behind ?
+---string[]|nil} schemes: the ports that they stand for; refused: what is said of schemes that
+---others know; params: the keys that may follow behind ?
 ---@return table<string, string>|nil parts host, port; and user, password, database and keys of
 ---params when they are there. %40 and the like are the characters that they stand for
 ---@return string|nil message

@@ -227,16 +227,17 @@ local NUMBERS = { 0, 65535 } -- Redis counts its databases
 
 local function number_needed(parts)
   local text = tostring(parts.database or 0)
-  local number = text:match("^%d+$") and tonumber(text)
-  if not number or number > NUMBERS[2] then return "behind the port stands a number: //host:port/0" end
+  if not text:find("^%d+$") or tonumber(text) > NUMBERS[2] then
+    return "behind the port stands a number: //host:port/0"
+  end
   parts.database = text
 end
 
 ---The kinds of databases: keys: those of its own beside COMMON; known: all of them; check(self,
 ---kind) gives its options and where it is; object: the module of what scripts have; schemes of its
 ---URL, with their ports, refused and params: see config/database_url.lua; wrong(parts): what is
----wrong with them; numbers: least and most, where databases have numbers and no names; sql: whether it
----has tables, and so migrations.
+---wrong with them; numbers: least and most, where databases have numbers and no names; sql: whether
+---it has tables, and so migrations.
 databases.kinds = {
   sqlite = { keys = { "file", "transaction" }, check = check_sqlite, object = SQL, sql = true },
   postgres = {

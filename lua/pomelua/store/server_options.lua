@@ -4,7 +4,6 @@ local databases = require "pomelua.config.databases"
 local errors = require "pomelua.base.errors"
 local limits = require "pomelua.store.limits"
 local near = require "pomelua.base.near"
-local tables = require "pomelua.base.tables"
 local urls = require "pomelua.config.database_url"
 
 local server_options = {}
