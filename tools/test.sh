@@ -115,7 +115,7 @@ quick_files() { spec_files "$@" | grep -v '^spec/slow/'; }
 
 c_tests() { # name
   local out=$dir/c status reason="" p f
-  limit=900 run "$out" "$POMELUA_BUILD/test/run" "$@"
+  limit=1800 run "$out" "$POMELUA_BUILD/test/run" "$@"
   status=$?
   cat "$out"
   p=$(grep -ac '^ok ' "$out") f=$(grep -ac '^not ok ' "$out")

@@ -26,6 +26,21 @@ static int *timed; /* shared with the tests' processes */
 
 void test_has_bounds_of_time(void) { *timed = 1; }
 
+typedef struct room {
+  struct room *next;
+  char bytes[];
+} room;
+
+static room *rooms; /* of this test */
+
+void *test_room(size_t n) {
+  room *r = calloc(1, sizeof *r + n);
+  if (!r) abort();
+  r->next = rooms;
+  rooms = r;
+  return r->bytes;
+}
+
 static int wanted(const char *name, int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     if (strstr(name, argv[i])) return 1;

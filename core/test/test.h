@@ -14,6 +14,10 @@
  * up, so it is run again when it fails, a few times. What it checks is that the product can. */
 void test_has_bounds_of_time(void);
 
+/* n bytes of 0, borrowed until the test ends, for what is large. A static array of that size is
+ * looked through for pointers at the end of every test, where leaks are looked for. */
+void *test_room(size_t n);
+
 #define CHECK(x) \
   do { \
     if (!(x)) { \

@@ -72,8 +72,9 @@ TEST(conn_slow_ws_client_gets_a_whole_frame_and_1000) {
   start(&w, &o);
   net_client *c = net_connect_ws(w.l, pml_listener_port(w.s));
   uv_read_stop((uv_stream_t *)&c->tcp);
-  static char mega[1 << 20];
-  pml_buf *f = pml_frame_of(4, mega, sizeof mega);
+  const size_t room = (size_t)1 << 20;
+  char *mega = test_room(room);
+  pml_buf *f = pml_frame_of(4, mega, room);
   while (!pml_conn_closing(w.c)) {
     pml_conn_send(w.c, f);
     uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
@@ -89,7 +90,8 @@ TEST(conn_slow_ws_client_gets_a_whole_frame_and_1000) {
 
 /* Reads n bytes at most every few milliseconds, past libuv. */
 static size_t sip(net_client *c, size_t n, int *eof) {
-  static char into[1 << 20];
+  const size_t room = (size_t)1 << 20;
+  char *into = test_room(room);
   uv_os_fd_t fd;
   uv_fileno((uv_handle_t *)&c->tcp, &fd);
   ssize_t r = recv(fd, into, n, MSG_DONTWAIT);
@@ -104,11 +106,12 @@ static size_t sip(net_client *c, size_t n, int *eof) {
 TEST(conn_that_reads_slowly_but_steadily_is_not_slow) {
   test_has_bounds_of_time();
   net_client *c = begin_with(&w, (pml_conn_limits){.queue_soft = 1000, .queue_ms = 200}, 0);
-  static char text[8 << 20];
-  send_of(w.c, text, sizeof text);
+  const size_t room = (size_t)8 << 20;
+  char *text = test_room(room);
+  send_of(w.c, text, room);
   size_t n = 0;
-  for (int eof = 0; n < sizeof text + 4 && !eof;) n += sip(c, 100000, &eof);
-  CHECK_EQ(n, sizeof text + 4);
+  for (int eof = 0; n < room + 4 && !eof;) n += sip(c, 100000, &eof);
+  CHECK_EQ(n, room + 4);
   CHECK_EQ(w.ended, 0);
   finish(&w, c);
 }
@@ -116,20 +119,22 @@ TEST(conn_that_reads_slowly_but_steadily_is_not_slow) {
 TEST(conn_that_is_closed_lingers_while_its_peer_reads) {
   test_has_bounds_of_time();
   net_client *c = begin_with(&w, (pml_conn_limits){.linger_ms = 200, .queue_ms = 10000}, 0);
-  static char text[8 << 20];
-  send_of(w.c, text, sizeof text);
+  const size_t room = (size_t)8 << 20;
+  char *text = test_room(room);
+  send_of(w.c, text, room);
   pml_conn_close(w.c, PML_END_ASKED, 0);
   size_t n = 0;
   for (int eof = 0; !eof;) n += sip(c, 100000, &eof);
-  CHECK_EQ(n, sizeof text + 4);
+  CHECK_EQ(n, room + 4);
   finish(&w, c);
 }
 
 TEST(conn_that_is_closed_lingers_no_longer_than_queue_ms) {
   test_has_bounds_of_time();
   net_client *c = begin_with(&w, (pml_conn_limits){.linger_ms = 20, .queue_ms = 100}, 0);
-  static char text[12 << 20];
-  send_of(w.c, text, sizeof text);
+  const size_t room = (size_t)12 << 20;
+  char *text = test_room(room);
+  send_of(w.c, text, room);
   pml_conn_close(w.c, PML_END_ASKED, 0);
   int eof = 0;
   uint64_t from = uv_hrtime();
@@ -148,7 +153,8 @@ TEST(conn_over_the_soft_limit_for_long_is_closed_as_slow) {
   net_client *c = net_connect(w.l, pml_listener_port(w.s), 0);
   net_send(c, "\4", 1);
   UNTIL(w.l, w.n == 1);
-  static char mega[16 << 20]; /* above what the kernel buffers */
+  const size_t room = (size_t)16 << 20;
+  char *mega = test_room(room); /* above what the kernel buffers */
   pml_buf *f = pml_frame_of(4, mega, (16 << 20) - 1);
   uint64_t at = pml_loop_now(w.l);
   pml_conn_send(w.c, f);

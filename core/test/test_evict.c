@@ -73,9 +73,10 @@ TEST(evict_counts_a_shared_block_once) {
   begin_set(&w, NULL, 8 * MIB);
   pml_conn *c[20];
   net_client *k[20];
-  static char text[MIB];
+  const size_t room = MIB;
+  char *text = test_room(room);
   for (int i = 0; i < 20; i++) k[i] = deaf(&w, &c[i]);
-  pml_buf *f = pml_frame_of(4, text, sizeof text);
+  pml_buf *f = pml_frame_of(4, text, room);
   for (int i = 0; i < 20; i++) pml_conn_send(c[i], f);
   pml_buf_unref(f);
   CHECK(pml_conns_held(w.all) > 20 * MIB);

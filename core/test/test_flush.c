@@ -58,8 +58,9 @@ TEST(flush_over_the_hard_limit_is_closed_as_slow) {
   net_client *c = net_connect(w.l, pml_listener_port(w.s), 0);
   net_send(c, "\4", 1);
   UNTIL(w.l, w.n == 1);
-  static char mega[1 << 20];
-  pml_buf *f = pml_frame_of(4, mega, sizeof mega);
+  const size_t room = (size_t)1 << 20;
+  char *mega = test_room(room);
+  pml_buf *f = pml_frame_of(4, mega, room);
   w.in_call = 1;
   while (!pml_conn_closing(w.c)) pml_conn_send(w.c, f);
   w.in_call = 0;
@@ -76,8 +77,9 @@ TEST(flush_hard_limit_while_a_write_is_under_way) {
   net_client *c = net_connect(w.l, pml_listener_port(w.s), 0);
   net_send(c, "\4", 1);
   UNTIL(w.l, w.n == 1);
-  static char mega[1 << 20];
-  pml_buf *f = pml_frame_of(4, mega, sizeof mega);
+  const size_t room = (size_t)1 << 20;
+  char *mega = test_room(room);
+  pml_buf *f = pml_frame_of(4, mega, room);
   while (!w.ended) {
     pml_conn_send(w.c, f);
     if (!pml_conn_closing(w.c)) uv_run(pml_loop_uv(w.l), UV_RUN_NOWAIT);
@@ -92,10 +94,11 @@ TEST(flush_hard_limit_while_a_write_is_under_way) {
 
 TEST(flush_one_message_may_be_longer_than_the_hard_limit) {
   net_client *c = begin_with(&w, (pml_conn_limits){.queue_hard = 100000}, 1);
-  static char text[12 << 20];
-  send_of(w.c, text, sizeof text);
+  const size_t room = (size_t)12 << 20;
+  char *text = test_room(room);
+  send_of(w.c, text, room);
   send_of(w.c, text, 50000); /* and others wait behind it */
-  UNTIL(w.l, c->n == 4 + sizeof text + 4 + 50000);
+  UNTIL(w.l, c->n == 4 + room + 4 + 50000);
   CHECK_EQ(w.ended, 0);
   finish(&w, c);
 }
@@ -299,8 +302,9 @@ TEST(flush_latest_stands_behind_what_was_sent_before_it) {
 
 TEST(flush_latest_after_a_write_that_libuv_has) {
   int fd = narrow(&w, (pml_conn_limits){0});
-  static char text[UPDATE * 5000 - 4];
-  send_of(w.c, text, sizeof text); /* more than the system takes */
+  const size_t room = UPDATE * 5000 - 4;
+  char *text = test_room(room);
+  send_of(w.c, text, room); /* more than the system takes */
   turn(&w);
   for (unsigned i = 1; i <= 50; i++) {
     offer(w.c, i, PML_LATEST, 1);
@@ -311,9 +315,8 @@ TEST(flush_latest_after_a_write_that_libuv_has) {
   CHECK_EQ(pml_conns_counts(w.all)->replaced, 49);
   size_t n = 0;
   uint8_t b[UPDATE];
-  while (n < sizeof text + 4) {
-    ssize_t r =
-      recv(fd, b, sizeof text + 4 - n < sizeof b ? sizeof text + 4 - n : sizeof b, MSG_DONTWAIT);
+  while (n < room + 4) {
+    ssize_t r = recv(fd, b, room + 4 - n < sizeof b ? room + 4 - n : sizeof b, MSG_DONTWAIT);
     if (r > 0) n += (size_t)r;
     else turn(&w);
   }

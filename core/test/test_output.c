@@ -44,11 +44,12 @@ static void say(pml_output *o, int number, size_t n) {
 /* Reads until the writers have gone; every line must be whole, in order, or tell of lost ones.
  * Returns how many there are of the first sort. */
 static int read_all(int fd, size_t n, int *told) {
-  static char text[16 << 20];
+  const size_t room = (size_t)16 << 20;
+  char *text = test_room(room);
   size_t have = 0;
   ssize_t k;
   int lines = 0, last = -1, number;
-  while ((k = read(fd, text + have, sizeof text - have)) > 0) have += (size_t)k;
+  while ((k = read(fd, text + have, room - have)) > 0) have += (size_t)k;
   *told = 0;
   for (char *p = text, *end; p < text + have; p = end + 1) {
     end = memchr(p, '\n', (size_t)(text + have - p));
@@ -151,9 +152,10 @@ TEST(output_finds_room_for_the_last_line) {
   CHECK_EQ(pml_output_flush(p.o, 2000), 1);
   pml_output_free(p.o, 1000);
   close(p.out);
-  static char text[1 << 20];
+  const size_t room = (size_t)1 << 20;
+  char *text = test_room(room);
   ssize_t n = 0, k;
-  while ((k = read(p.in, text + n, sizeof text - 1 - (size_t)n)) > 0) n += k;
+  while ((k = read(p.in, text + n, room - 1 - (size_t)n)) > 0) n += k;
   CHECK(strstr(text, "777777 x") != NULL);
   close(p.in);
 }
@@ -179,14 +181,15 @@ TEST(output_of_a_forked_process_is_written_at_once) {
 
 TEST(output_write_gives_up_on_who_does_not_read) {
   test_has_bounds_of_time();
-  static char text[1 << 20];
+  const size_t room = (size_t)1 << 20;
+  char *text = test_room(room);
   int ends[2];
   CHECK_EQ(pipe(ends), 0);
   uint64_t before = pml_clock_ms();
-  CHECK_EQ(pml_output_write(ends[1], text, sizeof text, 50), 0);
+  CHECK_EQ(pml_output_write(ends[1], text, room, 50), 0);
   CHECK(pml_clock_ms() - before < 2000);
   close(ends[0]);
-  CHECK_EQ(pml_output_write(open("/dev/null", O_WRONLY), text, sizeof text, 50), 1);
+  CHECK_EQ(pml_output_write(open("/dev/null", O_WRONLY), text, room, 50), 1);
 }
 
 TEST(output_goes_on_into_the_descriptor_that_takes_the_place) {

@@ -116,7 +116,8 @@ TEST(outq_copies_small_blocks_together_and_leaves_long_ones) {
 }
 
 TEST(outq_gathers_no_more_than_one_system_call_takes) {
-  static char out[3u << 20];
+  const size_t room = (size_t)3 << 20;
+  char *out = test_room(room);
   unsigned pieces;
   uint32_t blocks;
   for (unsigned i = 0; i < PML__OUTQ_IOV + 5; i++) put("x", 0);

@@ -314,10 +314,11 @@ TEST(tls_one_message_may_be_long) {
   tls_client *c = tls_connect(&w, 0);
   tls_write(c, "\4", 1);
   UNTIL(w.l, w.n == 1);
-  static char text[4 << 20];
-  send_of(w.c, text, sizeof text);
+  const size_t room = (size_t)4 << 20;
+  char *text = test_room(room);
+  send_of(w.c, text, room);
   send_of(w.c, text, 50000);
-  TLS_UNTIL(&w, c, c->n == 4 + sizeof text + 4 + 50000);
+  TLS_UNTIL(&w, c, c->n == 4 + room + 4 + 50000);
   CHECK_EQ(w.ended, 0);
   tls_finish(&w, c);
 }

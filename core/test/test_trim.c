@@ -15,11 +15,12 @@ static void wait_ms(unsigned ms) {
 
 TEST(trim_after_much_has_gone_from_the_queues) {
   net_client *c = begin_with(&w, (pml_conn_limits){.memory = 64 << 20}, 0);
-  static char text[12 << 20];
-  send_of(w.c, text, sizeof text);
-  CHECK(pml_conns_held(w.all) >= sizeof text);
+  const size_t room = (size_t)12 << 20;
+  char *text = test_room(room);
+  send_of(w.c, text, room);
+  CHECK(pml_conns_held(w.all) >= room);
   net_read(c);
-  UNTIL(w.l, c->n == sizeof text + 4);
+  UNTIL(w.l, c->n == room + 4);
   CHECK_EQ(trims(), 0); /* not at once */
   UNTIL(w.l, trims());
   wait_ms(1200);
