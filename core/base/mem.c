@@ -47,6 +47,11 @@ static void purge(unsigned arena) {
   snprintf(name, sizeof name, "arena.%u.purge", arena);
   mallctl(name, NULL, NULL, NULL, 0);
 }
+#else
+/* Where another allocator stands in front of glibc's (a sanitizer's, one that is preloaded), nobody
+ * has set that up before the first malloc_trim, and two threads that do it at once end in a
+ * segmentation fault: so it is done before there are threads. */
+__attribute__((constructor)) static void set_up(void) { malloc_trim(0); }
 #endif
 
 void pml_mem_trim(void) {

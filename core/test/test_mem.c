@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "test/test.h"
 
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,4 +55,20 @@ TEST(mem_goes_back_to_the_system) {
     if (i) pml_mem_trim_all();
     else pml_mem_trim();
   }
+}
+
+static void *trim_with_others(void *barrier) {
+  pthread_barrier_wait(barrier);
+  pml_mem_trim_all();
+  return NULL;
+}
+
+TEST(mem_goes_back_from_several_threads_at_once) {
+  pthread_barrier_t barrier;
+  pthread_t threads[4];
+  pthread_barrier_init(&barrier, NULL, 4);
+  for (int i = 0; i < 4; i++)
+    CHECK_EQ(pthread_create(&threads[i], NULL, trim_with_others, &barrier), 0);
+  for (int i = 0; i < 4; i++) CHECK_EQ(pthread_join(threads[i], NULL), 0);
+  pthread_barrier_destroy(&barrier);
 }
