@@ -101,11 +101,11 @@ static void over_soft(pml_memory *m, uint32_t soft) {
   uint32_t after = kib(m->L) / 1024;
   if (after < soft) {
     pml_log_some(pml_node_log(n), PML_WARN, "collections over memorySoft",
-                 "scripts held %u MiB, over memorySoft of %u: a full collection left %u", before,
+                 "scripts held %u MiB, over memorySoft of %u MiB: a full collection left %u", before,
                  soft, after);
   } else if (!pml_node_refusing(n)) {
     pml_log_some(pml_node_log(n), PML_ERROR, "requests refused over memorySoft",
-                 "scripts hold %u MiB, over memorySoft of %u: new requests get code 500", after,
+                 "scripts hold %u MiB, over memorySoft of %u MiB: new requests get code 500", after,
                  soft);
   }
   pml_node_refuse(n, after >= soft);
@@ -121,7 +121,7 @@ void pml_memory_check(pml_memory *m) {
   pace(m, held_kib);
   if (held >= c->memory_hard_mib) {
     pml_log_last(pml_node_log(n), PML_ERROR,
-                 "scripts hold %u MiB, over memoryHard of %u: the process ends", held,
+                 "scripts hold %u MiB, over memoryHard of %u MiB: the process ends", held,
                  c->memory_hard_mib);
     _exit(PML_EXIT_SCRIPT);
   }
