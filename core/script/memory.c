@@ -101,8 +101,8 @@ static void over_soft(pml_memory *m, uint32_t soft) {
   uint32_t after = kib(m->L) / 1024;
   if (after < soft) {
     pml_log_some(pml_node_log(n), PML_WARN, "collections over memorySoft",
-                 "scripts held %u MiB, over memorySoft of %u MiB: a full collection left %u", before,
-                 soft, after);
+                 "scripts held %u MiB, over memorySoft of %u MiB: a full collection left %u",
+                 before, soft, after);
   } else if (!pml_node_refusing(n)) {
     pml_log_some(pml_node_log(n), PML_ERROR, "requests refused over memorySoft",
                  "scripts hold %u MiB, over memorySoft of %u MiB: new requests get code 500", after,
