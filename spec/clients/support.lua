@@ -159,9 +159,19 @@ local function start(script, args, env)
   return setmetatable({ process = process, at = 1, events = {} }, Client)
 end
 
+-- Where the one Chromium is that all clients in a browser share; it ends with this process.
+local browser_at
+local function browser()
+  if not browser_at then
+    local one = start("browser.js", {})
+    browser_at = assert(one:expect("ready", nil, support.patience)).at
+  end
+  return { POMELUA_BROWSER_AT = browser_at }
+end
+
 -- Starts a client and waits until it takes commands. env: more variables.
 function support.client(kind, env)
-  local client = start("client.js", { kind }, env)
+  local client = start("client.js", { kind }, env or kind == "browser" and browser() or nil)
   assert(client:expect("ready", nil, support.patience))
   return client
 end
