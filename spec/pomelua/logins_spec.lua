@@ -276,6 +276,25 @@ describe("singleSession = \"kick-old\" on several frontends", function()
     end)
   end
 
+  for _, pair in ipairs { { 1, 2 }, { 2, 1 } } do
+    local one, other = unpack(pair)
+    it(("tells of binds that were made while connector-%d alone took connector-%d for gone")
+      :format(one, other), function()
+      start(2, "kick-old")
+      same_lives()
+      login(other, "ann")
+      w:settle()
+      fronts[one].node:peer(fronts[other].id, false)
+      w:settle()
+      login(one, "ann")
+      w:advance(3000)
+      assert.equal("1:1 2:1", where "ann")
+      fronts[one].node:peer(fronts[other].id, true)
+      w:advance(1000)
+      assert.equal(one .. ":1", where "ann")
+    end)
+  end
+
   it("touches no session of a frontend that was restarted meanwhile", function()
     start(2, "kick-old")
     login(1, "ann")
@@ -374,17 +393,19 @@ describe("kick-old, whatever happens,", function()
     collect()
   end
 
+  -- Whether a sees b: each of two has a sight of its own.
   local function sight(a, b, up)
     if fronts[a].node:alive(fronts[b].id) == up then return end
     lines[fronts[a].id .. ">" .. fronts[b].id] = nil
     lines[fronts[b].id .. ">" .. fronts[a].id] = nil
     fronts[a].node:peer(fronts[b].id, up)
-    fronts[b].node:peer(fronts[a].id, up)
   end
 
   local function quiet()
     for a = 1, #fronts do
-      for b = a + 1, #fronts do sight(a, b, true) end
+      for b = 1, #fronts do
+        if a ~= b then sight(a, b, true) end
+      end
     end
     for _ = 1, 12 do
       repeat
@@ -410,8 +431,9 @@ describe("kick-old, whatever happens,", function()
       if key and not lines[key][1] then lines[key] = nil end
     elseif what == 16 and #fronts > 1 then
       local a = random(#fronts)
-      local b = a % #fronts + 1
-      sight(a, b, not fronts[a].node:alive(fronts[b].id))
+      local b, up = a % #fronts + 1, random(2) == 1
+      sight(a, b, up)
+      if random(2) == 1 then sight(b, a, up) end
     elseif what == 17 then
       local front = fronts[random(#fronts)]
       local sids = front.node:sidsOf(uid)

@@ -9,8 +9,9 @@
 -- answer is awaited together with the next. Whoever is told ends its older sessions of the uid, and
 -- answers which of the binds lose against a later one; the teller ends those itself. No login waits
 -- for any of this. A frontend that could not be told is behind: when it answers again, it is told
--- of all binds since. When two frontends meet for the first time, or again, they tell each other
--- their orders, and the one with the smaller id tells of all its sessions.
+-- of all binds since. When a frontend meets another one for the first time, or again, it asks for
+-- its order and tells it of all its sessions, unless the other has none. Each of them does: one may
+-- have taken the other for gone, and bound meanwhile, while the other saw it all the time.
 local errors = require "pomelua.base.errors"
 local json = require "pomelua.base.json"
 local timers = require "pomelua.run.timers"
@@ -175,7 +176,7 @@ local function meet(server, peer)
     hear(server, highest)
     peer.met = true
     if peer.since == math.huge then peer.since = nil end
-    if server.id < peer.id and (tonumber(bound) or 0) > 0 then fall_behind(peer, 0) end
+    if (tonumber(bound) or 0) > 0 then fall_behind(peer, 0) end
   end, 2, server.id, server.logins.order)
 end
 
