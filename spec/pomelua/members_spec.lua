@@ -218,6 +218,24 @@ describe("members of channels", function()
       assert.same({}, members "room")
     end)
 
+    it("leave also when their frontend alone had taken their server for gone", function()
+      start { autoLeave = true }
+      local sid, other = open "ann", open "bob"
+      service:createChannel("room"):add("ann", FRONT)
+      service:createChannel("room"):add("bob", FRONT)
+      w:settle()
+      front.node:peer("chat-1", false)
+      w:settle()
+      close(other) -- meanwhile
+      assert.same({ "ann", "bob" }, members "room")
+      front.node:peer("chat-1", true)
+      w:settle()
+      assert.same({ "ann" }, members "room")
+      assert.same({}, front.presence.forgot)
+      close(sid)
+      assert.same({}, members "room")
+    end)
+
     it("leave no question behind on a frontend when their server goes", function()
       start { autoLeave = true }
       open "ann"

@@ -58,9 +58,9 @@ local function functions_of(server)
 
   function e.member(...) members.changed(server, ...) end
   function e.peer(id, up)
-    if up then return logins.came(server, id) end
-    presence.gone(server, id)
-    logins.gone(server, id)
+    local what = up and "came" or "gone"
+    presence[what](server, id)
+    logins[what](server, id)
   end
 
   local function tell(listener, gone, reason) listener(gone, reason) end

@@ -29,6 +29,7 @@ function presence.init(server)
     by_key = {}, -- [frontend, uid and session] = watch
     by_number = {},
     members = {}, -- [channel id] = { [frontend and uid] = member }
+    forgot = {}, -- [server] = how often: its questions are forgotten, and it may not know
   }
 end
 
@@ -176,15 +177,44 @@ function presence.told(server, number)
   if watch then end_later(server, watch, "closed") end
 end
 
+-- The watches that a frontend answers.
+local function watches_of(server, frontend)
+  local list = {}
+  for _, watch in pairs(server.presence.by_number) do
+    if watch.frontend == frontend then list[#list + 1] = watch end
+  end
+  return list
+end
+
 ---A server is gone. Its sessions have ended with it, and it wants to hear nothing.
 ---@param id string
 function presence.gone(server, id)
-  watched.gone(server, id)
-  local list = {}
-  for _, watch in pairs(server.presence.by_number) do
-    if watch.frontend == id then list[#list + 1] = watch end
-  end
-  for _, watch in ipairs(list) do end_later(server, watch, "server") end
+  local forgot = server.presence.forgot
+  if watched.gone(server, id) then forgot[id] = (forgot[id] or 0) + 1 end
+  for _, watch in ipairs(watches_of(server, id)) do end_later(server, watch, "server") end
+end
+
+---A server is there. It may be one that this server alone had taken for gone: then it does not know
+---that its questions are forgotten, and asks them again when it is told.
+---@param id string
+function presence.came(server, id)
+  local forgot = server.presence.forgot
+  local times = forgot[id]
+  if not times then return end
+  server.rpc.own(id, presence.SERVICE .. ".forgot", function(err)
+    if forgot[id] ~= times or err and err.code == "NOENT" then return end
+    if not err or not err.code then
+      forgot[id] = nil
+    else
+      timers.start(server, RETRY_MS, { fire = function() presence.came(server, id) end })
+    end
+  end, 1, server.id)
+end
+
+---A frontend has forgotten what it was asked.
+---@param frontend string
+function presence.forgotten(server, frontend)
+  for _, watch in ipairs(watches_of(server, frontend)) do ask(server, watch) end
 end
 
 -- Tells another server, or this one, of an end that it wants to hear of.
@@ -203,6 +233,10 @@ function presence.remote(server)
   local remote = {}
   function remote:ended(number, cb)
     presence.told(server, number)
+    cb(nil)
+  end
+  function remote:forgot(frontend, cb)
+    presence.forgotten(server, frontend)
     cb(nil)
   end
   return remote

@@ -63,16 +63,20 @@ end
 
 ---A server is gone, or is another one: it has no questions.
 ---@param id string
+---@return boolean had whether it had any
 function watched.gone(server, id)
+  local had = false
   for _, all in pairs { server.watched.by_sid, server.watched.by_uid } do
     for key, list in pairs(all) do
       local rest = {}
       for i = 1, #list do
         if list[i].from ~= id then rest[#rest + 1] = list[i] end
       end
+      had = had or #rest < #list
       all[key] = #rest > 0 and rest or nil
     end
   end
+  return had
 end
 
 ---Those of a list of uids who have no session here.
