@@ -5,6 +5,7 @@ local net = require "spec.support.net"
 local once_of = require "spec.support.once_of"
 local pomelo = require "spec.support.pomelo"
 local real = require "spec.support.redis"
+local slowness = require "spec.support.slowness"
 local tools = require "spec.support.tool"
 local tree = require "spec.support.tree"
 
@@ -84,7 +85,7 @@ describe("a program whose redis", function()
       assert.equal("CLOSED", answer.err)
       assert.equal(("cannot connect to redis at 127.0.0.1:%d: connection refused"):format(port),
         answer.text)
-      assert.is_true(answer.ms < 900)
+      assert.is_true(answer.ms < 900 * slowness)
     end)
     assert.equal(200, ask("ping").code)
   end)
