@@ -134,7 +134,7 @@ describe("limits:", function()
       start {
         config = [[handshakeTimeout = 1000, maxHandshakeSize = 200, maxPackageSize = 1000,
           queueSoft = 200000, queueTime = 1000, queueHard = 100000000, packageTime = 1000,]],
-        server = "maxInFlight = 3, stopTimeout = 500, stopGrace = 100",
+        server = "maxInFlight = 3, timeout = 60000, stopTimeout = 500, stopGrace = 100",
         proxy = "maxCalls = 5, timeout = 60000",
       }
     end)
