@@ -280,8 +280,8 @@ app:start(function() error "it does not run" end)
     base = tree.new { ["app.lua"] = "\nwhile true do end\n" }
     local text, message = core.scratch("pomelua.app.trial", cjson.encode {
       base = base, env = "development", id = "a", servers = { { id = "a", serverType = "chat" } },
-    }, 50, 100)
-    assert.matches("app.lua:2: stopped: over its budget of 50 ms", text or message, 1, true)
+    }, 1000, 2000)
+    assert.matches("app.lua:2: stopped: over its budget of 1000 ms", text or message, 1, true)
   end)
 
   it("takes what the game sets for itself", function()
