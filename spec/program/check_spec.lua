@@ -280,7 +280,7 @@ app:start(function() error "it does not run" end)
     base = tree.new { ["app.lua"] = "\nwhile true do end\n" }
     local text, message = core.scratch("pomelua.app.trial", cjson.encode {
       base = base, env = "development", id = "a", servers = { { id = "a", serverType = "chat" } },
-    }, 1000, 2000)
+    }, 1000, 100)
     assert.matches("app.lua:2: stopped: over its budget of 1000 ms", text or message, 1, true)
   end)
 
