@@ -2,6 +2,7 @@
 -- and beside the same query made by a small C program on the same library, in turn in one run; and
 -- the requests of others while the database stands still. A machine without the database's server
 -- leaves it out.
+local beyond = require "beyond"
 local cjson = require "cjson"
 local process = require "process"
 local stats = require "stats"
@@ -44,20 +45,18 @@ end
 -- Requests with a query beside plain ones and the bare client, in turn; `clients` of them at once.
 local function measure_requests(figure, tools, pg, server, clients)
   local count = tools.quick and 4000 or 20000
-  local options = ("--mode echo --enter '' --in-flight 1 --clients %d --count %d"):format(clients,
-    count) .. " --route connector."
+  local options = ("--in-flight 1 --clients %d"):format(clients)
   local name = ("request with one PostgreSQL query, %d in flight"):format(clients)
   local ratios = {}
   for _ = 1, tools.quick and 2 or 5 do
-    local plain = tools.run("plain request", server, options .. "entryHandler.echo").echo
-    local ours = tools.run("request with a query", server, options
-      .. [[postgresHandler.read --message '{"id":7}']]).echo
+    local ours, plain, more = beyond.measure(tools, server, options, count,
+      "request with a query", [[postgresHandler.read --message '{"id":7}']])
     local floor = bare(tools.build, pg, math.min(clients, 4), count)
-    if not (plain and ours) then return end
-    ratios[#ratios + 1] = (ours.server_us - plain.server_us) / floor.us
+    if not more then return end
+    ratios[#ratios + 1] = more / floor.us
     figure(name .. ": processor time beyond a plain request's, ratio to a bare client", "x", 1.5,
       ratios[#ratios])
-    for what, got in pairs { ["the request"] = ours, ["a plain one"] = plain } do
+    for what, got in pairs { ["the request"] = ours, ["as many plain ones"] = plain } do
       figure(("%s: %s"):format(name, what), "us", nil, got.server_us)
       figure(("%s: %s, p50"):format(name, what), "ms", nil, got.p50)
       figure(("%s: %s, p99"):format(name, what), "ms", nil, got.p99)
