@@ -2,6 +2,7 @@
 -- Tests test/init.lua, test/server.lua, test/options.lua, test/records.lua, test/matchers.lua and
 -- test/leftovers.lua.
 local client = require "pomelua.client"
+local slowness = require "spec.support.slowness"
 local test = require "pomelua.test"
 local tree = require "spec.support.tree"
 
@@ -365,9 +366,7 @@ app:start()
       assert.answers(s, { code = 200 }, "chat.h.say", { text = i }, { uid = "ann" })
       s:close()
     end
-    -- A collector without rest and the checks of a sanitizer are work of their own.
-    local slower = os.getenv("POMELUA_GC") or require("luv").os_getenv("POMELUA_PRELOAD")
-    assert.is_true(os.clock() - begun < (slower and 60 or 5), os.clock() - begun .. " s")
+    assert.is_true(os.clock() - begun < (slowness > 1 and 60 or 5), os.clock() - begun .. " s")
     client.wait(0)
   end)
 end)
