@@ -8,6 +8,7 @@ LMOD   ?= $(PREFIX)/share/pomelua/lua
 CMOD   ?= $(PREFIX)/lib/lua/5.1
 CFLAGS ?= -O2 -g
 CPPFLAGS ?=
+WERROR ?=
 LDFLAGS ?=
 SAN    ?=
 DIST   ?= build/dist
@@ -20,12 +21,14 @@ PKGS   := luajit libuv libmicrohttpd gnutls libssl libcrypto libcrypt liburing
 # What is linked into programs only; a sanitizer brings an allocator of its own.
 ALLOC   = $(if $(SAN),,jemalloc)
 WARN   := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes
+# Where `make lint` compiles: a folder that WERROR=-Werror has filled is not compiled again.
+LINT   ?= build/lint
 # Recursive on purpose: `make deps` may install what pkg-config is asked for.
 INCS    = -Icore $(shell pkg-config --cflags $(PKGS))
 LIBS    = $(shell pkg-config --libs $(PKGS)) -lm
 SOLIBS  = $(shell pkg-config --libs $(filter-out luajit,$(PKGS))) -lm
 TESTFLAGS = -Wno-missing-prototypes -DPML_TEST -DPML_SLOT_BITS=4 -I$(BUILD)/test
-FLAGS   = $(CPPFLAGS) $(CFLAGS) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(INCS) $(SAN)
+FLAGS   = $(CPPFLAGS) $(CFLAGS) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(WERROR) $(INCS) $(SAN)
 
 # A path as one word of the shell's, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
@@ -49,7 +52,10 @@ LUAFILES := $(shell find lua/pomelua -type f 2>/dev/null)
 
 FUZZSRC := $(filter core/base/% core/wire/% core/model/%,$(SRC)) core/loop/timers.c core/loop/lane.c
 FUZZSAN := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZERS := $(patsubst core/fuzz/fuzz_%.c,%,$(sort $(wildcard core/fuzz/fuzz_*.c)))
+ASAN    := BUILD=build/asan CFLAGS="-O1 -g" \
+  SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+TSAN    := BUILD=build/tsan CFLAGS="-O1 -g" SAN=-fsanitize=thread
 
 # The program, the Lua module and the tools.
 all: $(BUILD)/pomelua $(CORESO) $(TOOLS) $(PAGES)
@@ -82,28 +88,28 @@ cluster:
 # C tests and specs. T=name runs the C tests whose name holds it, and no specs.
 test:
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(RUNNER)
+	@$(MAKE) --no-print-directory -j$(JOBS) tested
 	@BUILD=$(BUILD) tools/test.sh $(T)
 
-# What takes longer: spec/slow, all that clients see without io_uring, and specs under a collector
-# that never rests.
+# What takes longer: spec/slow, the network without io_uring, and specs under a collector that never
+# rests.
 slow:
 	@tools/deps.sh test
 	@tools/deps.sh deb
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(PRELOAD)
+	@$(MAKE) --no-print-directory -j$(JOBS) tested
 	@BUILD=$(BUILD) tools/test.sh slow
 
-# The same under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The same under AddressSanitizer and UndefinedBehaviorSanitizer, but for what looks at sources.
 asan:
-	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="-O1 -g" SAN="$(ASAN)" test
+	@$(MAKE) --no-print-directory $(ASAN) test
 
 # The C tests under ThreadSanitizer. It keeps signals back until the thread calls into libc, so
 # of the tests that stop a script only those take part whose scripts do.
 tsan:
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan CFLAGS="-O1 -g" SAN=-fsanitize=thread \
-	  build/tsan/test/run
-	@build/tsan/test/run budget_stops_coroutines budget_stops_work budget_stops_a_sort \
+	@$(MAKE) --no-print-directory -j$(JOBS) $(TSAN) build/tsan/test/run
+	@seq $(JOBS) | xargs -P $(JOBS) -I K build/tsan/test/run --part K/$(JOBS) \
+	  budget_stops_coroutines budget_stops_work budget_stops_a_sort \
 	  $$(sed 's/T(\(.*\))/\1/' build/tsan/test/tests.inc | grep -v -e ^budget_ -e ^limit_stops_ \
 	    -e ^script_call_runs_in_the_budget)
 
@@ -115,8 +121,14 @@ fuzz-%: build/fuzz/fuzz_%
 
 # All fuzzers, SECONDS each, as many at a time as there are processors.
 fuzz:
-	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync \
-	  $(patsubst core/fuzz/fuzz_%.c,fuzz-%,$(sort $(wildcard core/fuzz/fuzz_*.c)))
+	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync $(FUZZERS:%=fuzz-%)
+
+# What asan, tsan and fuzz run, compiled only.
+sanitized:
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) tested
+	@$(MAKE) --no-print-directory -j$(JOBS) $(TSAN) build/tsan/test/run
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZERS:%=build/fuzz/fuzz_%)
 
 # The table of docs/performance.md, measured here: QUICK=1 in a minute, REPEATS=N, POMELO=0.
 bench:
@@ -131,11 +143,13 @@ soak:
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	POMELUA_BUILD=$(BUILD) luajit tools/soak.lua
 
-# codespell, luacheck, both compilers with -Werror, and the layout of the C files.
-lint: $(BUILD)/test/tests.inc
+# codespell, luacheck, both compilers with -Werror, and the layout of the C files. LINT=FOLDER is where
+# WERROR=-Werror has built already.
+lint:
 	@tools/deps.sh test
 	luacheck -q lua spec examples tools $(wildcard bench)
-	@tools/lint.sh $(INCS) $(WARN)
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(LINT) WERROR=-Werror objects
+	@tools/lint.sh -I$(LINT)/test $(INCS) $(WARN)
 
 # Lays out the C files as .clang-format says.
 format:
@@ -210,6 +224,11 @@ install-rock: rock
 clean:
 	rm -rf build
 
+tested: all $(RUNNER) $(PRELOAD)
+
+MAINOBJ := $(patsubst core/%.c,$(BUILD)/obj/%.o,$(wildcard core/main.c core/tools/*.c core/tools/*/*.c))
+objects: $(OBJ) $(MAINOBJ) $(TESTS:core/%.c=$(BUILD)/t/%.o) $(PRELOAD)
+
 $(BUILD)/pomelua: $(OBJ) $(BUILD)/obj/main.o
 	$(CC) $(LDFLAGS) $(SAN) -pthread -o $@ $^ -Wl,-E $(ALLOC:%=-l%) $(LIBS)
 
@@ -248,13 +267,20 @@ $(BUILD)/pic/%.o: core/%.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -fPIC -MMD -MP -c -o $@ $<
 
+# A sanitized program is the module's objects: it has no allocator of its own, and need not be quick.
+ifneq ($(SAN),)
+$(BUILD)/obj/%.o: $(BUILD)/pic/%.o
+	@mkdir -p $(@D)
+	@ln -f $< $@
+else
 $(BUILD)/obj/%.o: core/%.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(ALLOC:%=-DPML_JEMALLOC) -MMD -MP -c -o $@ $<
+endif
 
 $(BUILD)/preload/%.so: tools/preload/%.c tools/preload/switch.h
 	@mkdir -p $(@D)
-	$(CC) -O1 -g -std=c11 -D_GNU_SOURCE -pthread $(WARN) -Wno-missing-prototypes -shared -fPIC -o $@ $< -ldl
+	$(CC) -O1 -g -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(WERROR) -Wno-missing-prototypes -shared -fPIC -o $@ $< -ldl
 
 # fuzz_json reads what scripts read: it needs LuaJIT and the bindings of JSON.
 build/fuzz/fuzz_json: FUZZLIBS = $(shell pkg-config --libs luajit)
@@ -275,6 +301,6 @@ build/fuzz/%.o: core/%.c
 	@mkdir -p $(@D)
 	clang $(FLAGS) -Wno-missing-prototypes -O1 $(FUZZSAN) -DPML_SLOT_BITS=4 -MMD -MP -c -o $@ $<
 
-.PHONY: all help film compdb dist deb deps run cluster test slow asan tsan fuzz bench soak lint format install rock install-rock clean
-.PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o
+.PHONY: all tested objects sanitized help film compdb dist deb deps run cluster test slow asan tsan fuzz bench soak lint format install rock install-rock clean
+.PRECIOUS: build/fuzz/fuzz_% build/fuzz/%.o $(BUILD)/pic/%.o
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d build/fuzz/*/*.d)

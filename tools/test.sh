@@ -2,8 +2,8 @@
 # Runs the C tests and the specs of one build and prints, last, what failed and how many
 # passed.
 #   tools/test.sh            everything but what is slow
-#   tools/test.sh slow       spec/slow; all that clients see, without io_uring; and specs under a
-#                            collector that never rests
+#   tools/test.sh slow       spec/slow; the network without io_uring; and specs under a collector
+#                            that never rests
 #   tools/test.sh NAME       the C tests whose name holds NAME
 #   tools/test.sh PATH       the specs in a file or folder
 # BUILD is the folder of the build; a spec file has SPEC_SECONDS to finish.
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 export POMELUA_BUILD=${BUILD:-build}
 # A spec that runs make means a plain one, not that which runs this.
-unset MAKEFLAGS MFLAGS MAKELEVEL BUILD CFLAGS SAN
+unset MAKEFLAGS MFLAGS MAKELEVEL BUILD CFLAGS SAN WERROR
 what=${1:-}
 BESIDE='^-- It measures nothing: another one may run beside it\.$'
 # How many spec files run beside each other, none of which may need a processor of its own: most of
@@ -113,44 +113,62 @@ run_specs() { # jit, files...
 spec_files() { find "$@" -name '*_spec.lua' -not -path '*/node_modules/*' 2>/dev/null | sort; }
 quick_files() { spec_files "$@" | grep -v '^spec/slow/'; }
 
-c_tests() { # name
-  local out=$dir/c status reason="" p f
-  limit=1800 run "$out" "$POMELUA_BUILD/test/run" "$@"
+c_part() { # K/N, name
+  local out status reason="" p f
+  out=$(mktemp -p "$dir")
+  limit=1800 run "$out" "$POMELUA_BUILD/test/run" --part "$@"
   status=$?
-  cat "$out"
   p=$(grep -ac '^ok ' "$out") f=$(grep -ac '^not ok ' "$out")
   if [ "$status" != 0 ] && [ "$f" = 0 ]; then
     reason="ended with status $status"
     f=1
   fi
-  [ "$f" = 0 ] || keep "$out" "C tests" "$reason"
-  echo "$p $f 0" >>"$dir/counts"
+  (
+    flock 9
+    cat "$out"
+    [ "$f" = 0 ] || keep "$out" "C tests" "$reason"
+    echo "$p $f 0" >>"$dir/counts"
+  ) 9>"$dir/lock"
+  rm -f "$out"
+}
+
+# In parts beside each other: C tests wait more than they work.
+c_tests() { # name
+  local k n=$((2 * $(nproc)))
+  for ((k = 1; k <= n; k++)); do c_part "$k/$n" "$@" & done
+  wait
 }
 
 if [[ $what != spec* && $what != examples* && $what != slow ]]; then
   c_tests $what
   # Both ways of writing: with io_uring, where the kernel has it, and without.
-  [ -n "$what" ] || for name in conn_ peer_ listener_; do
-    echo "== $name without io_uring"
-    POMELUA_IO_URING=off c_tests $name
-  done
+  if [ -z "$what" ]; then
+    echo "== conn_, peer_ and listener_ without io_uring"
+    POMELUA_IO_URING=off c_tests conn_ peer_ listener_
+  fi
 fi
 
 if [ -z "$what" ]; then
   mapfile -t files < <(quick_files spec examples)
+  if [ ${#preload[@]} != 0 ]; then
+    # A sanitizer looks at C that runs: not at sources, and the same with and without the compiler.
+    mapfile -t files < <(quick_files spec examples | grep -v '^spec/house/')
+  fi
   run_specs "" "${files[@]}"
   # What runs in every handler must be right with and without the compiler.
-  mapfile -t files < <(spec_files spec/pomelua examples)
-  run_specs off "${files[@]}"
+  if [ ${#preload[@]} = 0 ]; then
+    mapfile -t files < <(spec_files spec/pomelua examples)
+    run_specs off "${files[@]}"
+  fi
 elif [ "$what" = slow ]; then
   limit=$((limit * 2))
   # Most of these measure, or fill the machine; those that do neither say so.
   mapfile -t files < <(spec_files spec/slow | xargs grep -L "$BESIDE")
   lanes=1 run_specs "" "${files[@]}"
   mapfile -t files < <(spec_files spec/slow | xargs grep -l "$BESIDE")
-  lanes=2 run_specs "" "${files[@]}"
-  # Everything that clients see, written without io_uring.
-  mapfile -t files < <(spec_files spec/net spec/cluster spec/clients)
+  run_specs "" "${files[@]}"
+  # All of the network and of the clients' kinds, written without io_uring.
+  mapfile -t files < <(spec_files spec/net spec/cluster spec/clients/{clients,tls}_spec.lua)
   echo "== without io_uring"
   POMELUA_IO_URING=off run_specs "" "${files[@]}"
   # What scripts and bindings hold, under a collector that takes what nobody holds at once.

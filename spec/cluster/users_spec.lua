@@ -7,19 +7,17 @@ local files = require "spec.support.files"
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"
 local probe = require "spec.support.probe"
-local tree = require "spec.support.tree"
 
 local SETTINGS = [[
   app:set("sessionConfig", { singleSession = "kick-old", frontendTimeout = 400 })
   app:set("serverConfig", { budget = 60000 })
 ]]
 
--- Computes until there is a file of that name: this server answers nobody meanwhile.
+-- Stands still until somebody opens that FIFO to write: this server answers nobody meanwhile.
 local FREEZE = [[
   local file = io.open(args .. "-begun", "w")
   file:close()
-  repeat file = io.open(args) until file
-  file:close()
+  io.open(args):close()
 ]]
 
 -- Where a user is, as text: "connector-1:1" is one session there.
@@ -139,7 +137,9 @@ describe("a user on several frontends", function()
     local busy = app:client("connector-3")
     await("dan", "connector-3:1")
     local thaw = app.dir .. "/thaw"
-    finally(function() tree.write(app.dir, "thaw", "") end)
+    assert(os.execute(("mkfifo '%s'"):format(thaw)) == 0)
+    local function go_on() assert(io.open(thaw, "r+")):close() end
+    finally(go_on)
     local frozen = busy:askRun(nil, FREEZE .. "return true", thaw)
     assert(net.wait(function() return files.exists(thaw .. "-begun") end, appSupport.patience))
     local new = app:client("connector-2", { uid = "dan" })
@@ -149,7 +149,7 @@ describe("a user on several frontends", function()
       return { n, unpack(silent) }
     ]])
     assert.are.same({ 0, "connector-3" }, got)
-    tree.write(app.dir, "thaw", "")
+    go_on()
     assert.is_truthy(busy:answer(frozen))
     assert.are.equal('{"reason":"kick"}', old:kicked())
     await("dan", "connector-2:1")

@@ -1,5 +1,6 @@
 -- A wall clock that is set while players are connected (tools/preload/clock_jump.c): time limits,
 -- heartbeats and timers follow the monotonic clock, so nobody is lost and nothing comes early.
+-- It measures nothing: another one may run beside it.
 
 local game = require "spec.support.game"
 local net = require "spec.support.net"

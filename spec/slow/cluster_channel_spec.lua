@@ -1,5 +1,6 @@
 -- Members of cluster channels when servers are restarted or killed, and when the broker is, in one
 -- process and in several (spec/cluster/cluster_channel_spec.lua has what cluster channels do).
+-- It measures nothing: another one may run beside it.
 local appSupport = require "spec.support.app"
 local both = require "spec.support.both"
 local net = require "spec.support.net"

@@ -1,6 +1,7 @@
 -- Two machines, each with a broker and a part of the servers, and the cable between them: network
 -- namespaces. As cluster_partition_spec, where the cut is in a proxy, but with the system's own
 -- network. The servers call each other all the time, and say when that begins or ceases to work.
+-- It measures nothing: another one may run beside it.
 local apps = require "spec.support.app"
 local broker = require "spec.support.broker"
 local fault = require "spec.support.fault"

@@ -1,6 +1,7 @@
 -- The operator of a cluster: three programs on a real broker that has an account for them, asked at
 -- any of them and over the bus. Tests host/program_bus.c, bind/l_bus_tool.c, cli/bus.lua,
 -- cli/ask.lua and what ops/cluster.lua does over a bus (spec/pomelua/cluster_spec has the rest).
+-- It measures nothing: another one may run beside it.
 local app = require "spec.support.app"
 local broker = require "spec.support.broker"
 local cjson = require "cjson"

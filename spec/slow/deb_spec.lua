@@ -1,5 +1,6 @@
 -- The Debian packages: `make deb` makes them and leaves the tree alone, lintian accepts them, dpkg
 -- installs them into an empty folder, and there is a game server then; purged, nothing is left.
+-- It measures nothing: another one may run beside it.
 local needed = require "spec.support.needed"
 local net = require "spec.support.net"
 local pomelo = require "spec.support.pomelo"

@@ -1,4 +1,5 @@
 -- Sockets that a service manager has opened and hands over: LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES.
+-- It measures nothing: another one may run beside it.
 local app = require "spec.support.app"
 local handed = require "spec.support.handed"
 local http = require "spec.support.http_client"

@@ -1,5 +1,6 @@
 -- `make cluster`: an example as one process per server, by tools/cluster.sh; examples_spec looks at
 -- the pages.
+-- It measures nothing: another one may run beside it.
 local client = require "pomelua.client"
 local core = require "pomelua.core"
 local net = require "spec.support.net"

@@ -1,4 +1,5 @@
 -- The page's client over lines that are cut at random bytes, in the chat; see spec/clients/cuts.js.
+-- It measures nothing: another one may run beside it.
 local net = require "spec.support.net"
 local support = require "spec.clients.support"
 

@@ -1,5 +1,6 @@
 -- Bans without a program, and the folders in which a program writes: of its options, of systemd,
 -- of releases. Tests ops/place.lua, cli/sockets.lua, cli/bans.lua.
+-- It measures nothing: another one may run beside it.
 local app = require "spec.support.app"
 local core = require "pomelua.core"
 local files = require "pomelua.base.files"

@@ -2,6 +2,7 @@
 -- and a stop, another login or the end of its token end it at once; a reload does not.
 -- See docs/resume.md. What else ends one: spec/net/resume_ends_spec.lua.
 -- Tests core/node/resume and lua/pomelua/session/resume.
+-- It measures nothing: another one may run beside it.
 local app = require "spec.support.app"
 local core = require "pomelua.core"
 local json = require "pomelua.base.json"

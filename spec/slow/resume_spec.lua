@@ -3,6 +3,7 @@
 -- first time; while all of them get the pushes of one channel, and ask and tell as well. What each
 -- number of a push, request or notify became is counted. POMELUA_SEED repeats the cuts.
 -- Tests core/node/resume, core/model/backlog and lua/pomelua/session/resume.
+-- It measures nothing: another one may run beside it.
 local certs = require "spec.support.certs"
 local cutter = require "spec.support.cutter"
 local net = require "spec.support.net"

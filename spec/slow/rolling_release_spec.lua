@@ -1,5 +1,6 @@
 -- The same as rolling_spec.lua, and the servers that are started anew have another release: it adds
 -- a route and a field of protobuf, so that dictionaries and definitions differ for a while.
+-- It measures nothing: another one may run beside it.
 local broker = require "spec.support.broker"
 local net = require "spec.support.net"
 local rolling = require "spec.support.rolling"

@@ -1,5 +1,6 @@
 -- All servers of a game are restarted one after the other, under load: no request and no push is
 -- lost. See spec/support/rolling.lua for what counts as a loss.
+-- It measures nothing: another one may run beside it.
 local broker = require "spec.support.broker"
 local net = require "spec.support.net"
 local rolling = require "spec.support.rolling"

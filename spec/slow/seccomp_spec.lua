@@ -1,5 +1,6 @@
 -- The program under filters of system calls: that of systemd/pomelua@.service, and one that refuses
 -- io_uring, as containers do by default.
+-- It measures nothing: another one may run beside it.
 local app = require "spec.support.app"
 local files = require "pomelua.base.files"
 local needed = require "spec.support.needed"

@@ -24,27 +24,31 @@ local net = {
 ffi.cdef "void (*signal(int signum, void (*handler)(int)))(int);"
 ffi.C.signal(13, ffi.cast("void (*)(int)", 1)) -- SIGPIPE, SIG_IGN
 
+local TICK = 20 -- milliseconds between two looks of net.wait at least
+
 local open = {} -- what closeAll has to close: objects with a method `close`
 
 -- Milliseconds of a clock that does not jump.
 ---@return number
 function net.ms() return uv.hrtime() / 1e6 end
 
--- Runs the event loop until `check()` is true, and returns what it returned.
+-- Runs the event loop until `check()` is true, and returns what it returned. What becomes true
+-- without an event of the loop, as a file that another process makes, is seen within TICK.
 ---@param check fun(): any
 ---@param ms integer?
 ---@return any value, string? message
 function net.wait(check, ms)
   local value = check()
   if value then return value end
-  local timer, late = uv.new_timer(), false
+  local till = net.ms() + (ms or net.deadline)
+  local timer = uv.new_timer()
   -- It goes on: a timer that is due when the loop begins a turn is called before the turn waits.
   uv.update_time()
-  timer:start(ms or net.deadline, 10, function() late = true end)
+  timer:start(math.min(ms or TICK, TICK), TICK, function() end)
   repeat
     uv.run("once")
     value = check()
-  until value or late
+  until value or net.ms() >= till
   timer:close()
   if value then return value end
   return nil, "nothing came in time"
@@ -242,7 +246,8 @@ Client.__index = Client
 ---@return table? client, string? message
 function net.connect(port, host, from, wrap)
   local tcp = uv.new_tcp()
-  local c = setmetatable({ parts = {}, size = 0, tcp = wrap and wrap(tcp) or tcp }, Client)
+  local c = setmetatable({ parts = {}, taken = 0, size = 0 }, Client)
+  c.tcp = wrap and wrap(tcp) or tcp
   open[c] = true
   local up
   if from then assert(c.tcp:bind(from, 0)) end
@@ -289,14 +294,20 @@ end
 -- What has come and was not received yet.
 ---@return string
 function Client:pending()
-  if #self.parts > 1 then self.parts = { table.concat(self.parts) } end
+  if #self.parts > 1 or self.taken > 0 then
+    self.parts[1] = self.parts[1]:sub(self.taken + 1)
+    self.parts, self.taken = { table.concat(self.parts) }, 0
+  end
   return self.parts[1] or ""
 end
 
+-- What stays is not copied for each package: megabytes of them may have come.
 local function take(self, n)
-  local all = self:pending()
-  self.parts, self.size = { all:sub(n + 1) }, #all - n
-  return all:sub(1, n)
+  local first = self.parts[1] or ""
+  if #first - self.taken < n then first = self:pending() end
+  local bytes = first:sub(self.taken + 1, self.taken + n)
+  self.taken, self.size = self.taken + n, self.size - n
+  return bytes
 end
 
 local function ended(self) return self.eof or self.error end
