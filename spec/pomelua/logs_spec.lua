@@ -67,6 +67,21 @@ describe("config/log.json", function()
       config.way(config.plain(), "pay", WHERE))
   end)
 
+  it("without an appender for the server's own lines has them on standard error, and says so",
+    function()
+      for _, text in ipairs {
+        '{"appenders": []}',
+        '{"appenders": [{"type": "file", "filename": "pay.log", "category": "pay"}]}',
+        '{"appenders": {"pay": {"type": "file", "filename": "pay.log"}},'
+          .. '"categories": {"pay": {"appenders": ["pay"], "level": "info"}}}',
+      } do
+        local _, _, warnings = rules_of(text)
+        assert.matches("no appender takes the server's own lines", table.concat(warnings, "\n"))
+        assert.same({ level = "info", console = true, files = {} }, way(text, ""))
+      end
+      assert.same({}, (select(3, rules_of '{"appenders": [{"type": "console"}]}')))
+    end)
+
   it("knows its categories, and not those of Pomelo", function()
     local rules, _, warnings = rules_of [[{
       "appenders": [{"type": "file", "filename": "x", "category": "crash-log", "maxLogSize": 1},

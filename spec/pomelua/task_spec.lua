@@ -201,6 +201,17 @@ describe("app.event", function()
     assert.is_false(event:emit("y"))
   end)
 
+  it("calls a function that is on and once as often as it was asked", function()
+    local n = 0
+    local function f() n = n + 1 end
+    event:on("x", f)
+    event:once("x", f)
+    event:emit("x")
+    assert.equal(2, n)
+    event:emit("x")
+    assert.equal(3, n)
+  end)
+
   it("logs a listener's error and goes on", function()
     local seen
     event:on("x", function() error "boom" end)

@@ -108,7 +108,8 @@ function methods:set(key, ...)
   local state = server.life.state
   if state == "new" or state == "starting" then setting_places.note(server, key) end
   if settings.is_group(key) and state ~= "new" and state ~= "starting" then
-    server:warn(("app:set(%q): no effect now, it is read when the server starts"):format(key))
+    server:warn(("app:set(%q): no effect now, it is read when the server starts"):format(key),
+      "settings without an effect")
   elseif settings.is_group(key) then
     local lost = settings.lost(self.settings[key], value)
     if lost then

@@ -245,7 +245,8 @@ function crons.add(server, list)
   for _, cron in ipairs(found) do
     local unit, here = units.loading(), cron.serverId == nil or cron.serverId == server.id
     if here and keeps_out(own.by_id[cron.id], unit) then
-      server:warn(("app:addCrons: there is a cron %q already, this one is ignored"):format(cron.id))
+      server:warn(("app:addCrons: there is a cron %q already, this one is ignored"):format(cron.id),
+        "crons that are there already")
     elseif here then
       own.removed[cron.id] = nil
       add(server, {
@@ -288,7 +289,7 @@ function crons.remove(server, list)
       if record.config then own.removed[record.id] = true end
       take(server, record)
     else
-      server:warn(("app:removeCrons: there is no cron %q"):format(id))
+      server:warn(("app:removeCrons: there is no cron %q"):format(id), "crons that are not there")
     end
   end
   server.event:emit("remove_crons", list)

@@ -42,6 +42,7 @@ local POMELOS = {
 ---@field levels table<string, string> by category
 ---@field targets {console: boolean|nil, file: string|nil, only: table<string, true>|nil}[]
 ---@field lists table<string, number[]>|nil which targets a category has; nil: all that take it
+---@field own_console boolean|nil no target takes the server's own lines: standard error does
 ---@field json boolean
 ---@field queue number|nil bytes
 ---@field given boolean whether there is a file
@@ -228,6 +229,30 @@ function log.plain()
   }
 end
 
+local function takes(target, names)
+  if not target.only then return true end
+  for _, name in ipairs(names) do
+    if target.only[name] then return true end
+  end
+  return false
+end
+
+-- The targets of a category, which may have several names.
+local function targets_of(rules, names)
+  local found = {}
+  if rules.lists then
+    local list
+    for _, name in ipairs(names) do list = list or rules.lists[name] end
+    list = list or rules.lists.default or rules.lists["[default]"] or {}
+    for _, i in ipairs(list) do found[#found + 1] = rules.targets[i] end
+    return found
+  end
+  for _, target in ipairs(rules.targets) do
+    if takes(target, names) then found[#found + 1] = target end
+  end
+  return found
+end
+
 ---Reads what a file holds.
 ---@param file string its name, for messages
 ---@param text string
@@ -253,6 +278,11 @@ function log.read(file, text, value)
   if next(self.ignored) then
     warnings[1] = ("%s: these do nothing here: %s; logrotate and SIGUSR1 take the place of "
       .. "rotation"):format(file, list_of(self.ignored))
+  end
+  if #targets_of(rules, DEFAULTS) == 0 and rules.level ~= "silent" then
+    rules.own_console = true
+    warnings[#warnings + 1] = file .. ": no appender takes the server's own lines (the category "
+      .. "default): they go to standard error"
   end
   return rules, self.faults, warnings
 end
@@ -292,30 +322,6 @@ function log.told(one)
   return ("%s:%d: %s%s"):format(one.file, one.line, one.key and one.key .. ": " or "", one.text)
 end
 
-local function takes(target, names)
-  if not target.only then return true end
-  for _, name in ipairs(names) do
-    if target.only[name] then return true end
-  end
-  return false
-end
-
--- The targets of a category, which may have several names.
-local function targets_of(rules, names)
-  local found = {}
-  if rules.lists then
-    local list
-    for _, name in ipairs(names) do list = list or rules.lists[name] end
-    list = list or rules.lists.default or rules.lists["[default]"] or {}
-    for _, i in ipairs(list) do found[#found + 1] = rules.targets[i] end
-    return found
-  end
-  for _, target in ipairs(rules.targets) do
-    if takes(target, names) then found[#found + 1] = target end
-  end
-  return found
-end
-
 ---The categories of the game's that the file names.
 ---@param rules pomelua.LogRules
 ---@return string[] in order
@@ -348,7 +354,7 @@ function log.way(rules, category, where)
       seen[path] = true
     end
   end
-  way.console = way.console or false
+  way.console = way.console or category == "" and rules.own_console or false
   return way
 end
 

@@ -125,7 +125,8 @@ local function takes_form(server, sid, form)
 end
 
 local function cannot(server, sid, message)
-  server:error("handshake: the answer cannot be sent: " .. tostring(message))
+  server:error("handshake: the answer cannot be sent: " .. tostring(message),
+    "handshakes that cannot be answered")
   return refuse(server, sid, USE_ERROR)
 end
 

@@ -36,6 +36,14 @@ local function put(self, listener)
   self._server:listened(listener.name)
 end
 
+local function take(self, listener)
+  local old, list = self._listeners[listener.name] or {}, {}
+  for i = 1, #old do
+    if old[i] ~= listener then list[#list + 1] = old[i] end
+  end
+  self._listeners[listener.name] = #list > 0 and list or nil
+end
+
 -- A name that is nearly one of the framework's. It is said at the start only: handlers may listen,
 -- too, and a client must not be able to fill the log.
 local function warn_of_name(self, name)
@@ -117,11 +125,7 @@ function methods:drop(unit)
   self._units[unit] = nil
   for _, listener in ipairs(listeners) do
     listener.gone = true
-    local old, list = self._listeners[listener.name] or {}, {}
-    for i = 1, #old do
-      if old[i] ~= listener then list[#list + 1] = old[i] end
-    end
-    self._listeners[listener.name] = #list > 0 and list or nil
+    take(self, listener)
   end
 end
 
@@ -146,7 +150,7 @@ function methods:emit(name, ...)
     if listener.once then
       if not listener.gone then
         listener.gone = true
-        self:off(name, listener.fn)
+        take(self, listener)
         task.run(self._server, self._server:context("listener of " .. name), call, listener, args)
       end
     else
