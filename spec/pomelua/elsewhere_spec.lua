@@ -7,7 +7,13 @@ local members = require "pomelua.ops.members"
 local registry = require "pomelua.live.registry"
 
 describe("servers of other processes", function()
-  local told, calls, one, ended
+  local told, calls, one, ended, started
+
+  local function ids(list)
+    local out = {}
+    for i, entry in ipairs(list) do out[i] = type(entry) == "table" and entry.id or entry end
+    return table.concat(out, " ")
+  end
 
   -- A program that runs some of the servers a-1, b-1 and b-2.
   local function program(...)
@@ -16,15 +22,21 @@ describe("servers of other processes", function()
       entries[#entries + 1] = { id = id, serverType = id:sub(1, 1) }
     end
     for _, id in ipairs { ... } do here[#here + 1] = { id = id } end
-    told, calls, ended = {}, {}, {}
+    told, calls, ended, started = {}, {}, {}, {}
     local c = {
       allUp = function() calls[#calls + 1] = "allUp" end,
       stopServer = function(_, id)
         ended[#ended + 1] = id
         return true
       end,
+      startServer = function() return true end,
+      log = function() end,
     }
-    one = members.new({ entries = entries, servers = here }, {
+    local function member(_, all)
+      started[#started + 1] = ids(all)
+      return {}
+    end
+    one = members.new({ entries = entries, servers = here, member = member }, {
       program = function() return c end,
       tell = function(id, question) told[#told + 1] = { id = id, question = question } end,
     })
@@ -35,12 +47,6 @@ describe("servers of other processes", function()
     for key, value in pairs(more or {}) do entry[key] = value end
     return { id = id, incarnation = incarnation or 1, process = "p", host = "h", pid = 2,
       info = core.encode(entry) }
-  end
-
-  local function ids(list)
-    local out = {}
-    for i, entry in ipairs(list) do out[i] = type(entry) == "table" and entry.id or entry end
-    return table.concat(out, " ")
   end
 
   -- What the servers were told last: "who: servers +added -removed".
@@ -172,6 +178,43 @@ describe("servers of other processes", function()
     one:changed("b-1", false, "it failed")
     one:remote("up", other("b-1", 9))
     assert.equal("a-1: a-1 b-1 b-2 +b-1 -", last())
+  end)
+
+  it("leave the list to a server here that gets their id at the start", function()
+    program("a-1", "b-1")
+    one:remote("up", other("b-1", 5, { weight = 3 }))
+    one:remote("down", other("b-1", 5))
+    one:changed("a-1", true)
+    one:changed("b-1", true)
+    assert.equal("b-1: a-1 b-1 b-2 +a-1 b-1 -", last())
+    one:remote("up", other("b-2"))
+    assert.equal("b-1: a-1 b-1 b-2 +b-2 -", last())
+  end)
+
+  it("leave the list to a server here that is restarted under their id", function()
+    program("a-1", "b-1")
+    one:changed("a-1", true)
+    one:changed("b-1", true)
+    one:changed("b-1", false, "it failed")
+    one:remote("up", other("b-1", 9))
+    one:remote("down", other("b-1", 9))
+    assert.equal("a-1: a-1 b-2 + -b-1", last())
+    one:ask_for("restart", "b-1", function() end)
+    assert.equal("a-1 b-1 b-2", started[1])
+    one:changed("b-1", true)
+    assert.matches("^b%-1: a%-1 b%-1 b%-2 %+", last())
+  end)
+
+  it("stay in the list when a server that was added here does not get their id", function()
+    program("a-1")
+    one:changed("a-1", true)
+    one:remote("up", other("b-1", 5))
+    one:ask_for("add", "b-1", function() end, { id = "b-1", serverType = "b" })
+    one:remote("down", other("b-1", 5)) -- as long as the id is asked for
+    one:remote("up", other("b-1", 5))
+    one:changed("b-1", false, "the id is taken")
+    one:remote("up", other("b-2"))
+    assert.equal("a-1: a-1 b-1 b-2 +b-2 -", last())
   end)
 end)
 

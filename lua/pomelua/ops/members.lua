@@ -136,10 +136,19 @@ local function insert_entry(self, entry)
   list[#list + 1] = entry
 end
 
+-- Who has an id may have changed: the list gets the entry of the process in which that server is
+-- up, or that of the server here, which may come up again.
+local function settle_entry(self, id)
+  drop_entry(self, id)
+  local other, one = self.elsewhere:find(id), self.by_id[id]
+  local entry = other and other.entry or one and one.state ~= "gone" and one.entry
+  if entry then insert_entry(self, entry) end
+end
+
 -- The server has ended and no thread of it is left.
 local function forget(self, one)
   one.state = "gone"
-  drop_entry(self, one.id)
+  settle_entry(self, one.id)
 end
 
 -- Takes a server out of the lists when no operation waits for it.
@@ -313,8 +322,7 @@ function methods:remote(state, other)
   local came, went = self.elsewhere:changed(state, other)
   if came or went then use(self, other.id, came and came.versions) end
   if not came and not went then return end
-  drop_entry(self, other.id)
-  if came then insert_entry(self, came.entry) end
+  settle_entry(self, other.id)
   if self.ready then announce(self, came, went) end
   if came then see(self, other.id) end
 end
