@@ -1,5 +1,6 @@
 -- What config/bus.json and --bus may hold, and what is refused. Tests config/bus.lua.
 local bus = require "pomelua.config.bus"
+local cjson = require "cjson"
 local tree = require "spec.support.tree"
 
 local KEYS = "ca, cluster, creds, heartbeat, listMemory, passwordFile, timeout, urls, user"
@@ -102,6 +103,61 @@ describe("bus.json", function()
       assert.equal("config/bus.json: " .. meant, message:sub(1, #meant + 17))
     end)
   end
+
+  describe("with a password in a URL", function()
+    local URL = "nats://me:s3cret@a:4222"
+    local message
+
+    after_each(function()
+      assert.is_string(message)
+      assert.is_nil(message:find("s3c", 1, true), message)
+      assert.is_nil(message:find("ret", 1, true), message)
+      message = nil
+    end)
+
+    for _, url in ipairs { URL, "http://me:s3cret@a", "nats:me:s3cret@a", "me:s3cret@a:4222",
+      "nats://me:s3c/ret@a", "nats://me:s3c@ret@a", "nats://me:s3cret", "tls://me:s3c:ret" } do
+      it(("names the key, and not the password, of %s"):format(url), function()
+        message = select(2, read(cjson.encode { urls = { url } }))
+        assert.matches("^config/bus.json: urls%[0%]: .*got ", message)
+      end)
+
+      it(("does not show it for --bus %s"):format(url), function()
+        message = select(2, read(nil, nil, url))
+        assert.matches("^%-%-bus: .*got ", message)
+      end)
+    end
+
+    it("does not show it when a comma in it ends the URL of --bus", function()
+      message = select(2, read(nil, nil, "nats://me:s3c,ret@a"))
+    end)
+
+    for _, key in ipairs { "ca", "cluster", "creds", "heartbeat", "listMemory", "passwordFile",
+      "timeout", "urls", "user" } do
+      it("does not show it as " .. key, function()
+        local part = { urls = { "nats://a" } }
+        part[key] = key == "user" and URL .. "\n" or URL
+        message = select(2, read(cjson.encode(part)))
+        assert.matches("^config/bus.json: " .. key .. ": ", message)
+      end)
+    end
+
+    it("does not show it as a key, nor as an environment of `check`", function()
+      message = select(2, read(cjson.encode { urls = { "nats://a" }, [URL] = 1 }))
+      tree.remove(base)
+      read(cjson.encode { [URL] = { urls = { "nats://a" } } })
+      bus.check(base, { "production" }, error, function(text) message = message .. text end)
+      assert.matches("nats://%*%*%*@a:4222: config/servers.json has no environment", message)
+    end)
+
+    it("shows the rest", function()
+      assert.equal("nats://***@a:4222", bus.masked(URL))
+      assert.equal("nats://a:4222", bus.masked "nats://a:4222")
+      assert.equal("nats://[::1]:4222", bus.masked "nats://[::1]:4222")
+      assert.equal("production", bus.masked "production")
+      message = ""
+    end)
+  end)
 
   for given, meant in pairs {
     [","] = "--bus: must be 1 to 16 URLs",

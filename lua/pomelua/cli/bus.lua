@@ -1,5 +1,6 @@
 -- cli.bus: a command reaches the programs of a cluster over its bus, from any machine. It asks the
 -- one that answers first, which passes the question on (ops/cluster).
+local bus_config = require "pomelua.config.bus"
 local core = require "pomelua.core"
 local json = require "pomelua.base.json"
 
@@ -13,7 +14,7 @@ local VERSION = '{"command":"version","here":true}'
 -- The brokers, without what may be secret in an address.
 local function shown(urls)
   local list = {}
-  for i, url in ipairs(urls) do list[i] = (url:gsub("://[^/@]*@", "://")) end
+  for i, url in ipairs(urls) do list[i] = bus_config.masked(url) end
   return table.concat(list, ", ")
 end
 

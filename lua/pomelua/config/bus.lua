@@ -24,6 +24,27 @@ local URLS = 16
 local PASSWORD = 1024 -- bytes
 local LONGEST = 100 -- bytes of a cluster's name
 
+---A text that may be a URL, for people to read, without what may be secret in it: all before its
+---last "@", and what is no number in the place of the port, which may be a password whose "@" is
+---missing.
+---@param text string
+---@return string
+function bus.masked(text)
+  local scheme = text:match("^[%w+]+://") or ""
+  local rest, hidden = text:sub(#scheme + 1):gsub("^.*@", "***@")
+  if hidden == 0 and scheme ~= "" then
+    rest = rest:gsub("^([^:%[]*):(.*)$", function(host, port)
+      return not port:find("^%d+/?$") and host .. ":***" or nil
+    end)
+  end
+  return scheme .. rest
+end
+
+-- Any value of the file, which may be a URL in the wrong place.
+local function shown(value)
+  return tables.shown(type(value) == "string" and bus.masked(value) or value)
+end
+
 -- One URL, with its port; nil and what is wrong with it.
 local function url_of(text)
   local scheme, rest = text:match("^([%w+]+)://(.-)/?$")
@@ -51,9 +72,9 @@ end
 local function urls_of(list, wrong)
   local out, first = {}, nil
   for i, text in ipairs(list) do
-    if type(text) ~= "string" then wrong(i, "must be a text, got " .. tables.shown(text)) end
+    if type(text) ~= "string" then wrong(i, "must be a text, got " .. shown(text)) end
     local url, message, scheme = url_of(text)
-    if not url then wrong(i, ("%s, got %s"):format(message, tables.shown(text))) end
+    if not url then wrong(i, ("%s, got %s"):format(message, shown(text))) end
     first = first or scheme
     if scheme ~= first then
       wrong(i, "all URLs begin with nats://, or all with tls://: what is not encrypted for one "
@@ -84,7 +105,7 @@ local function cluster_of(prefix, part, base, env)
   end
   if type(name) ~= "string" or not name:find("^[%w_-]+$") or #name > 64 then
     fail(NAME, prefix .. "cluster", "must be a name of letters, digits, _ and -, 64 at most, got "
-      .. tables.shown(name))
+      .. shown(name))
   end
   return name
 end
@@ -93,7 +114,7 @@ local function text_of(prefix, part, key)
   local value = part[key]
   if value == nil then return nil end
   if type(value) ~= "string" or value == "" or value:find("%c") then
-    fail(NAME, prefix .. key, "must be a text, got " .. tables.shown(value))
+    fail(NAME, prefix .. key, "must be a text, got " .. shown(value))
   end
   return value
 end
@@ -104,7 +125,7 @@ local function file_of(prefix, part, key, base)
   if not name then return nil end
   local path = files.from(base, name)
   local text, message = files.read(path)
-  if not text then fail(NAME, prefix .. key, message) end
+  if not text then fail(NAME, prefix .. key, (message:gsub("://.*@", "://***@"))) end
   return path, text
 end
 
@@ -114,7 +135,7 @@ local function seconds_of(prefix, part, key)
   if value == nil then value = range[3] end
   if type(value) ~= "number" or not (value >= range[1] and value <= range[2]) then
     fail(NAME, prefix .. key, ("must be seconds, %g to %g, got %s"):format(range[1], range[2],
-      tables.shown(value)))
+      shown(value)))
   end
   return math.floor(value * 1000 + 0.5)
 end
@@ -125,7 +146,7 @@ local function list_memory_of(prefix, part)
   if type(value) ~= "number" or value ~= math.floor(value) or value < LISTS[1]
     or value > LISTS[2] then
     fail(NAME, prefix .. "listMemory", ("must be bytes, %d to %.0f, got %s"):format(LISTS[1],
-      LISTS[2], tables.shown(value)))
+      LISTS[2], shown(value)))
   end
   return value
 end
@@ -159,7 +180,7 @@ local function known_keys(prefix, part)
     local found = false
     for _, one in ipairs(KEYS) do found = found or one == key end
     if not found then
-      fail(NAME, prefix .. tostring(key), ("no such key; there are %s%s")
+      fail(NAME, prefix .. bus.masked(tostring(key)), ("no such key; there are %s%s")
         :format(table.concat(KEYS, ", "), near.hint(key, KEYS)))
     end
   end
@@ -195,7 +216,7 @@ local function check(base, env, whole, given)
     if part.urls == nil then fail(NAME, prefix .. "urls", "missing") end
     if not values.is_array(part.urls) or #part.urls < 1 or #part.urls > URLS then
       fail(NAME, prefix .. "urls", ("must be a list of 1 to %d URLs, got %s"):format(URLS,
-        values.is_array(part.urls) and #part.urls or tables.shown(part.urls)))
+        values.is_array(part.urls) and #part.urls or shown(part.urls)))
     end
     out.urls, secure = urls_of(part.urls, function(i, text)
       fail(NAME, ("%surls[%d]"):format(prefix, i - 1), text)
@@ -256,7 +277,7 @@ function bus.check(base, envs, fault, warning)
   for _, env in ipairs(tables.sorted_keys(whole)) do
     if not known[env] then
       warning(("%s: %s: config/servers.json has no environment of this name%s"):format(NAME,
-        tostring(env), near.hint(env, envs)))
+        bus.masked(tostring(env)), near.hint(env, envs)))
     end
   end
 end
