@@ -144,6 +144,36 @@ describe("a server that is taken out", function()
     assert.is_nil(server.process.err:find("drain connector-2", 1, true))
   end)
 
+  it("hears kicks and commands of the game until it ends", function()
+    start("drainTime = 100", [[
+      local left
+      app:registerAdmin("who", function()
+        return { monitorHandler = function(_, _, cb) cb(nil, app:getServerId()) end }
+      end)
+      app.event:on("drain", function(id)
+        pomelua.log.info("drain %s", id)
+        if id == "connector-1" then pomelua.await(function(cb) left = cb end) end
+      end)
+      app:set("go", function() left(nil, true) end)
+    ]])
+    local function pomelua(...)
+      local tool = net.spawn(net.built("pomelua"), { ... })
+      assert.are.equal(0, tool:waitExit(app.patience), tool.out .. tool.err)
+      return tool.out
+    end
+    local ann, bob = connect "connector-1", connect "connector-1"
+    assert.are.equal(200, ann:request("connector.entry.enter", { uid = "ann" }).code)
+    local tool = stop "connector-1"
+    assert(server.process:waitErr("drain connector%-1\n", app.patience))
+    assert.are.equal('the uid "ann": 1 session ended\n', pomelua("kick", "ann", "-d", server.dir))
+    assert(ann:kicked())
+    assert.matches("connector%-1.*connector%-1", pomelua("who", "-d", server.dir))
+    assert.are.equal(200, bob:request("connector.entry.go", {}).code)
+    assert.are.same({}, assert(bob:rest(app.patience)))
+    bob:close()
+    ended(tool)
+  end)
+
   it("tells them one after the other over drainTime", function()
     -- At 0, 150, 300 and 450 ms, for who is not held up before the first.
     once_of(3, function()

@@ -296,7 +296,8 @@ local function kicked(uid, n, silent)
   return ("%s; not confirmed by %s"):format(text, table.concat(silent, ", "))
 end
 
--- Ends the sessions of a user on all frontends.
+-- Ends the sessions of a user on all frontends, also on one that stops: it has its clients until
+-- they have moved.
 function commands.kick(self, talk, request)
   local uid, wrong = ban_list.uid(request.uid)
   if not uid then return talk:done(false, wrong) end
@@ -312,8 +313,9 @@ function commands.kick(self, talk, request)
     told(self, not silent[1], true, "kick of %s", text)
     talk:done(not silent[1], text, nil, { sessions = ended, silent = json.array(silent) })
   end
-  for _, id in ipairs(self.members:ids("up")) do
-    if self.members:find(id).entry.frontend then
+  for _, id in ipairs(self.members:ids()) do
+    local one = self.members:find(id)
+    if one.up and one.entry.frontend then
       open = open + 1
       self:ask(id, { command = "kick", uid = uid, reason = reason }, KICK, function(answer)
         if answer == self.late or answer and not answer.ok then silent[#silent + 1] = id end
@@ -344,12 +346,12 @@ function commands.eval(self, talk, request)
   end)
 end
 
--- The servers that a command of the game's is meant for.
+-- The servers that a command of the game's is meant for; one that stops serves on meanwhile.
 local function meant(self, request)
   local ids = {}
-  for _, id in ipairs(self.members:ids("up")) do
+  for _, id in ipairs(self.members:ids()) do
     local one = self.members:find(id)
-    local here = (request.on == nil or request.on == id)
+    local here = one.up and (request.on == nil or request.on == id)
       and (request.type == nil or request.type == one.entry.serverType)
     if here then ids[#ids + 1] = id end
   end
