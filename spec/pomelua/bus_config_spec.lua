@@ -1,6 +1,7 @@
 -- What config/bus.json and --bus may hold, and what is refused. Tests config/bus.lua.
 local bus = require "pomelua.config.bus"
 local cjson = require "cjson"
+local files = require "pomelua.base.files"
 local tree = require "spec.support.tree"
 
 local KEYS = "ca, cluster, creds, heartbeat, listMemory, passwordFile, timeout, urls, user"
@@ -10,10 +11,10 @@ describe("bus.json", function()
   after_each(function() tree.remove(base) end)
 
   local function read(text, env, given, more)
-    local files = { ["config/bus.json"] = text, ["p.txt"] = "secret\n", ["two.txt"] = "a\nb\n",
+    local texts = { ["config/bus.json"] = text, ["p.txt"] = "secret\n", ["two.txt"] = "a\nb\n",
       ["ca.pem"] = "x", ["me.creds"] = "x" }
-    for name, content in pairs(more or {}) do files[name] = content end
-    base = tree.new(files)
+    for name, content in pairs(more or {}) do texts[name] = content end
+    base = tree.new(texts)
     return bus.read(base, env or "production", given)
   end
 
@@ -176,6 +177,28 @@ describe("the name of a cluster", function()
   it("is the app's folder and the environment", function()
     assert.equal("chat-production", bus.cluster("/srv/chat", "production"))
     assert.equal("my_game-x-staging", bus.cluster("/srv/my_game-x/", "staging"))
+  end)
+
+  it("is, when the folder is a link, its name in the folder where it stands", function()
+    local base = tree.new {
+      ["a/releases/1/app.lua"] = "", ["a/releases/2/app.lua"] = "", ["b/1/app.lua"] = "",
+      ["a-current/app.lua"] = "",
+    }
+    assert(files.symlink("releases/1", base .. "/a/current"))
+    assert(files.symlink(base .. "/b/1", base .. "/b/current"))
+    assert(files.symlink("a", base .. "/link"))
+    local function name(path)
+      return assert(bus.read(assert(files.named(base .. path)), "production", "nats://a")).cluster
+    end
+    assert.equal("a/current-production", name "/a/current")
+    assert.equal("b/current-production", name "/b/current/")
+    assert.equal("a-current-production", name "/a-current")
+    assert.equal("link/current-production", name "/link/current")
+    assert.equal("1-production", name "/link/releases/1") -- a link further up is none
+    os.remove(base .. "/a/current")
+    assert(files.symlink("releases/2", base .. "/a/current"))
+    assert.equal("a/current-production", name "/a/current")
+    tree.remove(base)
   end)
 
   it("must be given when the folder's name is too long", function()

@@ -85,14 +85,24 @@ local function urls_of(list, wrong)
   return out, first == "tls"
 end
 
+-- What an app's folder is called. A link to a release is called alike in many apps, "current" say,
+-- so the folder that it stands in is named, too; the release is not, there will be others.
+local function folder_name(base)
+  local named = base:gsub("/+$", "")
+  local parent, last = named:match("^(.*)/([^/]*)$")
+  if not parent then return named end
+  local above, real = files.absolute(parent .. "/"), files.absolute(named)
+  if not above or not real or real == above:gsub("/$", "") .. "/" .. last then return last end
+  return parent:match("[^/]*$") .. "/" .. last
+end
+
 ---The name of a cluster when none is given: the app's folder and the environment. Two pairs of
 ---these never give one name: the last "-" stands between them. C makes it safe for a subject.
----@param base string the app's folder
+---@param base string the app's folder, as it is called (files.named)
 ---@param env string
 ---@return string
 function bus.cluster(base, env)
-  local folder = base:gsub("/+$", ""):match("[^/]*$")
-  return folder .. "-" .. env:gsub("[-~]", { ["-"] = "~d", ["~"] = "~t" })
+  return folder_name(base) .. "-" .. env:gsub("[-~]", { ["-"] = "~d", ["~"] = "~t" })
 end
 
 local function cluster_of(prefix, part, base, env)
