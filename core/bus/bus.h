@@ -76,7 +76,7 @@ int pml_bus_open(pml_loop *l, pml_hub *hub, const pml_bus_options *o, const pml_
 /* Says goodbye, flushes for at most ms, frees b. No event comes from here on. */
 void pml_bus_close(pml_bus *b, uint32_t ms);
 
-/* Asks whether a server that lives has this id: on_claimed comes within 600 ms, at once while the
+/* Asks whether a server that lives has this id: on_claimed comes within a second, at once while the
  * bus is not there. Claim before the server joins the hub. An id that is free is this process's
  * until pml_bus_leave, which is called also when its server does not start. */
 void pml_bus_claim(pml_bus *b, const char *id);

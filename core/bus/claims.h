@@ -1,6 +1,6 @@
 /* claims: ids of which this process asks whether somebody has them. The holder is asked first; when
- * neither it nor the broker says anything, all processes are asked which incarnation it had, since
- * a holder that stands still cannot.
+ * the broker says that there is none, or when nobody says anything, all processes are asked which
+ * incarnation it had, since one that is dead or stands still cannot say so.
  *
  * Part of bus/discovery: its rules about threads, events and texts hold here as well. */
 #ifndef PML_BUS_CLAIMS_H
@@ -11,14 +11,16 @@
 #include "base/list.h"
 
 #define PML_CLAIM_MS 500u      /* the holder of an id answers within this time */
-#define PML_CLAIM_WIDE_MS 100u /* after it, all are asked */
+#define PML_CLAIM_WIDE_MS 100u /* after it, all are asked; they answer within it */
 
 typedef struct {
   pml_list link; /* private */
   uint32_t number;
   int wide;       /* all have been asked */
-  int free;       /* nobody has it; that is told when all processes that are there are met */
+  int free;       /* nobody has it; that is told when all processes that are there are met, and had
+                     time to say which incarnation it had */
   uint64_t asked; /* when */
+  uint64_t wider; /* when all were asked */
   uint64_t until; /* of a free one: when it wants something */
   uint64_t above; /* the highest incarnation that somebody knows */
   char id[PML_SERVER_ID_MAX + 1];

@@ -101,7 +101,10 @@ static int knows_own(const pml_discovery *d, const pml_other *p) {
 
 /* The list of a process counts. */
 static void list_take(pml_discovery *d, pml_other *p, const pml_announce *a) {
-  if (p->met && p->version == a->version) return;
+  if (p->met && p->version == a->version) {
+    pml_holders_live(d->holders, &p->holder);
+    return;
+  }
   p->version = a->version;
   if (!p->met) {
     p->met = d->settled = 1;
@@ -145,8 +148,12 @@ static void on_beat(pml_discovery *d, const pml_announce *a, uint64_t now) {
   if (!p) return;
   if (p->links != a->links) p->told = 0; /* what was sent to it meanwhile may be lost */
   p->links = a->links;
-  if (!p->met || p->version != a->version) greet(d, p, 1, !knows_own(d, p));
-  else pml_holders_remind(d->holders, &p->holder);
+  if (!p->met || p->version != a->version) {
+    greet(d, p, 1, !knows_own(d, p));
+  } else {
+    pml_holders_live(d->holders, &p->holder);
+    pml_holders_remind(d->holders, &p->holder);
+  }
 }
 
 static void on_greet(pml_discovery *d, const pml_announce *a, uint64_t now) {

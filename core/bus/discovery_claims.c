@@ -26,22 +26,38 @@ static pml_announce claim_message(const pml_discovery *d, const pml_claim *c) {
   return a;
 }
 
-/* Whether all processes that are there are met, as far as this one can know. A server that begins
- * before that would have requests of some frontends, and no way to push to the others. */
-static int all_met(const pml_discovery *d, uint64_t now) {
+static void ask_all(const pml_discovery *d, pml_claim *c, uint64_t now) {
+  c->wide = 1;
+  c->wider = now;
+  pml_announce a = claim_message(d, c);
+  pml__discovery_send_all(d, &a);
+}
+
+/* When all processes that are there are met, as far as this one can know: now, or when to look
+ * again. A server that begins before that would have requests of some frontends, and no way to push
+ * to the others. */
+static uint64_t met_at(const pml_discovery *d, uint64_t now) {
   uint32_t waiting, met = pml_others_met(&d->others, NULL, &waiting);
-  if (!d->up || now >= d->first_up + MEET_MS) return 1;
-  return !waiting && (met ? met >= d->there : now >= d->first_up + ALONE_MS);
+  uint64_t alone = d->first_up + ALONE_MS, latest = d->first_up + MEET_MS;
+  if (now >= latest) return now;
+  if (!waiting && (met ? met >= d->there : now >= alone)) return now;
+  return now < alone ? alone : latest;
+}
+
+/* When those that are there have said which incarnation the id had: a server that died a moment ago
+ * is known to them, and its clock may have been ahead of this one's. */
+static uint64_t told_at(const pml_discovery *d, const pml_claim *c, uint64_t now) {
+  uint32_t waiting, met = pml_others_met(&d->others, NULL, &waiting);
+  return met + waiting ? c->wider + PML_CLAIM_WIDE_MS : now;
 }
 
 /* Nobody has the id. */
 static void claim_free(pml_discovery *d, pml_claim *c, uint64_t now) {
-  if (all_met(d, now)) {
-    claim_finish(d, c, NULL);
-  } else {
-    c->free = 1;
-    c->until = d->first_up + (now < d->first_up + ALONE_MS ? ALONE_MS : MEET_MS);
-  }
+  c->free = 1;
+  if (!c->wide) ask_all(d, c, now);
+  uint64_t met = met_at(d, now), told = told_at(d, c, now);
+  c->until = met > told ? met : told;
+  if (now >= c->until) claim_finish(d, c, NULL);
 }
 
 void pml__discovery_claims_tick(pml_discovery *d, uint64_t now) {
@@ -52,9 +68,7 @@ void pml__discovery_claims_tick(pml_discovery *d, uint64_t now) {
     } else if (now >= c->asked + PML_CLAIM_MS) {
       claim_finish(d, c, NULL);
     } else if (!c->wide && now >= c->asked + PML_CLAIM_WIDE_MS) {
-      c->wide = 1;
-      pml_announce a = claim_message(d, c);
-      pml__discovery_send_all(d, &a);
+      ask_all(d, c, now);
     }
   }
 }

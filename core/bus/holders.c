@@ -18,6 +18,7 @@ typedef struct {
   uint64_t incarnation;
   int leaving;
   int beaten; /* another life had the id after this one */
+  int heard;  /* since the last other life of the id came */
   int listed; /* it is in the list that is being read */
   char *info; /* owned */
 } server;
@@ -133,6 +134,13 @@ static void superseded(pml_holders *h, entry *e, const pml_bus_server *by) {
   h->ev.on_superseded(e->text, by, h->ev.ud);
 }
 
+/* A life of s begins: whether the others live will show. */
+static void doubt_others(const server *s) {
+  const entry *e = s->id;
+  for (pml_list *n = e->servers.next; n != &e->servers; n = n->next)
+    PML_CONTAINER(n, server, of_id)->heard = 0;
+}
+
 /* The server with the id is UP, and no other one. */
 static void settle(pml_holders *h, entry *e) {
   server *best = best_of(e), *want = e->owned ? NULL : best;
@@ -150,7 +158,7 @@ static void settle(pml_holders *h, entry *e) {
       superseded(h, e, &by);
     }
   }
-  if (want) beat_others(e, want);
+  if (want && want->heard) beat_others(e, want);
   if (!want || e->up) return;
   e->up = want;
   tell(h, want, PML_BUS_UP);
@@ -220,8 +228,10 @@ static void update(pml_holders *h, server *s, const pml_announce_server *in) {
     down(h, s);
     s->incarnation = in->incarnation;
     s->beaten = s->leaving = 0;
+    doubt_others(s);
     if (s->id->highest < in->incarnation) s->id->highest = in->incarnation;
   }
+  s->heard = 1;
   int informed = strlen(s->info) == in->info.n && memcmp(s->info, in->info.p, in->info.n) == 0;
   if (!informed) {
     pml_free(s->info);
@@ -261,6 +271,15 @@ size_t pml_holders_set(pml_holders *h, pml_holder *p, const pml_announce *list) 
 void pml_holders_drop(pml_holders *h, pml_holder *p) {
   while (!pml_list_empty(&p->servers))
     server_remove(h, PML_CONTAINER(p->servers.next, server, of_process));
+}
+
+void pml_holders_live(pml_holders *h, const pml_holder *p) {
+  for (const pml_list *n = p->servers.next; n != &p->servers; n = n->next) {
+    server *s = PML_CONTAINER((pml_list *)(uintptr_t)n, server, of_process);
+    if (s->heard) continue;
+    s->heard = 1;
+    settle(h, s->id);
+  }
 }
 
 void pml_holders_remind(pml_holders *h, const pml_holder *p) {

@@ -1,6 +1,8 @@
 /* holders: which process has which id. For each id the highest incarnation has it (of equal ones
- * the greater name of a process); a life that lost an id never gets it back. Says what that means
- * for the servers of other processes (UP, LEAVING, DOWN) and for those of this one (superseded).
+ * the greater name of a process); a life that lost an id never gets it back. A higher life takes
+ * the id from a lower one that came later only when it is heard after that: it may be dead, and its
+ * clock was ahead. Says what that means for the servers of other processes (UP, LEAVING, DOWN) and
+ * for those of this one (superseded).
  *
  * Part of bus/discovery: its rules about threads, events and texts hold here as well. */
 #ifndef PML_BUS_HOLDERS_H
@@ -46,6 +48,9 @@ size_t pml_holders_set(pml_holders *h, pml_holder *p, const pml_announce *list);
 /* p has none any more. */
 void pml_holders_drop(pml_holders *h, pml_holder *p);
 
+/* p has what was set last, and lives. */
+void pml_holders_live(pml_holders *h, const pml_holder *p);
+
 /* on_lost for each id that p has lost: it may not know, when who won was gone before it heard. */
 void pml_holders_remind(pml_holders *h, const pml_holder *p);
 
@@ -56,7 +61,8 @@ int pml_holders_own(pml_holders *h, pml_slice id, uint64_t incarnation);
 void pml_holders_disown(pml_holders *h, pml_slice id);
 /* The incarnation of this process's server with the id; 0: there is none, or it is superseded. */
 uint64_t pml_holders_owned(const pml_holders *h, pml_slice id);
-/* Somebody knows a higher incarnation of an id: a lower one of this process is superseded. */
+/* Somebody knows that this process's life of an id has lost it to a higher one: it is superseded,
+ * by a server of which no more is known (process and host are ""). */
 void pml_holders_above(pml_holders *h, pml_slice id, uint64_t incarnation);
 /* The highest incarnation that was ever known of the id; 0: none. */
 uint64_t pml_holders_highest(const pml_holders *h, pml_slice id);

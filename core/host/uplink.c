@@ -111,10 +111,11 @@ static void on_claimed(const char *id, const pml_bus_server *holder, uint64_t ab
 
 static void on_superseded(const char *id, const pml_bus_server *by, void *ud) {
   pml__uplink *c = ud;
+  char who[256] = "another process"; /* which one only others know */
+  if (by->host[0]) snprintf(who, sizeof who, "process %u on %.200s", by->pid, by->host);
   pml_log_write(c->log, PML_ERROR,
-                "%s: process %u on %s has taken its id over while this one was not heard; this one "
-                "ends",
-                id, by->pid, by->host);
+                "%s: %s has taken its id over while this one was not heard; this one ends", id,
+                who);
   c->ev.on_superseded(id, by, c->ev.ud);
 }
 

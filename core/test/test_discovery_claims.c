@@ -1,14 +1,94 @@
 #include "bus/claims.h"
 #include "test/discovery_world.h"
 
-TEST(discovery_a_claim_is_free_at_once_when_nobody_has_the_id) {
+TEST(discovery_a_claim_is_free_soon_when_nobody_has_the_id) {
   two();
   start(2);
   pass(10);
   CHECK_STR(told(2), "up gate-1 100, up chat-1 101");
   claim(2, "chat-2");
-  pass(2);
+  pass(PML_CLAIM_WIDE_MS);
+  CHECK_STR(told(2), "");
+  pass(2); /* the others had time to say that they know of nobody */
   CHECK_STR(told(2), "chat-2 free above 0");
+  world_fini();
+}
+
+/* The clock of its machine went back, or it is on another one. */
+TEST(discovery_a_life_after_a_dead_one_of_a_clock_ahead_is_above_it) {
+  for (int with_others = 0; with_others < 2; with_others++) {
+    two();
+    leave(1, "chat-1");
+    serve(1, "chat-1", 3600000);
+    pass(2500);
+    CHECK_STR(told(0), "down chat-1 101, up chat-1 3600000");
+    if (with_others) start(3);
+    end(1); /* without a goodbye */
+    pass(1000);
+    start(2);
+    claim(2, "chat-1");
+    pass(1100);
+    CHECK(strstr(told(2), "chat-1 free above 3600000") != NULL);
+    serve(2, "chat-1", 3600001);
+    pass(10);
+    CHECK_STR(told(0), "down chat-1 3600000, up chat-1 3600001");
+    pass(60000);
+    CHECK_STR(told(0), "");
+    CHECK_STR(told(2), "");
+    CHECK_STR(directory(0), "chat-1 3600001");
+    world_fini();
+  }
+}
+
+/* Where the answer comes too late, or the new life began without a bus. */
+TEST(discovery_a_lower_life_is_not_ended_by_a_dead_one) {
+  for (int away = 0; away < 2; away++) {
+    two();
+    leave(1, "chat-1");
+    serve(1, "chat-1", 3600000);
+    pass(2500);
+    told(0);
+    if (away) links(0);
+    end(1);
+    pass(away ? 10 * TIMEOUT : 1000);
+    begin(2);
+    if (!away) link_set(2, 1);
+    if (away) claim(2, "chat-1");
+    serve(2, "chat-1", 200);
+    pass(100);
+    links(1);
+    pass(TIMEOUT + HEARTBEAT);
+    CHECK_STR(told(0), "down chat-1 3600000, up chat-1 200");
+    CHECK_STR(told(2), away ? "chat-1 free above 0, up gate-1 100" : "up gate-1 100");
+    pass(60000);
+    CHECK_STR(told(0), "");
+    CHECK_STR(told(2), "");
+    CHECK_STR(directory(0), "chat-1 200");
+    world_fini();
+  }
+}
+
+/* It stood still for a moment while the other one came. */
+TEST(discovery_a_lower_life_is_ended_by_one_that_lives) {
+  two();
+  leave(1, "chat-1");
+  serve(1, "chat-1", 3600000);
+  pass(2500);
+  told(0);
+  freeze(1);
+  start(2);
+  serve(2, "chat-1", 200); /* without a claim, as without a bus */
+  pass(100);
+  CHECK_STR(told(0), ""); /* who lives is not known */
+  CHECK_STR(told(2), "up gate-1 100");
+  mail_drop(&w.p[1]); /* it does not hear of the new one, for now */
+  wake(1);
+  pass(2 * HEARTBEAT + 10);
+  CHECK_STR(told(2), "chat-1 superseded by 3600000, up chat-1 3600000");
+  pass(60000);
+  CHECK_STR(told(0), "");
+  CHECK_STR(told(1), "");
+  CHECK_STR(directory(0), "chat-1 3600000");
   world_fini();
 }
 
@@ -101,7 +181,7 @@ TEST(discovery_of_two_that_claim_at_once_one_ends) {
     told(2), told(3);
     claim(2, "area-1");
     claim(3, "area-1");
-    pass(2);
+    pass(PML_CLAIM_WIDE_MS + 2);
     CHECK_STR(told(2), "area-1 free above 0");
     CHECK_STR(told(3), "area-1 free above 0");
     serve(2, "area-1", equal ? 300 : 301);

@@ -85,6 +85,29 @@ TEST(holders_the_highest_life_has_the_id_and_the_lower_never_again) {
   fini();
 }
 
+TEST(holders_a_higher_life_takes_the_id_from_a_later_one_when_it_is_heard) {
+  init();
+  set(&one, 200);
+  set(&two, 100);
+  CHECK_STR(told(), "up chat-1 200");
+  pml_holders_live(holders, &two);
+  pml_holders_remind(holders, &two);
+  CHECK_STR(told(), ""); /* whether the first one lives is not known */
+  pml_holders_live(holders, &one);
+  pml_holders_remind(holders, &two);
+  CHECK_STR(told(), "chat-1 lost to 200");
+  pml_holders_drop(holders, &one);
+  CHECK_STR(told(), "down chat-1 200"); /* for good */
+  fini();
+  init();
+  set(&one, 200);
+  set(&two, 100);
+  pml_holders_drop(holders, &one); /* it was dead */
+  pml_holders_remind(holders, &two);
+  CHECK_STR(told(), "up chat-1 200, down chat-1 200, up chat-1 100");
+  fini();
+}
+
 TEST(holders_of_equal_lives_the_greater_name_has_the_id) {
   init();
   set(&two, 100);

@@ -37,6 +37,17 @@ local UP = [[
   return { ids = table.concat(ids, " ") }
 ]]
 
+-- The life of chat-1, another one than `args` if there is soon.
+local LIFE = [[
+  local life
+  for _ = 1, 200 do
+    life = node:incarnation("chat-1") or args
+    if life ~= args then break end
+    pomelua.sleep(5)
+  end
+  return { life = life }
+]]
+
 describe("an app in several processes", function()
   local one, game
 
@@ -186,6 +197,39 @@ describe("an app in several processes", function()
     chat:stop { "has taken its id" }
     assert.is_true(os.time() - before < 9) -- it waits for nobody who no longer knows it
     assert.equal("chat-1", client:run("chat", WHO).id)
+  end)
+
+  it("has a server again that was killed, and whose clock has gone back since", function()
+    begin { heartbeat = 0.2, timeout = 3 }
+    local client = probe.of(game:start("connector-1")):client()
+    tree.write(game.dir, "ahead", "3600")
+    local chat = game:launch_with({ "--only", "chat-1" }, {
+      LD_PRELOAD = net.built("preload/clock_jump.so"), FAULT_JUMP = game.dir .. "/ahead",
+    }):ready()
+    until_is(client, UP, "chat", "ids", "chat-1")
+    chat:kill()
+    local function comes_back()
+      local former, now = client:run(nil, LIFE, 0).life, nil
+      chat = game:start("chat-1") -- before the other process takes the former life for gone
+      if not one:runs() then one:restart() end
+      assert(net.wait(function()
+        now = client:run(nil, LIFE, former).life
+        return now ~= former
+      end, app.patience), "chat-1 is not there")
+      assert.equal("chat-1", client:run("chat", WHO).id)
+      return now - former
+    end
+    assert.equal(1, comes_back()) -- just above the former one, of which the other process knows
+    tree.write(game.dir, "ahead", "7200")
+    chat:stop()
+    chat = game:launch_with({ "--only", "chat-1" }, {
+      LD_PRELOAD = net.built("preload/clock_jump.so"), FAULT_JUMP = game.dir .. "/ahead",
+    }):ready()
+    until_is(client, UP, "chat", "ids", "chat-1")
+    one:stop()
+    chat:kill()
+    assert.is_true(comes_back() < 0) -- when it began nobody could be asked
+    chat:stop { "the bus is not there" }
   end)
 
   it("runs the servers of a type, without a file, by --bus alone", function()

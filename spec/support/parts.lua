@@ -39,12 +39,13 @@ end
 
 ---The same with these arguments.
 ---@param args string[]
+---@param env table<string, string>? variables to add
 ---@return table part
-function Game:launch_with(args)
+function Game:launch_with(args, env)
   local all = { "start", self.dir }
   for _, arg in ipairs(args) do all[#all + 1] = arg end
   local part = setmetatable({ game = self, ports = {}, args = args }, Part)
-  part.process = net.spawn(net.built("pomelua"), all)
+  part.process = net.spawn(net.built("pomelua"), all, { env = env })
   -- One that is frozen does not hear SIGTERM before it runs again.
   part.process.close = function(process)
     part:thaw()
