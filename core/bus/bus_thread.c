@@ -6,12 +6,7 @@
 #include "base/container.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "bus/bus_private.h"
-#include "bus/claimed.h"
-#include "bus/discovery.h"
-#include "bus/receiver.h"
-#include "bus/remotes.h"
-#include "bus/sender.h"
+#include "bus/bus_thread_private.h"
 #include "wire/bus_mail.h"
 
 #include <pthread.h>
@@ -19,29 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define RETRY_MS 500   /* between two attempts to connect, and up to so much more */
 #define ALL (1u << 30) /* mail of a turn: all of it */
-
-struct pml__bus_thread {
-  pthread_t thread;
-  pml_loop *l;
-  pml_mailbox *commands, *records;
-  pml_mailbox *events; /* of the program, held */
-  pml_hub *hub;        /* held; NULL: a tool */
-  const pml_log *log;
-  pml__sender to;
-  char why[512]; /* what was last said about the link */
-  pml_discovery *d;
-  pml__remotes *remotes;
-  pml__claimed own;
-  pml_timer retry, tick;
-  pml_task flush;
-  pml__receiver *in;
-  pml__outbox_counts counted; /* of the outbox, so far */
-  pml__bus_counters counts;
-};
-
-static void event_post(pml__bus_thread *t, pml__bus_msg *m) { pml__bus_msg_post(t->events, m); }
 
 /* --- what discovery says ------------------------------------------------------------------------
  */
@@ -64,7 +37,7 @@ static void on_server(const pml_bus_server *of, pml_bus_state state, void *ud) {
   pml__bus_msg *m = pml__bus_msg_new(PML__BUS_SERVER, "");
   m->server = pml__bus_server_copy(of);
   m->flag = (int)state;
-  event_post(t, m);
+  pml__bus_thread_tell(t, m);
 }
 
 static void on_process(const char *name, pml_process_state state, void *ud) {
@@ -72,7 +45,7 @@ static void on_process(const char *name, pml_process_state state, void *ud) {
   pml__remotes_process(t->remotes, name, state);
   pml__bus_msg *m = pml__bus_msg_new(PML__BUS_PROCESS, name);
   m->flag = state == PML_PROCESS_MET;
-  event_post(t, m);
+  pml__bus_thread_tell(t, m);
 }
 
 static void on_claimed(const char *id, const pml_bus_server *holder, uint64_t above, void *ud) {
@@ -81,17 +54,17 @@ static void on_claimed(const char *id, const pml_bus_server *holder, uint64_t ab
   if (holder) m->server = pml__bus_server_copy(holder);
   m->number = above;
   if (!holder && t->hub) pml_hub_raise(t->hub, above);
-  event_post(t, m);
+  pml__bus_thread_tell(t, m);
 }
 
 static void on_superseded(const char *id, const pml_bus_server *by, void *ud) {
   pml__bus_msg *m = pml__bus_msg_new(PML__BUS_SUPERSEDED, id);
   m->server = pml__bus_server_copy(by);
-  event_post(ud, m);
+  pml__bus_thread_tell(ud, m);
 }
 
 static void on_refused(const char *text, void *ud) {
-  event_post(ud, pml__bus_msg_new(PML__BUS_REFUSED, text));
+  pml__bus_thread_tell(ud, pml__bus_msg_new(PML__BUS_REFUSED, text));
 }
 
 /* --- records out -------------------------------------------------------------------------------
@@ -154,8 +127,7 @@ static void missed_log(const pml__bus_thread *t) {
                   (unsigned long long)n, n == 1 ? "" : "s", pair);
 }
 
-/* After each input: what discovery has to say, and when it wants to be asked again. */
-static void ticked(pml__bus_thread *t) {
+void pml__bus_thread_ticked(pml__bus_thread *t) {
   pml_discovery_tick(t->d, pml_clock_ms());
   tick_arm(t);
 }
@@ -166,101 +138,7 @@ static void on_tick(pml_timer *timer) {
   pml__bus_msg_post(t->commands, pml__bus_msg_new(PML__BUS_TICK, ""));
 }
 
-/* --- the link -----------------------------------------------------------------------------------
- */
-
-static void state_say(pml__bus_thread *t, int up, const char *text) {
-  if (strcmp(t->why, text) == 0) return;
-  snprintf(t->why, sizeof t->why, "%s", text);
-  pml__bus_msg *m = pml__bus_msg_new(PML__BUS_STATE, text);
-  m->flag = up;
-  event_post(t, m);
-}
-
-static void link_set(pml__bus_thread *t, int up) {
-  if (t->to.up == up) return;
-  t->to.up = up;
-  if (!up) pml__count(&t->to.counts->lost_links, 1);
-  pml_discovery_link(t->d, up, pml_clock_ms());
-  pml__remotes_link(t->remotes, up);
-  ticked(t);
-}
-
-static void link_is_up(pml__bus_thread *t) {
-  char broker[512];
-  t->to.max_payload = pml__link_max_payload(t->to.link);
-  pml__link_broker(t->to.link, broker, sizeof broker);
-  link_set(t, 1);
-  state_say(t, 1, broker);
-}
-
-static void retry_start(pml__bus_thread *t) {
-  pml_timer_start(t->l, &t->retry, RETRY_MS + pml_clock_us() % RETRY_MS);
-}
-
-static int subscribe_id(const char *id, void *ud) {
-  pml__bus_thread *t = ud;
-  pml__subject subject;
-  pml__subject_id(&t->to.subjects, id, subject);
-  return pml__link_subscribe(t->to.link, subject);
-}
-
-static int subscribe_all(pml__bus_thread *t) {
-  pml__subject subject;
-  pml__subject_all(&t->to.subjects, subject);
-  int rc = pml__link_subscribe(t->to.link, subject);
-  pml__subject_process(&t->to.subjects, t->to.subjects.process, '>', subject);
-  if (!rc) rc = pml__link_subscribe(t->to.link, subject);
-  return rc ? rc : pml__claimed_each(&t->own, subscribe_id, t);
-}
-
-/* The delivery thread may wait for this one, which waits for it here. */
-static void link_drop(pml__bus_thread *t) {
-  link_set(t, 0);
-  pml__receiver_release(t->in, 1);
-  pml__link_disconnect(t->to.link);
-  pml__receiver_release(t->in, 0);
-}
-
-static void connect_try(pml__bus_thread *t) {
-  char err[sizeof t->why];
-  int rc = pml__link_connect(t->to.link, err, sizeof err);
-  if (!rc && pml__link_max_payload(t->to.link) < PML__PAYLOAD_LEAST) {
-    snprintf(err, sizeof err,
-             "the broker takes messages of %zu bytes, which is too little for a bus",
-             pml__link_max_payload(t->to.link));
-    rc = PML_EIO;
-  }
-  if (!rc && (rc = subscribe_all(t)) != 0)
-    snprintf(err, sizeof err, "the broker was lost before the bus was there");
-  if (!rc) {
-    link_is_up(t);
-    return;
-  }
-  link_drop(t);
-  state_say(t, 0, err);
-  retry_start(t);
-}
-
-static void on_retry(pml_timer *timer) {
-  connect_try(PML_CONTAINER(timer, pml__bus_thread, retry));
-}
-
-static void link_event(pml__bus_thread *t, pml__link_event event) {
-  switch (event) {
-  case PML__LINK_LOST:
-    link_set(t, 0);
-    state_say(t, 0, "the connection to the broker is lost");
-    break;
-  case PML__LINK_AGAIN: link_is_up(t); break;
-  case PML__LINK_CLOSED:
-    link_drop(t);
-    state_say(t, 0, "the broker has closed the connection");
-    retry_start(t);
-    break;
-  case PML__LINK_SLOW: pml__count(&t->to.counts->full, 1); break;
-  }
-}
+/* --- what the library's threads say ----------------------------------------------------------- */
 
 static void on_link(pml__link_event event, uint32_t life, void *ud) {
   pml__bus_thread *t = ud;
@@ -279,7 +157,7 @@ static void on_message(const char *subject, pml_slice data, int nobody, void *ud
 
 static void serve(pml__bus_thread *t, const pml__bus_msg *m) {
   /* Also while the library looks for the broker: it repeats its subscriptions when it is back. */
-  if (pml__claimed_put(&t->own, m->text, m->number)) subscribe_id(m->text, t);
+  if (pml__claimed_put(&t->own, m->text, m->number)) pml__bus_thread_subscribe(m->text, t);
   int rc = pml_discovery_serve(t->d, m->text, m->number, (const char *)m->body->data);
   if (rc)
     pml_log_write(t->log, PML_ERROR, "the server %s cannot be announced to other processes: %s",
@@ -324,7 +202,7 @@ static void ask_one(const char *process, void *ud) {
   pml__bus_msg *asked = pml__bus_msg_new(PML__BUS_ASKED, process);
   asked->number = a->m->number;
   asked->flag = rc == 0;
-  event_post(a->t, asked);
+  pml__bus_thread_tell(a->t, asked);
 }
 
 static void ask(pml__bus_thread *t, const pml__bus_msg *m) {
@@ -333,7 +211,7 @@ static void ask(pml__bus_thread *t, const pml__bus_msg *m) {
   else pml_discovery_each_process(t->d, ask_one, &a);
   pml__bus_msg *all = pml__bus_msg_new(PML__BUS_ASKED, "");
   all->number = m->number;
-  event_post(t, all);
+  pml__bus_thread_tell(t, all);
 }
 
 static void mail(pml__bus_thread *t, const pml__bus_msg *m) {
@@ -346,7 +224,7 @@ static void mail(pml__bus_thread *t, const pml__bus_msg *m) {
   out->number = in.number;
   out->flag = in.flags;
   out->body = pml_buf_from(in.text.p, in.text.n);
-  event_post(t, out);
+  pml__bus_thread_tell(t, out);
 }
 
 static void end(pml__bus_thread *t, uint32_t ms) {
@@ -356,7 +234,7 @@ static void end(pml__bus_thread *t, uint32_t ms) {
     pml__link_flush(t->to.link, ms);
   }
   pml_timer_stop(t->l, &t->retry);
-  link_drop(t);
+  pml__bus_thread_drop(t);
   pml_timer_stop(t->l, &t->tick);
   pml_task_cancel(&t->flush);
   pml_loop_stop(t->l);
@@ -376,7 +254,7 @@ static void on_command(pml_mail *raw, void *ud) {
     pml__send_mail(&t->to, m->text, 'a', m->number, m->flag, pml_buf_slice(m->body));
     break;
   case PML__BUS_LINK:
-    if (m->number == pml__link_life(t->to.link)) link_event(t, (pml__link_event)m->flag);
+    if (m->number == pml__link_life(t->to.link)) pml__bus_thread_link(t, (pml__link_event)m->flag);
     break;
   case PML__BUS_CONTROL: control(t, m); break;
   case PML__BUS_NOBODY: nobody(t, m); break;
@@ -385,7 +263,7 @@ static void on_command(pml_mail *raw, void *ud) {
   case PML__BUS_CLOSE: end(t, (uint32_t)m->number); break;
   default: break; /* what is said to the program is not said here */
   }
-  if (m->kind != PML__BUS_CLOSE) ticked(t);
+  if (m->kind != PML__BUS_CLOSE) pml__bus_thread_ticked(t);
   pml__bus_msg_free(m);
 }
 
@@ -393,7 +271,7 @@ static void on_command(pml_mail *raw, void *ud) {
 
 static void *run(void *ud) {
   pml__bus_thread *t = ud;
-  connect_try(t);
+  pml__bus_thread_connect(t);
   pml_loop_run(t->l);
   return NULL;
 }
@@ -445,7 +323,7 @@ static void parts_make(pml__bus_thread *t, const pml__bus_thread_options *o) {
                                                    .on_superseded = on_superseded,
                                                    .on_refused = on_refused,
                                                    .ud = t});
-  pml_timer_init(&t->retry, on_retry);
+  pml_timer_init(&t->retry, pml__bus_thread_retry);
   pml_timer_init(&t->tick, on_tick);
   pml_task_init(&t->flush, flush_run);
 }

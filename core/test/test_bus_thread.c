@@ -1,4 +1,5 @@
-/* The half of a bus that speaks to the broker, seen through bus/bus. */
+/* The half of a bus that speaks to the broker, with its link (bus/bus_thread_link.c), seen through
+ * bus/bus. */
 #include "test/bus_side.h"
 
 TEST(bus_thread_broker_that_comes_back_finds_everybody_there) {
