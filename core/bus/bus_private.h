@@ -20,7 +20,7 @@ typedef enum {
   PML__BUS_ANSWER,  /* text: process, number: question, flag: last, body */
   PML__BUS_CLOSE,   /* number: milliseconds */
   /* The library's threads tell the bus's thread. */
-  PML__BUS_LINK,    /* flag: pml__link_event */
+  PML__BUS_LINK,    /* flag: pml__link_event, text: what the broker said, number: life */
   PML__BUS_CONTROL, /* body: a message for discovery; flag: a thread waits until it is taken in */
   PML__BUS_NOBODY,  /* text: process, or "id." and an id */
   PML__BUS_MAIL,    /* flag: it is an answer; body: wire of a question or an answer */

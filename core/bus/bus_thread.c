@@ -140,9 +140,9 @@ static void on_tick(pml_timer *timer) {
 
 /* --- what the library's threads say ----------------------------------------------------------- */
 
-static void on_link(pml__link_event event, uint32_t life, void *ud) {
+static void on_link(pml__link_event event, uint32_t life, const char *text, void *ud) {
   pml__bus_thread *t = ud;
-  pml__bus_msg *m = pml__bus_msg_new(PML__BUS_LINK, "");
+  pml__bus_msg *m = pml__bus_msg_new(PML__BUS_LINK, text);
   m->flag = (int)event;
   m->number = life;
   pml__bus_msg_post(t->commands, m);
@@ -254,7 +254,7 @@ static void on_command(pml_mail *raw, void *ud) {
     pml__send_mail(&t->to, m->text, 'a', m->number, m->flag, pml_buf_slice(m->body));
     break;
   case PML__BUS_LINK:
-    if (m->number == pml__link_life(t->to.link)) pml__bus_thread_link(t, (pml__link_event)m->flag);
+    if (m->number == pml__link_life(t->to.link)) pml__bus_thread_link(t, m);
     break;
   case PML__BUS_CONTROL: control(t, m); break;
   case PML__BUS_NOBODY: nobody(t, m); break;

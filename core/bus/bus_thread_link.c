@@ -7,7 +7,9 @@
 
 #include <stdio.h>
 
-#define RETRY_MS 500 /* between two attempts to connect, and up to so much more */
+#define RETRY_MS 500     /* between two attempts to connect, and up to so much more */
+#define REFUSED_MS 60000 /* the same, where the link is up and is refused again and again */
+#define ALLOWED_MS 1000  /* for a broker to refuse what the bus says first */
 
 static void state_say(pml__bus_thread *t, int up, const char *text) {
   if (strcmp(t->why, text) == 0) return;
@@ -26,16 +28,40 @@ static void link_set(pml__bus_thread *t, int up) {
   pml__bus_thread_ticked(t);
 }
 
+static void retry_start(pml__bus_thread *t) {
+  pml_timer_start(t->l, &t->retry, RETRY_MS + pml_clock_us() % RETRY_MS);
+}
+
+/* The user of the bus may not do all that a bus does, so the bus is not there: half a one would be
+ * worse, since nobody hears that it is half. */
+static void refused(pml__bus_thread *t, const char *said) {
+  char text[sizeof t->why];
+  snprintf(text, sizeof text,
+           "the broker refuses it: %.250s; its user in config/bus.json must be allowed to publish "
+           "and to subscribe %.310s>, or the cluster there has another name",
+           said, t->to.subjects.prefix);
+  pml__bus_thread_drop(t);
+  state_say(t, 0, text);
+  retry_start(t);
+}
+
+/* It is said to be there when the broker has taken the subscriptions and the first heartbeat. */
 static void link_is_up(pml__bus_thread *t) {
-  char broker[512];
+  char broker[512], said[256];
   t->to.max_payload = pml__link_max_payload(t->to.link);
   pml__link_broker(t->to.link, broker, sizeof broker);
   link_set(t, 1);
-  state_say(t, 1, broker);
+  if (pml__link_allowed(t->to.link, ALLOWED_MS, said, sizeof said)) refused(t, said);
+  else state_say(t, 1, broker);
 }
 
-static void retry_start(pml__bus_thread *t) {
-  pml_timer_start(t->l, &t->retry, RETRY_MS + pml_clock_us() % RETRY_MS);
+/* Of a link that is up. The first time it is looked at again soon; where that helps for a moment
+ * alone, once a minute, or the log would be full of it. */
+static void refused_later(pml__bus_thread *t, const char *said) {
+  uint64_t now = pml_clock_ms(), before = t->refused;
+  t->refused = now;
+  refused(t, said);
+  if (before && now < before + 2 * REFUSED_MS) pml_timer_start(t->l, &t->retry, REFUSED_MS);
 }
 
 int pml__bus_thread_subscribe(const char *id, void *ud) {
@@ -86,8 +112,8 @@ void pml__bus_thread_retry(pml_timer *timer) {
   pml__bus_thread_connect(PML_CONTAINER(timer, pml__bus_thread, retry));
 }
 
-void pml__bus_thread_link(pml__bus_thread *t, pml__link_event event) {
-  switch (event) {
+void pml__bus_thread_link(pml__bus_thread *t, const pml__bus_msg *m) {
+  switch ((pml__link_event)m->flag) {
   case PML__LINK_LOST:
     link_set(t, 0);
     state_say(t, 0, "the connection to the broker is lost");
@@ -98,6 +124,7 @@ void pml__bus_thread_link(pml__bus_thread *t, pml__link_event event) {
     state_say(t, 0, "the broker has closed the connection");
     retry_start(t);
     break;
+  case PML__LINK_REFUSED: refused_later(t, m->text); break;
   case PML__LINK_SLOW: pml__count(&t->to.counts->full, 1); break;
   }
 }

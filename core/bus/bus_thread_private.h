@@ -20,7 +20,8 @@ struct pml__bus_thread {
   pml_hub *hub;        /* held; NULL: a tool */
   const pml_log *log;
   pml__sender to;
-  char why[512]; /* what was last said about the link */
+  char why[1024];   /* what was last said about the link */
+  uint64_t refused; /* when the broker refused something of a link that was up; 0: never */
   pml_discovery *d;
   pml__remotes *remotes;
   pml__claimed own;
@@ -42,7 +43,7 @@ void pml__bus_thread_ticked(pml__bus_thread *t);
 void pml__bus_thread_connect(pml__bus_thread *t);
 void pml__bus_thread_retry(pml_timer *timer);
 void pml__bus_thread_drop(pml__bus_thread *t); /* the connection, when there is one */
-void pml__bus_thread_link(pml__bus_thread *t, pml__link_event event);
+void pml__bus_thread_link(pml__bus_thread *t, const pml__bus_msg *m); /* a PML__BUS_LINK */
 /* Claims of this id come to this process. For pml__claimed_each: ud is the thread; 0 or PML_EIO. */
 int pml__bus_thread_subscribe(const char *id, void *ud);
 

@@ -26,6 +26,7 @@
 #define CLOSE_MS 2000              /* for the library to give up what it calls */
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 #define SUBSCRIPTIONS_MAX 1024
+#define SAID_MAX 256 /* bytes of what a broker says when it refuses something */
 
 /* What the library calls for one connection. */
 typedef struct {
@@ -154,8 +155,18 @@ static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
   l->nats.natsMsg_Destroy(msg);
 }
 
-static void event(const calls *c, pml__link_event what) {
-  c->l->ev.on_event(what, c->life, c->l->ev.ud);
+static void event_with(const calls *c, pml__link_event what, const char *text) {
+  c->l->ev.on_event(what, c->life, text, c->l->ev.ud);
+}
+static void event(const calls *c, pml__link_event what) { event_with(c, what, ""); }
+
+/* What the broker said last. Another thread of the library may write over it just now: the copy is
+ * for people, it may be of two refusals, but it ends. */
+static natsStatus said_last(pml__link *l, natsConnection *nc, char *out, size_t n) {
+  const char *text = NULL;
+  natsStatus s = l->nats.natsConnection_GetLastError(nc, &text);
+  snprintf(out, n, "%s", text ? text : "");
+  return s;
 }
 
 static void on_lost(natsConnection *nc, void *ud) {
@@ -172,9 +183,12 @@ static void on_again(natsConnection *nc, void *ud) {
 }
 
 static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus status, void *ud) {
-  (void)nc;
   (void)sub;
+  char text[SAID_MAX];
   if (status == NATS_SLOW_CONSUMER) event(ud, PML__LINK_SLOW);
+  if (status != NATS_NOT_PERMITTED) return;
+  said_last(((calls *)ud)->l, nc, text, sizeof text);
+  event_with(ud, PML__LINK_REFUSED, text);
 }
 
 static void on_over(void *ud) {
@@ -295,6 +309,11 @@ int pml__link_publish(pml__link *l, const char *subject, const char *reply, pml_
 
 void pml__link_flush(pml__link *l, uint32_t ms) {
   if (l->nc) l->nats.natsConnection_FlushTimeout(l->nc, ms ? ms : 1);
+}
+
+int pml__link_allowed(pml__link *l, uint32_t ms, char *text, size_t n) {
+  pml__link_flush(l, ms);
+  return l->nc && said_last(l, l->nc, text, n) == NATS_NOT_PERMITTED ? PML_EIO : 0;
 }
 
 size_t pml__link_max_payload(pml__link *l) {

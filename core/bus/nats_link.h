@@ -25,15 +25,17 @@ typedef enum {
   PML__LINK_LOST,   /* the connection broke; the library connects again */
   PML__LINK_AGAIN,  /* it has connected again */
   PML__LINK_CLOSED, /* it has given up: pml__link_disconnect, and connect anew */
-  PML__LINK_SLOW    /* messages were dropped because on_message did not keep up */
+  PML__LINK_SLOW,   /* messages were dropped because on_message did not keep up */
+  PML__LINK_REFUSED /* the broker does not let the user publish or subscribe what was wanted */
 } pml__link_event;
 
 typedef struct {
   /* All borrowed. nobody: the broker says that nobody is there for a message that was published
    * with `subject` as its reply; data is empty. */
   void (*on_message)(const char *subject, pml_slice data, int nobody, void *ud);
-  /* life: of the connection that it is about (pml__link_life). */
-  void (*on_event)(pml__link_event event, uint32_t life, void *ud);
+  /* life: of the connection that it is about (pml__link_life). text: of REFUSED what the broker
+   * said; else "". */
+  void (*on_event)(pml__link_event event, uint32_t life, const char *text, void *ud);
   void *ud;
 } pml__link_events;
 
@@ -55,6 +57,9 @@ int pml__link_subscribe(pml__link *l, const char *subject);
 int pml__link_publish(pml__link *l, const char *subject, const char *reply, pml_slice data);
 /* Waits until the broker has taken all that was published, for at most ms. */
 void pml__link_flush(pml__link *l, uint32_t ms);
+/* The same; 0, or PML_EIO when the broker has refused something of this connection, with what it
+ * said in text. */
+int pml__link_allowed(pml__link *l, uint32_t ms, char *text, size_t n);
 /* Bytes of a message, as the broker said when it was connected to last. */
 size_t pml__link_max_payload(pml__link *l);
 /* Writes the url of the broker, without what may be secret in it. */

@@ -15,7 +15,7 @@
 typedef struct {
   pthread_mutex_t lock;
   pthread_cond_t more;
-  int messages, nobody, events[4];
+  int messages, nobody, events[5];
   char last[64];
 } heard;
 
@@ -29,11 +29,12 @@ static void on_message(const char *subject, pml_slice data, int nobody, void *ud
   pthread_mutex_unlock(&h->lock);
 }
 
-static void on_event(pml__link_event event, uint32_t life, void *ud) {
+static void on_event(pml__link_event event, uint32_t life, const char *text, void *ud) {
   heard *h = ud;
-  CHECK(life > 0);
+  CHECK(life > 0 && text);
   pthread_mutex_lock(&h->lock);
   h->events[event]++;
+  if (event == PML__LINK_REFUSED) snprintf(h->last, sizeof h->last, "%.63s", text);
   pthread_cond_signal(&h->more);
   pthread_mutex_unlock(&h->lock);
 }
@@ -136,6 +137,35 @@ TEST(nats_link_wrong_user_is_refused_with_a_sentence) {
   CHECK_EQ(pml__link_free(l), 0);
   l = link_new(&h, b.url, "me", "secret");
   link_open(l);
+  pml__link_disconnect(l);
+  CHECK_EQ(pml__link_free(l), 0);
+  broker_kill(&b);
+}
+
+TEST(nats_link_tells_what_the_broker_does_not_allow) {
+  broker_need();
+  broker b;
+  heard h;
+  char said[256] = "", config[] = "/tmp/pml-test-nats-XXXXXX";
+  static const char text[] = "authorization { users: [ { user: me, password: secret,\n"
+                             "  permissions: { publish: \"a.>\", subscribe: \"a.>\" } } ] }\n";
+  int fd = mkstemp(config);
+  CHECK(fd >= 0);
+  CHECK_EQ(write(fd, text, sizeof text - 1), sizeof text - 1);
+  close(fd);
+  broker_start_with(&b, 0, config);
+  unlink(config);
+  pml__link *l = link_new(&h, b.url, "me", "secret");
+  link_open(l);
+  CHECK_EQ(pml__link_subscribe(l, "a.>"), 0);
+  CHECK_EQ(pml__link_publish(l, "a.b", NULL, pml_slice_str("x")), 0);
+  CHECK_EQ(pml__link_allowed(l, 10000, said, sizeof said), 0);
+  CHECK_EQ(pml__link_publish(l, "b.c", NULL, pml_slice_str("x")), 0);
+  UNTIL(&h, h.events[PML__LINK_REFUSED] == 1);
+  CHECK(strstr(h.last, "for Publish to \"b.c\""));
+  CHECK_EQ(pml__link_subscribe(l, "b.>"), 0);
+  CHECK_EQ(pml__link_allowed(l, 10000, said, sizeof said), PML_EIO);
+  CHECK(strstr(said, "for Subscription to \"b.>\""));
   pml__link_disconnect(l);
   CHECK_EQ(pml__link_free(l), 0);
   broker_kill(&b);

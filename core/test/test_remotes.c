@@ -57,7 +57,8 @@ static void on_message(const char *subject, pml_slice data, int nobody, void *ud
   pml__receiver_message(s->in, subject, data, nobody);
 }
 
-static void on_event(pml__link_event event, uint32_t life, void *ud) {
+static void on_event(pml__link_event event, uint32_t life, const char *text, void *ud) {
+  (void)text;
   (void)event, (void)life, (void)ud;
 }
 

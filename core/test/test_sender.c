@@ -26,7 +26,8 @@ static void on_message(const char *subject, pml_slice data, int nobody, void *ud
   pthread_mutex_unlock(&h->lock);
 }
 
-static void on_event(pml__link_event event, uint32_t life, void *ud) {
+static void on_event(pml__link_event event, uint32_t life, const char *text, void *ud) {
+  (void)text;
   (void)event, (void)life, (void)ud;
 }
 

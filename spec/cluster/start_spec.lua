@@ -280,6 +280,37 @@ describe("an app in several processes", function()
     game:start("chat-1"):says " warn +pomelua the bus is not there: .*does not accept the user"
   end)
 
+  it("says that its account may not use its subjects, and is in when it may", function()
+    local function users(subjects)
+      return ([[authorization { users = [ { user: "me", password: "pw",
+        permissions: { publish: "%s", subscribe: "%s" } } ] }]]):format(subjects, subjects)
+    end
+    one = broker.start { config = users "pml.another.>" }
+    game = parts.new(probe.files(SETTINGS, { ["config/pw"] = "pw\n", ["config/web.json"] =
+      '{ "host": "127.0.0.1", "port": 0 }', ["web/index.html"] = "hello" }),
+      { urls = { one.url }, user = "me", passwordFile = "config/pw", cluster = "mine" })
+    local front = game:launch_with { "--only", "connector-1", "--web" }
+    front:ready()
+    front:says(" warn +pomelua the bus is not there: the broker refuses it: Permissions Violation "
+      .. 'for [^;]* "pml%.mine%.[^;]*; its user in config/bus%.json must be allowed to publish and '
+      .. "to subscribe pml%.mine%.>, or the cluster there has another name;")
+    local port = assert(front.process.out:match("web page at http://[^:]+:(%d+)/"))
+    local http = assert(net.connect(port))
+    http:send("GET /health HTTP/1.0\r\n\r\n")
+    http:waitClosed()
+    assert.equal("down", cjson.decode((http:pending():match("\r\n\r\n(.*)$"))).bus)
+    local _, out, err = tool.run("list", "-d", game.dir)
+    assert.matches("the bus is not there", out .. err)
+    local client = probe.of(front):client()
+    local chat = game:start("chat-1")
+    chat:says "the broker refuses it"
+    one.opts.config = users "pml.mine.>"
+    one:restart()
+    until_is(client, UP, "chat", "ids", "chat-1")
+    assert.is_nil(front.process.err:find("refuses.*refuses")) -- it was said once
+    assert.is_nil(front.process.err:find("the bus is there", 1, true))
+  end)
+
   it("is in by a credentials file, and not by one that another user's key has signed", function()
     one = broker.start { config = account.config }
     game = parts.new(probe.files(SETTINGS, { ["config/me.creds"] = account.creds() }),
