@@ -96,6 +96,51 @@ describe("the filter", function()
       assert.is_nil(next(front.filters.queues))
     end)
 
+    it("goes on when the handler of a notify that declares no next returns", function()
+      front.app:filter(pomelua.serial())
+      front.app:after(function(_, msg) seen[#seen + 1] = "after " .. msg.n end)
+      handler(function(_, msg)
+        if msg.n == 2 then pomelua.sleep(10) end
+        seen[#seen + 1] = msg.n
+      end)
+      for i = 1, 3 do say(nil, { n = i }) end
+      assert.equal("1 after 1", order())
+      w:advance(10)
+      assert.equal("1 after 1 2 after 2 3 after 3", order())
+      assert.is_nil(next(front.filters.queues))
+      assert.same({}, lines "has not ended")
+    end)
+
+    it("waits for the next of a notify whose handler declares it", function()
+      front.app:filter(pomelua.serial())
+      local kept
+      handler(function(_, msg, _, next)
+        seen[#seen + 1] = msg.n
+        kept = kept or next
+      end)
+      say(nil, { n = 1 })
+      say(nil, { n = 2 })
+      assert.equal("1", order())
+      front.app:setTimeout(10, function() kept() end)
+      w:advance(10)
+      assert.equal("1 2", order())
+    end)
+
+    it("frees the queue of a session that has nothing more to say", function()
+      front.app:filter(pomelua.serial(200))
+      handler(function(_, _, _, _) end)
+      say(nil, { n = 1 })
+      w:advance(100)
+      say(nil, { n = 2 }, front.node:openSession())
+      assert.is_truthy(next(front.filters.queues))
+      assert.is_true(front.filters.sweep.of_framework) -- no task that a spec has left
+      w:advance(100)
+      w:advance(200)
+      assert.is_nil(next(front.filters.queues))
+      assert.is_nil(front.filters.sweep)
+      assert.same({}, lines "has not ended")
+    end)
+
     it("may stand among the global and the local filters", function()
       front.app:globalFilter(pomelua.serial()):filter(pomelua.serial())
       handler(slow)
@@ -134,6 +179,15 @@ describe("the filter", function()
   end)
 
   describe("timeout", function()
+    it("is not for a notify whose handler has returned and declares no next", function()
+      front.app:filter(pomelua.timeout(100))
+      handler(function() seen[#seen + 1] = "+" end)
+      say(nil, {})
+      w:advance(200)
+      assert.equal("+", order())
+      assert.same({}, lines "timeout.")
+    end)
+
     it("answers a request whose handler takes too long", function()
       front.app:filter(pomelua.timeout(100))
       front.app:set("errorHandler", function(err, _, _, _, next)

@@ -3,16 +3,25 @@
 -- A queue belongs to a session of a frontend, and is there only while a message of it runs. A
 -- message that waits holds a coroutine and counts for serverConfig.maxInFlight, so a client cannot
 -- make a queue long. One that does not end in time gives way: the next begins, the log says so, and
--- its own answer, when it comes, is what its handler gave.
+-- its own answer, when it comes, is what its handler gave. A queue in which nothing waits is then
+-- gone: a backend does not hear that a session has ended, or a frontend.
 local current = require "pomelua.base.current"
 local errors = require "pomelua.base.errors"
 local task = require "pomelua.run.task"
 local timers = require "pomelua.run.timers"
 
 local TIMEOUT = 3000
+local SWEEP_MIN = 100 -- milliseconds between two looks for queues that are to go
 
 local methods = {}
 local mt = { __name = "pomelua.filter", filters = "messages", __index = methods }
+
+local function drop(server, queue)
+  local queues = server.filters.queues
+  local of = queues[queue.frontend]
+  of[queue.sid] = nil
+  if next(of) == nil then queues[queue.frontend] = nil end
+end
 
 -- The next message of a queue begins; a queue without one is gone.
 local function advance(server, queue)
@@ -25,9 +34,27 @@ local function advance(server, queue)
     queue.running, queue.deep, queue.since = item.message, 1, server.node:now()
     return item.wake()
   end
-  local of = server.filters.queues[queue.frontend]
-  of[queue.sid] = nil
-  if next(of) == nil then server.filters.queues[queue.frontend] = nil end
+  drop(server, queue)
+end
+
+-- Looks for queues whose message has had its time, and for which nothing waits. One timer of the
+-- server does so, while there are queues.
+local function sweep(server)
+  local own, now = server.filters, server.node:now()
+  local over, least = {}, nil
+  for _, of in pairs(own.queues) do
+    for _, queue in pairs(of) do
+      if not queue[1] and now - queue.since >= queue.ms then
+        over[#over + 1] = queue
+      elseif not least or queue.ms < least then
+        least = queue.ms
+      end
+    end
+  end
+  for i = 1, #over do drop(server, over[i]) end
+  own.sweep = least and timers.start(server, math.max(least, SWEEP_MIN), {
+    of_framework = true, fire = sweep,
+  }) or nil
 end
 
 local watch
@@ -54,21 +81,25 @@ local function queue_of(server, session)
   return of and of[session.id]
 end
 
-local function new_queue(server, session, message)
-  local queues, frontend = server.filters.queues, session.frontendId
+local function new_queue(server, session, message, ms)
+  local own, frontend = server.filters, session.frontendId
+  local queues = own.queues
   queues[frontend] = queues[frontend] or {}
   queues[frontend][session.id] = {
     frontend = frontend, sid = session.id, running = message, deep = 1,
-    since = server.node:now(), timer = nil,
+    since = server.node:now(), timer = nil, ms = ms,
   }
+  own.sweep = own.sweep or timers.start(server, math.max(ms, SWEEP_MIN), {
+    of_framework = true, fire = sweep,
+  })
 end
 
 function methods:before(_, session)
   local server, message = current.server, task.owner()
   local queue = queue_of(server, session)
-  if not queue then return new_queue(server, session, message) end
+  if not queue then return new_queue(server, session, message, self.ms) end
   if queue.running == message then -- a second serial, of global filters for example
-    queue.deep = queue.deep + 1
+    queue.deep, queue.ms = queue.deep + 1, math.max(queue.ms, self.ms)
     return
   end
   task.park(function(wake)

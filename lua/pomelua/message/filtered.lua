@@ -261,7 +261,8 @@ local function run_handler(self, step, at)
     return false
   end
   if first == nil then
-    if second == nil then return false end -- it answers by next
+    -- What declares next answers by it; so does a request. A notify without it has ended.
+    if second == nil and (takes or self.id) then return false end
     handled(self, step, second)
   elseif step.log then
     handled(self, step, nil, first)

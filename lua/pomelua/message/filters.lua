@@ -45,6 +45,7 @@ function filters.init(server)
     places = {}, -- [kind and file] = the places in the order that its filters had, for a reload
     last = 0, -- the last place that was given
     queues = {}, -- see filter/serial
+    sweep = nil, -- the same
     meter = nil, -- see filter/lag
     sent_on = {}, -- [request] = its message at another server, of which the answer is wanted
     decode = function(body) -- the body of a message that a global filter reads
