@@ -166,6 +166,39 @@ describe("rpc filters", function()
       assert.same({ "no", "handled", n = 2 }, got)
     end)
 
+    it("give it a call without a callback, which no after filter sees then", function()
+      front.app:rpcAfter(function() note "after" end)
+      front.app:set("rpcErrorHandler", function(err, to, msg, next)
+        note(("%s %s %s"):format(err.code, to, msg.method))
+        next(err)
+      end)
+      front.node:peer("chat-1", false)
+      w:run("connector-1", function() front.app.rpc.chat.r.add.toServer("chat-1", 1) end)
+      assert.equal("NOENT chat-1 add", order())
+    end)
+
+    it("give it a call for which there is no server", function()
+      front.app:set("rpcErrorHandler", function(err, to, msg, next)
+        note(("%s %s %s %s %s"):format(err.code or err, tostring(to), msg.serverType, msg.method,
+          tostring(msg.args[1])))
+        next(err, "handled")
+      end)
+      local function told(what, fn)
+        for _, cb in ipairs { function(...) got = { ... } end, false } do
+          seen, got = {}, nil
+          w:run("connector-1", function() fn(cb or nil) end)
+          assert.equal(what, order())
+          if cb then assert.equal("handled", got[2]) end
+        end
+      end
+      local rpc = front.app.rpc
+      told("NOENT nil nowhere add 7", function(cb) rpc.nowhere.r.add(nil, 7, cb) end)
+      told("NOENT * nowhere add 7", function(cb) rpc.nowhere.r.add.toServer("*", 7, cb) end)
+      told("INVAL 5 chat add 7", function(cb) rpc.chat.r.add.toServer(5, 7, cb) end)
+      front.app:route("chat", function() return nil, "full" end)
+      told("full nil chat add 7", function(cb) rpc.chat.r.add(nil, 7, cb) end)
+    end)
+
     it("end the call with what it returns, or with its own error", function()
       front.app:rpcBefore(function() return nil, "no" end)
       front.app:set("rpcErrorHandler", function() end)

@@ -27,7 +27,7 @@ end
 
 -- Ends a call that cannot be sent. Its callback is called later, as that of any other call.
 local function refuse(server, owner, name, cb, err, failed)
-  if cb then
+  if cb or failed then
     task.defer(server, owner, deliver_error, { cb = cb, failed = failed }, err)
   else
     server:warn(errors.without_callback("rpc " .. name, err),
@@ -35,17 +35,31 @@ local function refuse(server, owner, name, cb, err, failed)
   end
 end
 
--- Sends a call, past the filters.
+-- Ends a script's call for which there is no server: an error of the way, as filters have them.
+-- to: what the script has named; nil: a route was to choose.
+local function refuse_way(server, owner, to, name, cb, stype, err, n, ...)
+  local plan = server.rpc_plan
+  if plan and plan.handler then
+    return rpc_filters.refuse(server, plan, owner, to, name, cb, stype, err, n, ...)
+  end
+  return refuse(server, owner, name, cb, err)
+end
+
+-- Sends a call, past the filters. Returns whether it was sent.
 local function transmit(server, owner, to, name, ms, cb, failed, n, ...)
   local node = server.node
   local send = quiet.aside(server) and node.callAside or node.call
   local wait = cb and (ms or server.checked.rpc_ms) or 0
   local call, message, code = send(node, to, name, wait, n, ...)
-  if not call then return refuse(server, owner, name, cb, errors.new(message, code), failed) end
-  if not cb then return end
+  if not call then
+    refuse(server, owner, name, cb, errors.new(message, code), failed)
+    return false
+  end
+  if not cb then return true end
   server.rpc.calls[call] = {
     cb = cb, failed = failed, owner = owner, name = name, work = task.work(),
   }
+  return true
 end
 
 ---Sends a call to one server. cb(...) gets what the remote gave its callback, or cb(err).
@@ -58,14 +72,14 @@ end
 function rpc_call.send(server, to, name, ms, cb, stype, n, ...)
   local owner = task.owner() or server:context("callback of rpc " .. name)
   if type(to) ~= "string" then
-    return refuse(server, owner, name, cb,
-      errors.new("a server id must be a string, got " .. type(to), "INVAL"))
+    return refuse_way(server, owner, to, name, cb, stype,
+      errors.new("a server id must be a string, got " .. type(to), "INVAL"), n, ...)
   end
   local plan = server.rpc_plan
   if plan then
     return rpc_filters.send(server, plan, transmit, owner, to, name, ms, cb, stype, n, ...)
   end
-  return transmit(server, owner, to, name, ms, cb, nil, n, ...)
+  transmit(server, owner, to, name, ms, cb, nil, n, ...)
 end
 
 ---entries.answered
@@ -108,8 +122,9 @@ end
 local function all_of(server, method, cb, n, ...)
   local ids, name = server.router:alive(method._type), method._name
   if #ids == 0 then
-    return refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb,
-      errors.new("can not find server info for type:" .. method._type, "NOENT"))
+    return refuse_way(server, task.owner() or server:context("callback of rpc " .. name), "*", name,
+      cb, method._type,
+      errors.new("can not find server info for type:" .. method._type, "NOENT"), n, ...)
   end
   local left, failed, results = #ids, nil, {}
   for i = 1, #ids do
@@ -134,7 +149,9 @@ local function ask_route(server, method, param, cb, n, ...)
     method = method._method, args = args,
   }
   server.router:pick(method._type, param, msg, function(err, id)
-    if err then return refuse(server, owner, name, cb, err) end
+    if err then
+      return refuse_way(server, owner, nil, name, cb, method._type, err, n, unpack(args, 1, n))
+    end
     rpc_call.send(server, id, name, method._ms, cb, method._type, n, unpack(args, 1, n))
   end, method._ms)
 end
@@ -179,7 +196,8 @@ local function call_routed(server, method, param, ...)
   if field and field < n then param = hashed(param, (select(field + 1, ...))) end
   local id, err = server.router:default(method._type, param)
   if id then return rpc_call.send(server, id, name, method._ms, cb, method._type, n, ...) end
-  refuse(server, task.owner() or server:context("callback of rpc " .. name), name, cb, err)
+  refuse_way(server, task.owner() or server:context("callback of rpc " .. name), nil, name, cb,
+    method._type, err, n, ...)
 end
 
 -- app.rpc.<type>.<service>.<method>(routeParam, ..., cb), also with ":" before the method.

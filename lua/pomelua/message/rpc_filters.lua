@@ -38,7 +38,7 @@ local function fail(self, err)
   local handler = self.plan.handler
   if not handler then
     if not self.cb then
-      self.server:warn(("rpc %s: %s"):format(self.remote, errors.text(err)),
+      self.server:warn(errors.without_callback("rpc " .. self.remote, err),
         "calls that cannot be sent: " .. self.remote)
     end
     return finish(self, { n = 1, err })
@@ -130,10 +130,10 @@ local function send(self)
     self.phase, self.at = "back", 0
     task.run(self.server, self, go_back, self)
   end
-  self.transmit(self.server, self.caller, self.to, msg.service .. "." .. msg.method,
+  local sent = self.transmit(self.server, self.caller, self.to, msg.service .. "." .. msg.method,
     self.ms, cb,
     function(err) task.run(self.server, self, fail, self, err) end, n, unpack(args, 1, n))
-  if not cb then
+  if sent and not cb then
     self.phase, self.at = "back", 0
     go_back(self)
   end
@@ -177,6 +177,22 @@ function go_back(self)
   end
 end
 
+local function new(server, plan, owner, to, remote, cb, stype, n, ...)
+  local service, method = remote:match("^(.*)%.([^.]*)$")
+  local info, args = server.by_id[to], { ... }
+  for i = n + 1, select("#", ...) do args[i] = nil end -- the callback
+  return setmetatable({
+    server = server, generation = server.generation, name = "rpc filters of " .. remote,
+    plan = plan, caller = owner, to = to, remote = remote, cb = cb, n = n,
+    at = 0, phase = "out", opts = {},
+    msg = {
+      namespace = service:sub(1, 1) == "_" and "sys" or "user",
+      serverType = info and info.serverType or stype, service = service, method = method,
+      args = args,
+    },
+  }, mt)
+end
+
 ---@param plan table before, after: lists of filters; handler: the rpcErrorHandler
 ---@param transmit function of rpc_call: sends a call past the filters
 ---@param owner table the owner of the call
@@ -187,21 +203,18 @@ end
 ---@param stype string|nil the server type that the caller names
 ---@param n number how many arguments
 function rpc_filters.send(server, plan, transmit, owner, to, remote, ms, cb, stype, n, ...)
-  local service, method = remote:match("^(.*)%.([^.]*)$")
-  local info, args = server.by_id[to], { ... }
-  for i = n + 1, select("#", ...) do args[i] = nil end -- the callback
-  local self = setmetatable({
-    server = server, generation = server.generation, name = "rpc filters of " .. remote,
-    plan = plan, transmit = transmit, caller = owner, to = to, remote = remote,
-    ms = ms, cb = cb, n = n,
-    at = 0, phase = "out", opts = {},
-    msg = {
-      namespace = service:sub(1, 1) == "_" and "sys" or "user",
-      serverType = info and info.serverType or stype, service = service, method = method,
-      args = args,
-    },
-  }, mt)
+  local self = new(server, plan, owner, to, remote, cb, stype, n, ...)
+  self.transmit, self.ms = transmit, ms
   task.run(server, self, go_out, self)
+end
+
+---A call for which there is no server goes to the rpcErrorHandler, past the filters, which get the
+---id of one.
+---@param to any what the script has named; nil: a route was to choose
+---@param err pomelua.Error
+function rpc_filters.refuse(server, plan, owner, to, remote, cb, stype, err, n, ...)
+  local self = new(server, plan, owner, to, remote, cb, stype, n, ...)
+  task.run(server, self, fail, self, err)
 end
 
 return rpc_filters
