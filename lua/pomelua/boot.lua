@@ -63,12 +63,13 @@ local function run_app(one)
 end
 
 ---@param node userdata
----@param text string JSON: {base, env, server, servers, only, log, bans, data, state, first}
+---@param text string JSON: {base, env, server, servers, known, only, log, bans, data, state, first}
 return function(node, text)
   local given = assert(json.decode(text))
   surround(node) -- before the server takes what its scripts see
   local one = server.new(node, {
     base = given.base, env = given.env, info = given.server, servers = given.servers,
+    known = given.known,
   })
   one.life.first = given.first or false
   if given.state then one.kept.keeper = state_file.keeper(given.state) end

@@ -224,6 +224,32 @@ describe("crons", function()
       assert.same({}, runs())
     end)
 
+    it("may be those of a server that is down, or of one that nobody has heard of", function()
+      local entry = (ENTRY:gsub('"id": 1', '"id": 1, "serverId": "chat-2"'))
+      start(entry)
+      server.inner:index { server.inner.info } -- chat-2 has stopped
+      tree.write(base, "config/crons.json", (entry:gsub("30", "45")))
+      assert.same({}, assert(server:reload()).warnings)
+      server.app:addCrons { { id = 2, time = "* * * * * *", action = "chatCron.sendMoney",
+        serverId = "chat-2" } }
+      server.app:cron("* * * * * *", print, { serverId = "chat-2" })
+      assert.is_false(logged "no server of this type")
+
+      tree.write(base, "config/crons.json", (entry:gsub("chat%-2", "chat-9")))
+      assert.same({ 'config/crons.json:1: chat[0].serverId: "chat-9" is no server of this type; '
+        .. "did you mean chat-1?" }, assert(server:reload()).warnings)
+      server.app:addCrons { { id = 2, time = "* * * * * *", action = "chatCron.sendMoney",
+        serverId = "chat-8" } }
+      server.app:cron("* * * * * *", print, { serverId = "chat-7" })
+      assert.is_true(logged 'app:addCrons: [1].serverId: "chat-8" is no server of this type')
+      assert.is_true(logged "app:cron: chat-7 is no server of this type")
+      server:tick(60000)
+      assert.same({}, runs())
+      assert.has_error(function()
+        server.app:cron("* * * * * *", print, { serverId = 7 })
+      end)
+    end)
+
     it("are as before when it is refused: the file, and a function that is gone", function()
       start(ENTRY)
       tree.write(base, "config/crons.json", (ENTRY:gsub("30", "99")))

@@ -173,6 +173,23 @@ describe("the tools of a running program", function()
     assert.equal("pomelua: there is no server conector-1; did you mean connector-1?\n", err)
   end)
 
+  it("reload, restart and add while a cron names a server that is down", function()
+    local cron = '{"id": %d, "time": "0 0 5 * * *", "action": "x.y", "serverId": "chat-%d"}'
+    assert.equal(0, (pomelua(nil, "add", "id=chat-2", "serverType=chat", "host=127.0.0.1")))
+    assert.equal(0, (pomelua(nil, "add", "id=chat-3", "serverType=chat", "host=127.0.0.1")))
+    tree.write(server.dir, "app/servers/chat/cron/x.lua", "return { y = function() end }")
+    local crons = ('{"chat": [' .. cron .. "," .. cron .. "]}"):format(1, 1, 2, 2)
+    tree.write(server.dir, "config/crons.json", crons)
+    assert.equal(0, (pomelua(nil, "stop", "chat-1"))) -- of servers.json
+    assert.equal(0, (pomelua(nil, "stop", "chat-2"))) -- that was added
+    for _, args in ipairs { { "reload" }, { "restart", "chat-3" },
+      { "add", "id=chat-4", "serverType=chat", "host=127.0.0.1" } } do
+      local code, out, err = pomelua(nil, unpack(args))
+      assert.equal(0, code, out .. err)
+      assert.not_matches("no server of this type", out .. err)
+    end
+  end)
+
   it("find the new port of a server in the output, once it is restarted", function()
     local dir = tree.new(FILES)
     local out = dir .. "/out.txt"

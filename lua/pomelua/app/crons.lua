@@ -218,12 +218,6 @@ end
 
 -- --- what scripts call --------------------------------------------------------------------------
 
-local function servers_of(server)
-  local servers = {}
-  for _, entry in ipairs(server.by_type[server.type] or {}) do servers[entry.id] = entry end
-  return servers
-end
-
 ---app:addCrons. Raises for an entry that is wrong, before any is added.
 ---@param server pomelua.Server
 ---@param list table[] entries as in config/crons.json
@@ -234,12 +228,14 @@ function crons.add(server, list)
   end
   local own, found, place = server.crons, {}, where.now()
   local given = {
-    servers = servers_of(server),
+    servers = server.known_ids, runs = own.running,
     actions = own.running and not units.prepared() and server.registry.set.crons or nil,
   }
   for i, entry in ipairs(list) do
-    found[i] = cron_file.entry(entry, given, function(key, text)
-      errors.raise(("app:addCrons: [%d]%s: %s"):format(i, key and "." .. key or "", text))
+    found[i] = cron_file.entry(entry, given, function(key, text, warning)
+      text = ("app:addCrons: [%d]%s: %s"):format(i, key and "." .. key or "", text)
+      if not warning then errors.raise(text) end
+      server:warn(place and place .. ": " .. text or text)
     end)
   end
   for _, cron in ipairs(found) do
@@ -317,8 +313,11 @@ function crons.call(server, time, fn, opts)
         near.hint(key, { "id", "serverId" })))
     end
   end
-  if opts.serverId ~= nil and not servers_of(server)[opts.serverId] then
-    errors.raise(("app:cron: %s is no server of this type"):format(tostring(opts.serverId)))
+  if opts.serverId ~= nil and not server.known_ids[opts.serverId] then
+    local text = ("app:cron: %s is no server of this type"):format(tostring(opts.serverId))
+    if not own.running or type(opts.serverId) ~= "string" then errors.raise(text) end
+    local place = where.now()
+    server:warn(place and place .. ": " .. text or text)
   end
   if opts.id ~= nil and not id_text(opts.id) then
     errors.raise("app:cron: opts.id must be a number or a text, got a " .. type(opts.id))

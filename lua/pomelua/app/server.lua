@@ -66,6 +66,7 @@ local wish = require "pomelua.run.wish"
 ---@field by_type table<string, pomelua.ServerInfo[]> the servers of the app
 ---@field by_id table<string, pomelua.ServerInfo>
 ---@field from_config table<string, pomelua.ServerInfo> the servers that were known at the start
+---@field known_ids table<string, boolean> the servers of its type that it has ever heard of
 ---@field seen_up table what up has found, until the directory changes
 ---@field started_at number the node's time
 ---@field wall fun(): number seconds since 1970
@@ -143,6 +144,7 @@ function methods:index(servers)
     self.by_type[stype] = self.by_type[stype] or {}
     table.insert(self.by_type[stype], entry)
     self.by_id[entry.id] = entry
+    if stype == self.type then self.known_ids[entry.id] = true end
     known[#known + 1] = {
       id = entry.id, type = stype, frontend = entry.frontend and true or false,
       weight = weight_of(entry) or 1,
@@ -199,16 +201,16 @@ end
 ---@param node table
 ---@param options table base, env: the app's folder and environment; info: the server's
 ---entry of servers.json with its serverType; servers: all entries (info alone when
----left out); shared: whether this state holds other servers, too; virtual: its
----scripts see the time of the node, which stands still; time: what its clock shows
----first then, seconds since 1970
+---left out); known: ids of its type's servers, also of those that are down; shared:
+---whether this state holds other servers, too; virtual: its scripts see the time of the
+---node, which stands still; time: what its clock shows first then, seconds since 1970
 ---@return pomelua.Server
 function server.new(node, options)
   local info = options.info
   local self = setmetatable({
     node = node, base = options.base or ".", env = options.env or "development",
     info = info, id = info.id, type = info.serverType, frontend = info.frontend and true or false,
-    by_type = {}, by_id = {}, seen_up = {},
+    by_type = {}, by_id = {}, known_ids = {}, seen_up = {},
     started_at = node:now(), virtual = options.virtual or false,
     bad_bodies = 0, decode_body = json.decode_body, globals = environment.globals(),
   }, mt)
@@ -227,6 +229,7 @@ function server.new(node, options)
   current.only = current.only == nil and not options.shared and self or false
   self:use_settings(assert(settings.read({}, info)))
   self:index(options.servers or { info })
+  for _, id in ipairs(options.known or {}) do self.known_ids[id] = true end
   self.from_config = self.by_id
   self.event = event.new(self)
   self.registry = registry.new()

@@ -44,15 +44,16 @@ end
 -- What other processes are told of a server: core/wire/announce takes 16 KiB, versions included.
 local TOLD = 16000
 
--- An entry, and the text that its thread gets.
-local function member_of(app, servers, entry)
+-- An entry, and the text that its thread gets. known: ids of its type, beside those of servers.
+local function member_of(app, servers, entry, known)
   local told = app.bus and core.encode(entry)
   if told and #told > TOLD then
     return nil, ("config/servers.json: %s: the entry is %d bytes long; on a bus, whose processes "
       .. "are told of it, it may have %d"):format(entry.id, #told, TOLD)
   end
   local boot, message = core.encode({
-    base = app.base, env = app.env, server = entry, servers = servers, only = app.only,
+    base = app.base, env = app.env, server = entry, servers = servers, known = known,
+    only = app.only,
     log = app.log, data = app.data, state = app.state,
     bans = entry.frontend and app.bans:list() or nil,
   }, "config/servers.json")
@@ -184,7 +185,7 @@ function start.prepare(given)
   }
   -- For pomelua.members: what `add` was given, checked; what the thread of a server is told.
   run.checked = config.added
-  function run.member(entry, known) return member_of(app, known, entry) end
+  function run.member(entry, up, known) return member_of(app, up, entry, known) end
   run.control = control.new(run)
   run.control.path = where.names[1]
   return run

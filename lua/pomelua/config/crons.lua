@@ -61,8 +61,10 @@ end
 
 ---Checks one entry, of the file or of app:addCrons.
 ---@param entry any
----@param given table servers: those of the type by id; actions: known ones by name, nil: not known
----@param tell fun(key: string|nil, text: string) called for each fault
+---@param given table servers: those of the type by id; actions: known ones by name, nil: not known;
+---runs: the server is up, and another one that it has not heard of is no fault
+---@param tell fun(key: string|nil, text: string, warning: boolean|nil) called for each fault, and
+---for each warning
 ---@return table|nil cron {id=, time=, spec=, action=, serverId=}
 function crons.entry(entry, given, tell)
   if type(entry) ~= "table" or is_list(entry) and #entry > 0 then
@@ -94,8 +96,13 @@ function crons.entry(entry, given, tell)
   end
   local server = entry.serverId
   if server ~= nil and (type(server) ~= "string" or not given.servers[server]) then
-    wrong("serverId", ("%s is no server of this type%s"):format(tables.shown(server),
-      near.hint(server, given.servers)))
+    local text = ("%s is no server of this type%s"):format(tables.shown(server),
+      near.hint(server, given.servers))
+    if given.runs and type(server) == "string" then
+      tell("serverId", text, true)
+    else
+      wrong("serverId", text)
+    end
   end
   if not good then return nil end
   return { id = id, time = entry.time, spec = spec, action = action, serverId = server }
@@ -109,8 +116,8 @@ local function each_entry(self, path, list, given)
   end
   for i, entry in ipairs(list) do
     local here = with(path, i)
-    local cron = crons.entry(entry, given, function(key, text)
-      fault(self, key and with(here, key) or here, "%s", text)
+    local cron = crons.entry(entry, given, function(key, text, warning)
+      (warning and warn or fault)(self, key and with(here, key) or here, "%s", text)
     end)
     if cron and seen[cron.id] then
       warn(self, with(here, "id"), "%q is also that of %s[%d]; this one is ignored", cron.id,
@@ -157,7 +164,7 @@ end
 ---@param file string its name, for messages
 ---@param text string
 ---@param value any what it holds
----@param given table env, type; servers: those of the type by id; actions: as of crons.entry
+---@param given table env, type; servers: those of the type by id; actions, runs: as of crons.entry
 ---@return table[] crons those that are right, each as of crons.entry
 ---@return table[] faults {file=, line=, key=, text=}
 ---@return table[] warnings the same

@@ -168,10 +168,9 @@ local function read_crons(text, path)
 end
 
 local function put_schedule(set, server, unit)
-  local servers = {}
-  for _, entry in ipairs(server.by_type[server.type] or {}) do servers[entry.id] = entry end
   local found, faults, warnings = crons.read(unit.name, unit.value.text, unit.value.value, {
-    env = server.env, type = server.type, servers = servers, actions = set.crons,
+    env = server.env, type = server.type, servers = server.known_ids, actions = set.crons,
+    runs = server.crons.running,
   })
   if faults[1] then return nil, crons.told(faults[1]) end
   for _, one in ipairs(warnings) do set.warnings[#set.warnings + 1] = crons.told(one) end

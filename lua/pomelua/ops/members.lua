@@ -31,17 +31,31 @@ local function put(self, entry, state)
   return one
 end
 
----@param run table of cli.prepare: entries, servers (those that run here), member(entry, entries)
+-- Servers of a type that are down, or gone, are known to those of it that start later.
+local function know(self, entry)
+  local ids = self.known[entry.serverType] or {}
+  self.known[entry.serverType] = ids
+  for _, id in ipairs(ids) do
+    if id == entry.id then return end
+  end
+  ids[#ids + 1] = entry.id
+end
+
+---@param run table of cli.prepare: entries, servers (those that run here), member(entry, entries,
+---known)
 ---@param hooks table program() gives core's; tell(id, question) asks a server and forgets it;
 ---wake() has versions:tick() called soon, as long as versions:waits()
 function members.new(run, hooks)
   local self = setmetatable({
-    run = run, hooks = hooks, order = {}, by_id = {}, place = {}, seen = {},
+    run = run, hooks = hooks, order = {}, by_id = {}, place = {}, seen = {}, known = {},
     elsewhere = elsewhere.new(),
   }, mt)
   self.versions = versions.new(function(text) hooks.program():log("warn", text) end, core.clock)
   local here = {}
-  for i, entry in ipairs(run.entries) do self.place[entry.id] = i end
+  for i, entry in ipairs(run.entries) do
+    self.place[entry.id] = i
+    know(self, entry)
+  end
   for _, member in ipairs(run.servers) do here[member.id] = true end
   for _, entry in ipairs(run.entries) do
     if here[entry.id] then put(self, entry, "starting") end
@@ -126,6 +140,7 @@ end
 -- In the order of servers.json, and those that it does not name by id behind them: default routes
 -- need the same order in every server and after every restart.
 local function insert_entry(self, entry)
+  know(self, entry)
   local list, place = self.run.entries, self.place[entry.id] or math.huge
   for i, other in ipairs(list) do
     local there = self.place[other.id] or math.huge
@@ -202,7 +217,8 @@ end
 
 local function start(self, one)
   one.state, one.why = "starting", nil
-  local member, message = self.run.member(one.entry, entries(self, one))
+  local member, message = self.run.member(one.entry, entries(self, one),
+    self.known[one.entry.serverType])
   local ok = member ~= nil
   if ok then ok, message = self.hooks.program():startServer(member) end
   if not ok then not_up(self, one, message) end
