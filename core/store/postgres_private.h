@@ -32,7 +32,7 @@ typedef enum {
   PML__PG_NOTHING,
   PML__PG_TIMEOUT,   /* its statement_timeout is set; then the call's statement is sent */
   PML__PG_STATEMENT, /* of the call, or of one that was cancelled */
-  PML__PG_ROLLBACK,  /* of a transaction that was left */
+  PML__PG_CLEANING,  /* ROLLBACK of a transaction that was left, or its locks are given back */
   PML__PG_COPY       /* COPY, which nobody here can bring to its end */
 } pml__pg_work;
 
@@ -46,6 +46,7 @@ struct pml__pg_conn {
   pml_names_ask ask;
   pml__pg_work work;
   int cleaning;
+  int unlocked;           /* while it is cleaned: its locks were given back */
   uint32_t timeout_ms;    /* the connection's statement_timeout now; 0: not known */
   uint32_t timeout_begun; /* what it was when the transaction began */
   uint32_t timeout_asked;

@@ -188,20 +188,30 @@ static void on_io(uv_poll_t *h, int status, int events) {
   take_results(c, broken);
 }
 
-/* Once all that the connection waited for is over: its statement, and the thread that cancelled. */
+static void send_cleaning(pml__pg_conn *c, const char *text) {
+  c->work = PML__PG_CLEANING;
+  if (send_words(c, text)) flush(c);
+  else pml__pg_lost(c);
+}
+
+/* Once all that the connection waited for is over: its statement, and the thread that cancelled.
+ * Advisory locks of the session outlive a ROLLBACK. */
 static void clean_step(pml__pg_conn *c) {
   if (!c->cleaning || c->work || c->cancel) return;
   switch (c->pg->f.PQtransactionStatus(c->pq)) {
   case PQTRANS_IDLE:
-    c->cleaning = 0;
-    pml_store_conn_ready(&c->base);
+    if (c->unlocked) {
+      c->cleaning = 0;
+      pml_store_conn_ready(&c->base);
+    } else {
+      c->unlocked = 1;
+      send_cleaning(c, "select pg_advisory_unlock_all()");
+    }
     break;
   case PQTRANS_INTRANS:
   case PQTRANS_INERROR:
     c->timeout_ms = c->timeout_begun;
-    c->work = PML__PG_ROLLBACK;
-    if (send_words(c, "rollback")) flush(c);
-    else pml__pg_lost(c);
+    send_cleaning(c, "rollback");
     break;
   default: pml__pg_lost(c);
   }
@@ -216,6 +226,7 @@ static void on_task(pml_task *t) {
 void pml__pg_clean(pml_store_conn *b) {
   pml__pg_conn *c = C_OF(b);
   c->cleaning = 1;
+  c->unlocked = 0;
   if (c->work == PML__PG_TIMEOUT) c->timeout_ms = 0;
   if (c->work && c->work != PML__PG_COPY) pml__pg_cancel_start(c, clean_step);
   else pml_loop_defer(c->pg->loop, &c->task);

@@ -211,6 +211,22 @@ describe("PostgreSQL", function()
       assert.equal("23505", err.sqlstate)
     end)
 
+    it("leave no lock of their session to whoever has their connection next", function()
+      local own = open { connections = 1, timeout = 1000 }
+      local function is_free()
+        assert(net.wait(function() return own:query "select 1" end))
+        assert.same({ "0" }, pg:sql "select count(*) from pg_locks where locktype = 'advisory'")
+      end
+      failure(own:transaction(function(tx)
+        assert(tx:query "select pg_advisory_lock(42), pg_advisory_lock_shared(7, 8)")
+        return nil, "out"
+      end))
+      is_free()
+      assert.equal("TIMEOUT", failure(own:query "select pg_advisory_lock(42), pg_sleep(20)").code)
+      is_free()
+      own.handle.store:close()
+    end)
+
     it("leave their connection clean for the next call", function()
       db:transaction(function(tx)
         assert(tx:exec "set local search_path = nowhere")
