@@ -242,6 +242,17 @@ function Handler:together(msg)
   return { done = done, err = said(err) }
 end
 
+-- The same, with callbacks.
+function Handler:called(msg)
+  local states = {}
+  local done, err = db:transaction(function(tx)
+    for i, sql in ipairs(msg.first) do
+      tx:exec(sql, function(wrong, n) states[i] = wrong and wrong.sqlstate or n end)
+    end
+  end)
+  return { done = done, err = said(err), states = states }
+end
+
 -- Two transactions that wait for each other.
 function Handler:deadlock()
   local errs, holding = {}, 0
@@ -315,6 +326,19 @@ return Handler
       "insert into stops values (2)" } })
     assert.equal("23000", got.err.state)
     assert.same({}, server:sql "select * from stops")
+  end)
+
+  it("runs nothing behind an error, also where a callback gets it", function()
+    server:sql "create table calls (id int primary key)"
+    local got = ask("called", { first = { "insert into calls values (1)",
+      "insert into calls values (1)", "create table behind (id int)" } })
+    assert.equal("23000", got.err.state)
+    assert.same({ 1, "23000", "23000" }, got.states)
+    assert.same({}, server:sql "select * from calls")
+    assert.same({}, server:sql "show tables like 'behind'")
+    got = ask("called", { first = { "insert into calls values (1)",
+      "insert into calls values (2)" } })
+    assert.same({ done = true, states = { 1, 1 } }, got)
   end)
 
   it("begins another transaction behind a statement that ends one", function()

@@ -72,6 +72,21 @@ describe("handlers that ask PostgreSQL", function()
     assert.equal("6", gold())
   end)
 
+  it("may leave statements of a transaction to callbacks: it waits, and keeps all or nothing",
+    function()
+      local pay = "update players set gold = gold - 4 where id = 1"
+      assert.same({ value = true, states = { 1, 1 } }, ask("left", { sql = { pay, pay } }))
+      local got = ask("left", { sql = { pay, "select 1 / 0", pay } })
+      assert.same({ 1, "22012", "22012" }, got.states)
+      assert.equal("22012", got.err.sqlstate)
+      assert.equal("2", gold())
+      got = ask("left", { sql = { pay, "select pg_sleep(30)", pay } }, 7000)
+      assert.same({ 1, "TIMEOUT", "TIMEOUT" }, got.states)
+      assert.equal("TIMEOUT", got.err.code)
+      sees(0, "state like 'idle in%'")
+      assert.equal("2", gold())
+    end)
+
   it("lose a transaction that takes too long, and its locks", function()
     local begun = net.ms()
     local err = ask("transaction", { sql = { "update players set gold = 0 where id = 1" },

@@ -47,6 +47,21 @@ return function(app)
     end))
   end
 
+  -- A transaction whose function waits for none of its statements.
+  function Handler:left(msg)
+    local states = {}
+    local value, err = db:transaction(function(tx)
+      for i, sql in ipairs(msg.sql) do
+        tx:exec(sql, function(wrong, n)
+          states[i] = wrong and (wrong.sqlstate or wrong.code) or n
+        end)
+      end
+    end)
+    local result = told(value, err)
+    result.states = states
+    return result
+  end
+
   -- Asks n times at once; how many got what.
   function Handler:many(msg, _, next)
     local codes, left = {}, msg.n

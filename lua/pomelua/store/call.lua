@@ -62,17 +62,21 @@ end
 
 -- The end of a call, once.
 local function finish(record, err, value)
-  local handle = record.handle
+  local handle, tx = record.handle, record.tx
   local server = handle.server
   handles.forget(server, record)
   handle.under_way = handle.under_way - 1
-  if record.tx then record.tx.calls[record] = nil end
+  if tx then
+    tx.calls[record] = nil
+    if err then tx.failed(tx, err) end
+  end
   if record.cb then
     task.run_for(record.work, server, record.owner, deliver, record, err, value)
   else
     record.err, record.value = err, value
     task.resume(server, record)
   end
+  if tx then tx.call_over(tx) end
   if handle.users <= 0 then handle:close_if_idle() end
 end
 
@@ -116,9 +120,10 @@ local function refuse(server, cb, err)
 end
 
 -- Outside of a server: the answer is there already.
-local function answered_now(cb, code, value, state)
+local function answered_now(cb, tx, code, value, state)
   local err = code and err_of(code, value, state)
   if err then value = nil end
+  if err and tx then tx.failed(tx, err) end
   if cb then return cb(err, value) end
   return value, err
 end
@@ -140,7 +145,7 @@ end
 local function make_now(store, what, op, text, tx, cb, ms, params, a, b, c, d)
   local id, code, value, state = store:submit(op, text, params, ms, tx and tx.id, nil, a, b, c, d)
   if not id then errors.raise(what .. ": " .. code) end
-  return answered_now(cb, code, value, state)
+  return answered_now(cb, tx, code, value, state)
 end
 
 ---Raises, at the line of the game: a call without a callback cannot wait there.
@@ -195,8 +200,9 @@ local function make(handle, what, op, text, tx, cb, ms, params, a, b, c, d)
   local store, err = handle.store
   if not store then
     store, err = handle:open()
+    if not store and tx then tx.failed(tx, err) end
     if not store and server then return refuse(server, cb, err) end
-    if not store then return answered_now(cb, err.code, err.message) end
+    if not store then return answered_now(cb, nil, err.code, err.message) end
   end
   if not server or type(server.node) ~= "userdata" then
     return make_now(store, what, op, text, tx, cb, ms, params, a, b, c, d)
@@ -208,7 +214,10 @@ local function make(handle, what, op, text, tx, cb, ms, params, a, b, c, d)
   end
   local record
   record, err = begin(handle, store, what, op, text, tx, cb, ms, params, a, b, c, d)
-  if not record then return refuse(server, cb, err) end
+  if not record then
+    if tx then tx.failed(tx, err) end
+    return refuse(server, cb, err)
+  end
   if cb then return end
   task.suspend(record)
   local value
@@ -225,7 +234,8 @@ end
 ---@param op string of core.store's submit
 ---@param text string|nil
 ---@param params table|nil values, n= how many
----@param tx table|nil the transaction: its field id, and calls, the set of its calls
+---@param tx table|nil the transaction: its field id; calls, the set of its calls; its functions
+---failed(tx, err), called at once, and call_over(tx), called behind the callback
 ---@param cb function|nil
 ---@param ms number|nil milliseconds; those of the store when left out
 ---@return any value

@@ -2,6 +2,9 @@
 -- COMMIT when it returns, ROLLBACK when it fails, when its task ends otherwise (its budget,
 -- os.exit), when the session or the request ends that it works for, and when it takes too long. A
 -- rollback is not waited for: it comes before anything else on its connection.
+--
+-- An error of a statement ends it at once, in every kind of database. So COMMIT waits until the
+-- calls with a callback are over that f has left under way.
 local call = require "pomelua.store.call"
 local current = require "pomelua.base.current"
 local errors = require "pomelua.base.errors"
@@ -29,20 +32,42 @@ function transaction.is_inside(t, db)
   return false
 end
 
--- Ends it without COMMIT. err: what later calls get, and those that are under way. A COMMIT that is
--- under way is left alone: what becomes of it only the database can say.
-local function abandon(tx, err)
+-- No statement of it is run any more, and it is rolled back. err: what later calls get. A COMMIT
+-- that is under way is left alone: what becomes of it only the database can say.
+local function roll_back(tx, err)
+  tx.err = tx.err or err
   if not tx.open or tx.committing then return end
   tx.open = false
-  tx.err = tx.err or err
   local server, handle = tx.server, tx.handle
   handle.txs[tx] = nil
   if handle.store then handle.store:release(tx.id) end
   if not server then return end
   server.stores.txs[tx] = nil
   timers.stop(server, tx)
-  for record in pairs(tx.calls) do call.cancel(record, err) end
-  if handle.users <= 0 then handle:close_if_idle() end
+end
+
+-- A call of it is over, and its callback has been called.
+local function call_over(tx)
+  if tx.cancelling then return end
+  if not tx.open then
+    tx.cancelling = true
+    for record in pairs(tx.calls) do call.cancel(record, tx.err) end
+    tx.cancelling = false
+  end
+  local waiter = tx.waiter
+  if waiter and not next(tx.calls) then
+    tx.waiter = nil
+    task.resume(tx.server, waiter)
+  end
+end
+
+-- Ends it without COMMIT. err: what later calls get, and those that are under way.
+local function abandon(tx, err)
+  if tx.committing then return end
+  roll_back(tx, err)
+  if not tx.server then return end
+  call_over(tx)
+  if tx.handle.users <= 0 then tx.handle:close_if_idle() end
 end
 
 local function session_over(tx)
@@ -55,34 +80,13 @@ local function too_long(_, tx)
     :format(tx.ms), "TIMEOUT"))
 end
 
--- After an error nothing more is done: what PostgreSQL does of itself, all kinds do.
-local function failed(tx, err)
-  if not tx.err then tx.err = err end
-end
-
-local function noted(tx, value, err)
-  if err then failed(tx, err) end
-  return value, err
-end
-
--- With a callback.
-local function call_back(tx, what, op, sql, cb, ...)
-  if tx.err then return call.refuse(tx.server, cb, tx.err) end
-  local n = select("#", ...)
-  local args = { ... }
-  args[n] = function(err, value)
-    if err then failed(tx, err) end
-    return cb(err, value)
-  end
-  return call.statement(tx.handle, what, op, tx, sql, unpack(args, 1, n))
-end
-
 local function statement(tx, what, op, sql, ...)
-  if not tx.open and not tx.err then tx.err = errors.new("the transaction has ended", "CLOSED") end
-  local cb = call.callback_of(...)
-  if cb then return call_back(tx, what, op, sql, cb, ...) end
-  if tx.err then return nil, tx.err end
-  return noted(tx, call.statement(tx.handle, what, op, tx, sql, ...))
+  local err = tx.err
+  if not err and (not tx.open or tx.committing) then
+    err = errors.new("the transaction has ended", "CLOSED")
+  end
+  if not err then return call.statement(tx.handle, what, op, tx, sql, ...) end
+  return call.refuse(tx.server, call.callback_of(...), err)
 end
 
 ---As db:query, in the transaction.
@@ -118,10 +122,18 @@ local function leave(tx)
   end
 end
 
+-- Waits for the calls that are under way; what their callbacks ask for belongs to it, too.
+local function wait_for_calls(tx)
+  if not tx.open or not next(tx.calls) then return end
+  tx.waiter = {}
+  task.suspend(tx.waiter)
+end
+
 local function finish(tx, ok, ...)
+  local first, second = ...
+  if ok and (first ~= nil or second == nil) then wait_for_calls(tx) end
   local t = current.task
   if t then t.tx = tx.outer end
-  local first, second = ...
   if not ok then
     abandon(tx, errors.new("the transaction has ended", "CLOSED"))
     return nil, errors.of(first)
@@ -160,6 +172,7 @@ local function run(db, f)
   local t = current.task
   local tx = setmetatable({
     id = id, handle = handle, server = server, open = true, calls = {}, outer = t and t.tx,
+    failed = roll_back, call_over = call_over,
     fire = too_long, leave = leave,
     session_ended = session_over, owner = task.owner(),
   }, mt)
