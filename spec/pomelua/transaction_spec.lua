@@ -1,11 +1,11 @@
--- The statements of a transaction that call back (store/transaction.lua, store/call.lua): none is
--- kept behind one that failed.
+-- The statements of a transaction that call back, and what is inside of it (store/transaction.lua,
+-- store/call.lua): none is kept behind one that failed, and none waits for its own transaction.
 local pomelua = require "pomelua"
 local sqlite = require "pomelua.sqlite"
 local world = require "spec.support.world"
 
 describe("a transaction", function()
-  local w, one, db, got
+  local w, one, db, other, got
 
   local LESS = "update gold set n = n - 5 where id = 1"
   local MORE = "update gold set n = n + 5 where id = 2"
@@ -46,6 +46,7 @@ describe("a transaction", function()
     one = w.servers["connector-1"]
     got = {}
     open {}
+    run(function() other = sqlite.open { file = ":memory:", rows = 7 } end)
   end)
   after_each(function()
     assert.same({}, one.stores.txs)
@@ -168,6 +169,54 @@ describe("a transaction", function()
     one = w.servers["connector-1"]
     run(function() sqlite.open { file = ":memory:" }:exec "select 1" end)
   end)
+
+  -- Where f calls the database itself, with its function done() to go on; it must be told at once.
+  local ways = {
+    ["a callback"] = function(tx, done) tx:query("select 1", done) end,
+    ["a callback in a callback"] = function(tx, done)
+      tx:query("select 1", function() tx:query("select 1", done) end)
+    end,
+    ["a callback that has waited"] = function(tx, done)
+      tx:query("select 1", function() tx:query "select 1" pomelua.sleep(1) done() end)
+    end,
+    ["pomelua.all in a callback"] = function(tx, done)
+      tx:query("select 1", function() pomelua.all { done } end)
+    end,
+    ["pomelua.all inside of pomelua.all"] = function(_, done)
+      pomelua.all { function() return pomelua.all { done } end }
+    end,
+    ["a callback in pomelua.all"] = function(tx, done)
+      pomelua.all { function() tx:query("select 1", done) end }
+    end,
+    ["a transaction of another database in pomelua.all"] = function(_, done)
+      pomelua.all { function() return other:transaction(done) end }
+    end,
+    ["a transaction of another database in a callback"] = function(tx, done)
+      tx:query("select 1", function() other:transaction(done) end)
+    end,
+    ["a callback of a transaction of another database"] = function(_, done)
+      other:transaction(function(tx) tx:query("select 1", done) end)
+    end,
+    ["pomelua.await"] = function(_, done) done() end,
+    ["a coroutine of its own"] = function(_, done) coroutine.wrap(done)() end,
+  }
+  for name, way in pairs(ways) do
+    it("says at once that the database waits for it, in " .. name, function()
+      local told
+      transaction(function(tx)
+        return pomelua.await(function(cb)
+          way(tx, function()
+            local ok, err = pcall(db.exec, db, TWICE)
+            told = not ok and tostring(err)
+            cb(nil, true)
+          end)
+        end)
+      end)
+      w:advance(1)
+      assert.matches("db:exec: inside of db:transaction.* write tx:exec", told)
+      assert.is_true(got.value)
+    end)
+  end
 
   it("is over for whoever hears of its error", function()
     transaction(function(tx)

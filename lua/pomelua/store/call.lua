@@ -55,7 +55,9 @@ function call.tie(server, made)
   made.session = sid
 end
 
+-- In a task of its own, which is inside of the transaction: that waits for it.
 local function deliver(record, err, value)
+  current.task.inside = record.tx
   if err then return record.cb(err) end
   record.cb(nil, value)
 end

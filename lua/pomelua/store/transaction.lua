@@ -27,7 +27,7 @@ function transaction.is_inside(t, db)
   local tx = t.tx or t.inside
   while tx do
     if tx.handle == db.handle and tx.open then return true end
-    tx = tx.outer
+    tx = tx.around
   end
   return false
 end
@@ -172,7 +172,7 @@ local function run(db, f)
   local t = current.task
   local tx = setmetatable({
     id = id, handle = handle, server = server, open = true, calls = {}, outer = t and t.tx,
-    failed = roll_back, call_over = call_over,
+    around = t and (t.tx or t.inside), failed = roll_back, call_over = call_over,
     fire = too_long, leave = leave,
     session_ended = session_over, owner = task.owner(),
   }, mt)
