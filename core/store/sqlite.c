@@ -155,6 +155,7 @@ static pml__sqlite_job *job_new(client *c, pml_store_call *call) {
     .max_bytes = pml_store_max_bytes(call),
     .due = pml_clock_us() + (uint64_t)pml_store_left(call) * 1000,
     .stop = &j->stop,
+    .in_tx = call->tx || call->op == PML_STORE_SCRIPT,
   };
   j->call = call;
   call->driver = j;

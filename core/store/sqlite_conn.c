@@ -51,16 +51,25 @@ static int is_among(const char *name, const char *const *names, size_t n) {
   return 0;
 }
 
-/* What a statement of a game may ask of PRAGMA: facts, and what ends with its transaction. */
+/* What a statement of a game may ask of PRAGMA: facts, and what is a part of the file. */
 static int is_harmless(const char *name) {
   static const char *const names[] = {
-    "table_info",      "table_xinfo",    "table_list",       "index_list",
-    "index_info",      "index_xinfo",    "foreign_key_list", "foreign_key_check",
-    "integrity_check", "quick_check",    "user_version",     "application_id",
-    "page_count",      "freelist_count", "compile_options",  "defer_foreign_keys",
-    "optimize",        "data_version",   "collation_list",
+    "table_info",   "table_xinfo",      "table_list",        "index_list",      "index_info",
+    "index_xinfo",  "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check",
+    "user_version", "application_id",   "page_count",        "freelist_count",  "compile_options",
+    "optimize",     "data_version",     "collation_list",
   };
   return is_among(name, names, sizeof names / sizeof *names);
+}
+
+/* It holds until its transaction ends, which must be the game's own: plain statements share one.
+ * Where it is allowed now it is not the next time, so it is not kept ready. */
+static int authorize_defer(pml__sqlite_conn *c) {
+  c->passing = 1;
+  if (c->bounds && c->bounds->in_tx) return SQLITE_OK;
+  c->refused = "PRAGMA defer_foreign_keys holds for one transaction: write it inside of "
+               "db:transaction(f)";
+  return SQLITE_DENY;
 }
 
 /* Functions that take about as long as their arguments are, in one step of SQLite's machine, which
@@ -102,6 +111,7 @@ static int authorize(void *ud, int action, const char *name, const char *b, cons
     return SQLITE_DENY;
   case SQLITE_PRAGMA:
     if (is_harmless(name)) return SQLITE_OK;
+    if (strcasecmp(name, "defer_foreign_keys") == 0) return authorize_defer(c);
     c->refused = "this PRAGMA would change how the connection works, which other calls share";
     return SQLITE_DENY;
   default: return SQLITE_OK;
@@ -234,6 +244,12 @@ int pml__sqlite_conn_in_tx(const pml__sqlite_conn *c) {
   return !c->lib->sqlite3_get_autocommit(c->db);
 }
 
+int pml__sqlite_conn_breaks_key(const pml__sqlite_conn *c) {
+  int now = 0, highest = 0;
+  c->lib->sqlite3_db_status(c->db, SQLITE_DBSTATUS_DEFERRED_FKS, &now, &highest, 0);
+  return now;
+}
+
 /* Which value the parameter with that name gets: the number behind the $; 0: it is written
  * otherwise. */
 static uint32_t number_of(const char *name) {
@@ -291,6 +307,7 @@ static int prepare(pml__sqlite_conn *c, pml_slice text, pml__sqlite_ready *k,
     return r->rc;
   }
   c->refused = NULL;
+  c->passing = 0;
   int rc = c->lib->sqlite3_prepare_v3(c->db, text.n ? sql : "", (int)text.n,
                                       SQLITE_PREPARE_PERSISTENT, &k->stmt, &rest);
   if (rc) {
@@ -348,7 +365,7 @@ pml__sqlite_ready *pml__sqlite_conn_prepare(pml__sqlite_conn *c, pml_slice text,
   }
   k->us[0] = k->us[1] = UINT32_MAX; /* not known */
   k->plan = (uint32_t)(pml_clock_us() - begun);
-  if (text.n <= KEPT_TEXT_MAX) {
+  if (text.n <= KEPT_TEXT_MAX && !c->passing) {
     k->text = pml_strndup((const char *)text.p, text.n);
     k->n = text.n;
     k->hash = hash;

@@ -29,6 +29,7 @@ typedef struct {
   size_t max_bytes;
   uint64_t due;           /* of pml_clock_us: a statement that runs longer is interrupted */
   const atomic_int *stop; /* not 0: the same at once; borrowed */
+  int in_tx;              /* it is one of several, in a transaction of their own */
 } pml__sqlite_bounds;
 
 typedef struct pml__sqlite_conn pml__sqlite_conn;
@@ -81,5 +82,7 @@ int pml__sqlite_conn_step(pml__sqlite_conn *c, pml__sqlite_step step, const pml_
                           pml__sqlite_result *r);
 /* Whether a transaction is open: an error may have ended it. */
 int pml__sqlite_conn_in_tx(const pml__sqlite_conn *c);
+/* Whether a foreign key that is checked at its COMMIT is broken now. */
+int pml__sqlite_conn_breaks_key(const pml__sqlite_conn *c);
 
 #endif

@@ -16,6 +16,7 @@
   F(sqlite3_close_v2) \
   F(sqlite3_exec) \
   F(sqlite3_db_config) \
+  F(sqlite3_db_status) \
   F(sqlite3_limit) \
   F(sqlite3_drop_modules) \
   F(sqlite3_extended_result_codes) \

@@ -120,12 +120,20 @@ static void one_by_one(pml__sqlite_line *l, pml_list *jobs) {
   }
 }
 
+/* One job as if it were alone. A deferred foreign key is checked by COMMIT, which would fail for
+ * all. */
+static int run_whole(pml__sqlite_line *l, pml__sqlite_job *j) {
+  if (run(l->writer, j) == 0 && pml__sqlite_conn_breaks_key(l->writer))
+    pml__sqlite_result_fail(&j->r, PML_EIO, "23503", "FOREIGN KEY constraint failed");
+  return j->r.rc;
+}
+
 /* One job under a savepoint. PML_ECLOSED: its error has ended the transaction. */
 static int run_in_batch(pml__sqlite_line *l, pml__sqlite_job *j) {
   pml__sqlite_result r = {0};
   if (step(l, PML__SQLITE_SAVEPOINT, NULL, &r) != 0) {
     fail_as(j, &r);
-  } else if (run(l->writer, j) == 0) {
+  } else if (run_whole(l, j) == 0) {
     if (step(l, PML__SQLITE_RELEASE, NULL, &r) != 0) fail_as(j, &r);
   } else if (pml__sqlite_conn_in_tx(l->writer)) {
     step(l, PML__SQLITE_BACK, NULL, &r);
