@@ -17,6 +17,7 @@ typedef struct {
   pml_loop *loop;
   pml__sqlite_line *line; /* of the file, or owned when there is none */
   uint64_t number;        /* of this client of the line */
+  uint32_t tx_ms;         /* of its transactions; 0: any time */
   pml__sqlite_file *file; /* NULL: at once */
   pml_mailbox *box;       /* owned; NULL: at once */
   pml__sqlite_near *near; /* owned; NULL: at once */
@@ -150,6 +151,7 @@ static pml__sqlite_job *job_new(client *c, pml_store_call *call) {
   call->params = (pml_data){0};
   j->tx = call->tx;
   j->client = c->number;
+  j->tx_ms = c->tx_ms;
   j->bounds = (pml__sqlite_bounds){
     .max_rows = pml_store_max_rows(call),
     .max_bytes = pml_store_max_bytes(call),
@@ -256,9 +258,10 @@ static const pml_store_driver driver = {"sqlite",    submit,      cancel, releas
                                         connections, close_store, NULL,   now};
 
 static int open_threads(client *c, const pml_sqlite_options *o, char *err, size_t nerr) {
-  c->file = pml__sqlite_file_open(o->files, o->file, o->tx_ms, err, nerr);
+  c->file = pml__sqlite_file_open(o->files, o->file, err, nerr);
   if (!c->file) return PML_ENOENT;
   c->line = pml__sqlite_file_line(c->file);
+  c->tx_ms = o->tx_ms;
   c->box = pml_mailbox_new(c->loop, 256, SIZE_MAX, on_mail, c);
   if (c->box) {
     c->near = pml__sqlite_near_new(c->loop, c->line);
@@ -273,7 +276,7 @@ static int open_at_once(client *c, const pml_sqlite_options *o, char *err, size_
   pml__sqlite lib;
   if (pml__sqlite_load(&lib, err, nerr) != 0) return PML_ENOENT;
   c->line = pml_alloc(sizeof *c->line);
-  pml__sqlite_line_init(c->line, &lib, o->file, 0);
+  pml__sqlite_line_init(c->line, &lib, o->file);
   return 0;
 }
 

@@ -153,13 +153,13 @@ static void reap(pml_sqlite_files *files) {
   }
 }
 
-static pml__sqlite_file *make(const char *path, uint32_t tx_ms, char *err, size_t nerr) {
+static pml__sqlite_file *make(const char *path, char *err, size_t nerr) {
   pml__sqlite lib;
   pthread_condattr_t a;
   if (pml__sqlite_load(&lib, err, nerr) != 0) return NULL;
   pml__sqlite_nowait_prepare(&lib);
   pml__sqlite_file *f = pml_alloc0(sizeof *f);
-  pml__sqlite_line_init(&f->line, &lib, path, tx_ms);
+  pml__sqlite_line_init(&f->line, &lib, path);
   pthread_condattr_init(&a);
   pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
   pthread_cond_init(&f->writes, &a);
@@ -177,15 +177,15 @@ static pml__sqlite_file *make(const char *path, uint32_t tx_ms, char *err, size_
   return NULL;
 }
 
-pml__sqlite_file *pml__sqlite_file_open(pml_sqlite_files *files, const char *path, uint32_t tx_ms,
-                                        char *err, size_t nerr) {
+pml__sqlite_file *pml__sqlite_file_open(pml_sqlite_files *files, const char *path, char *err,
+                                        size_t nerr) {
   if (files) {
     pthread_mutex_lock(&files->lock);
     reap(files);
   }
   pml__sqlite_file *f = files ? find(files, path) : NULL;
   if (!f) {
-    f = make(path, tx_ms, err, nerr);
+    f = make(path, err, nerr);
     if (f && files) pml_list_append(&files->open, &f->node);
   }
   if (f) {

@@ -11,8 +11,8 @@ typedef struct pml__sqlite_file pml__sqlite_file;
 
 /* The file of that path, for one more store. files NULL: for this one alone. Returns NULL with a
  * sentence in err: no library, no thread. Any thread, as all that follows. */
-pml__sqlite_file *pml__sqlite_file_open(pml_sqlite_files *files, const char *path, uint32_t tx_ms,
-                                        char *err, size_t nerr);
+pml__sqlite_file *pml__sqlite_file_open(pml_sqlite_files *files, const char *path, char *err,
+                                        size_t nerr);
 /* A store has it no more; its jobs are stopped. The threads end by themselves. */
 void pml__sqlite_file_leave(pml__sqlite_file *f);
 pml__sqlite_line *pml__sqlite_file_line(pml__sqlite_file *f);

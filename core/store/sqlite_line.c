@@ -11,9 +11,8 @@
 #define READS 16     /* reads that are answered together */
 #define QUICK_US 100 /* what such a read took the last time, at most */
 
-void pml__sqlite_line_init(pml__sqlite_line *l, const pml__sqlite *lib, const char *path,
-                           uint32_t tx_ms) {
-  *l = (pml__sqlite_line){.lib = *lib, .tx_ms = tx_ms};
+void pml__sqlite_line_init(pml__sqlite_line *l, const pml__sqlite *lib, const char *path) {
+  *l = (pml__sqlite_line){.lib = *lib};
   pthread_mutex_init(&l->lock, NULL);
   pthread_mutex_init(&l->opening, NULL);
   l->path = pml_strdup(path);
@@ -200,6 +199,7 @@ static void do_plain(pml__sqlite_line *l, pml_list *jobs) {
 static void begun(pml__sqlite_line *l, pml__sqlite_job *j) {
   l->tx = j->tx = ++l->last_tx;
   l->tx_client = j->client;
+  l->tx_ms = j->tx_ms;
   l->tx_due = l->tx_ms ? pml_clock_us() + (uint64_t)l->tx_ms * 1000 : 0;
   l->tx_over = 0;
 }
@@ -226,16 +226,23 @@ static void do_alone(pml__sqlite_line *l, pml__sqlite_job *j) {
 
 static int is_late(const pml__sqlite_line *l) { return l->tx_due && pml_clock_us() >= l->tx_due; }
 
-static void say_ended(const pml__sqlite_line *l, pml__sqlite_job *j, int late) {
-  if (late)
-    pml__sqlite_result_fail(&j->r, PML_ETIMEOUT, "",
-                            "the transaction was rolled back: it had held the database for %u ms",
-                            l->tx_ms);
-  else pml__sqlite_result_fail(&j->r, PML_ECLOSED, "", "the transaction has ended");
+static void say_late(pml__sqlite_job *j, uint32_t ms) {
+  pml__sqlite_result_fail(&j->r, PML_ETIMEOUT, "",
+                          "the transaction was rolled back: it had held the database for %u ms",
+                          ms);
+}
+
+static void say_ended(const pml__sqlite_line *l, pml__sqlite_job *j) {
+  for (int i = 0; i < PML__SQLITE_LATE; i++) {
+    if (l->late[i].tx != j->tx) continue;
+    say_late(j, l->late[i].ms);
+    return;
+  }
+  pml__sqlite_result_fail(&j->r, PML_ECLOSED, "", "the transaction has ended");
 }
 
 /* Jobs of transactions that are not open. The lock is held. */
-static void answer_ended(pml__sqlite_line *l, int late) {
+static void answer_ended(pml__sqlite_line *l) {
   pml_list jobs;
   pml_list_init(&jobs);
   for (pml_list *n = l->in_tx.next, *next; n != &l->in_tx; n = next) {
@@ -244,7 +251,7 @@ static void answer_ended(pml__sqlite_line *l, int late) {
     if (j->tx == l->tx) continue;
     pml_list_remove(n);
     j->waits = 0;
-    say_ended(l, j, late);
+    say_ended(l, j);
     pml_list_append(&jobs, n);
   }
   if (pml_list_empty(&jobs)) return;
@@ -254,13 +261,14 @@ static void answer_ended(pml__sqlite_line *l, int late) {
 }
 
 static void end_tx(pml__sqlite_line *l) {
-  int late = !l->tx_over && is_late(l);
+  if (!l->tx_over && is_late(l))
+    l->late[l->late_count++ % PML__SQLITE_LATE] = (pml__sqlite_late){l->tx, l->tx_ms};
   pthread_mutex_unlock(&l->lock);
   roll_back(l);
   pthread_mutex_lock(&l->lock);
   l->tx = 0;
   l->tx_over = 0;
-  answer_ended(l, late);
+  answer_ended(l);
 }
 
 /* A statement of the transaction, or its end. Returns whether it has ended. */
@@ -278,7 +286,7 @@ static int run_in_tx(pml__sqlite_line *l, pml__sqlite_job *j) {
     return 1;
   }
   if (l->tx_due && l->tx_due < j->bounds.due) j->bounds.due = l->tx_due;
-  if (run(l->writer, j) != 0 && is_late(l)) say_ended(l, j, 1);
+  if (run(l->writer, j) != 0 && is_late(l)) say_late(j, l->tx_ms);
   return 0;
 }
 
@@ -306,7 +314,7 @@ int pml__sqlite_line_write(pml__sqlite_line *l, uint64_t *due) {
   }
   atomic_fetch_add(&l->busy, 1);
   if (l->tx && (l->tx_over || is_late(l))) end_tx(l);
-  else if (j && j->tx != l->tx) answer_ended(l, 0);
+  else if (j && j->tx != l->tx) answer_ended(l);
   else if (j) do_in_tx(l, pop(&l->in_tx));
   else if (!is_plain(job_of(l->writes.next))) do_alone(l, pop(&l->writes));
   else {

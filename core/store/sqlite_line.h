@@ -26,6 +26,7 @@ struct pml__sqlite_job {
   pml_data params;           /* owned */
   uint64_t tx;               /* as in the call; of a BEGIN that went well, its transaction */
   uint64_t client;           /* a number of pml__sqlite_line_client */
+  uint32_t tx_ms;            /* of a BEGIN: how long it may hold the writer; 0: any time */
   pml__sqlite_bounds bounds; /* stop points to the one below */
   atomic_int stop;           /* nobody waits for the answer */
   int waits;                 /* it stands in the line; under the lock */
@@ -38,17 +39,25 @@ struct pml__sqlite_job {
   void *to;             /* the client's */
 };
 
+#define PML__SQLITE_LATE 16 /* transactions of which is known that they were late */
+typedef struct {
+  uint64_t tx;
+  uint32_t ms; /* its time */
+} pml__sqlite_late;
+
 /* private: of this file, but for what it says of itself */
 typedef struct {
   pthread_mutex_t lock;
   pml__sqlite lib;
   char *path;                    /* owned */
   int memory;                    /* it is in memory: there is one connection */
-  uint32_t tx_ms;                /* how long a transaction may hold the writer; 0: any time */
   pml_list writes, reads, in_tx; /* jobs that wait */
   uint64_t tx, last_tx, tx_due;  /* the transaction that holds the writer; 0: none does */
   uint64_t tx_client, clients;
-  int tx_over; /* it is to be rolled back */
+  uint32_t tx_ms;                          /* of its BEGIN */
+  int tx_over;                             /* it is to be rolled back */
+  pml__sqlite_late late[PML__SQLITE_LATE]; /* the last that were rolled back for their time */
+  uint32_t late_count;                     /* how many ever were */
   pml__sqlite_conn *writer;
   pthread_mutex_t
     opening;              /* connections are opened one after the other: the first makes the file */
@@ -56,8 +65,7 @@ typedef struct {
 } pml__sqlite_line;
 
 /* Copies lib and path. */
-void pml__sqlite_line_init(pml__sqlite_line *l, const pml__sqlite *lib, const char *path,
-                           uint32_t tx_ms);
+void pml__sqlite_line_init(pml__sqlite_line *l, const pml__sqlite *lib, const char *path);
 /* No job waits, and nobody works. */
 void pml__sqlite_line_clear(pml__sqlite_line *l);
 

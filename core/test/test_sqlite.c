@@ -265,9 +265,34 @@ TEST(sqlite_a_transaction_ends_at_its_time) {
   drop(&c);
   drop(&waits);
   CHECK_EQ(only(&w, "select x from t", 0), 2);
-  CHECK_EQ(run(&w, &c, PML_STORE_EXEC, "insert into t values (3)", tx), PML_ECLOSED);
+  CHECK_EQ(run(&w, &c, PML_STORE_EXEC, "insert into t values (3)", tx), PML_ETIMEOUT);
   drop(&c);
+  CHECK_EQ(end_tx(&w, PML_STORE_COMMIT, tx), PML_ETIMEOUT);
   down(&w);
+}
+
+/* A reload changes the limit of a file that another server has open still. */
+TEST(sqlite_a_transaction_has_the_time_of_its_store) {
+  world a, b;
+  one c;
+  pml_sqlite_files *files = pml_sqlite_files_new();
+  up(&a, 2000);
+  pml_store_close(a.s, NULL, NULL);
+  b = (world){.loop = pml_loop_new()};
+  open_at(&a, a.path, 60000, files);
+  open_at(&b, a.path, 50, files);
+  uint64_t tx = begin_tx(&b);
+  CHECK_EQ(exec(&a, "insert into t values (1)"), 0); /* after those 50 ms */
+  CHECK_EQ(run(&b, &c, PML_STORE_EXEC, "insert into t values (2)", tx), PML_ETIMEOUT);
+  static const char said[] = "the transaction was rolled back: it had held the database for 50 ms";
+  CHECK_BYTES(c.call.message->data, c.call.message->len, said);
+  drop(&c);
+  pml_store_close(b.s, NULL, NULL);
+  pml_loop_free(b.loop);
+  pml_store_close(a.s, NULL, NULL);
+  a.s = NULL;
+  pml_sqlite_files_free(files);
+  down(&a);
 }
 
 TEST(sqlite_a_transaction_ends_with_one_of_its_calls) {

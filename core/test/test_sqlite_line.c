@@ -25,7 +25,7 @@ static void up(world *w) {
   pml__sqlite lib;
   *w = (world){0};
   CHECK_EQ(pml__sqlite_load(&lib, err, sizeof err), 0);
-  pml__sqlite_line_init(&w->l, &lib, ":memory:", 0);
+  pml__sqlite_line_init(&w->l, &lib, ":memory:");
 }
 
 static void forget(world *w) {

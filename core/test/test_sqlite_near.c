@@ -35,7 +35,7 @@ static void up_at(world *w, const char *path) {
   w->loop = pml_loop_new_virtual();
   w->limits = (pml__sqlite_bounds){.max_rows = 100, .max_bytes = 1 << 20};
   CHECK_EQ(pml__sqlite_load(&lib, err, sizeof err), 0);
-  pml__sqlite_line_init(&w->line, &lib, path, 0);
+  pml__sqlite_line_init(&w->line, &lib, path);
   w->writer = pml__sqlite_conn_open(&w->line.lib, path, PML__SQLITE_WRITER, &r);
   CHECK(w->writer);
   w->near = pml__sqlite_near_new(w->loop, &w->line);
