@@ -92,12 +92,43 @@ static int authorize_near(int action, const char *name) {
            : SQLITE_DENY;
 }
 
+/* What SQLite calls temporary is what has the word; "temp.x" is a name in the schema temp, and each
+ * thing that is made there, however it is written, is a row of that schema's table. */
+static int is_temporary(int action, const char *db) {
+  switch (action) {
+  case SQLITE_CREATE_TEMP_INDEX:
+  case SQLITE_CREATE_TEMP_TABLE:
+  case SQLITE_CREATE_TEMP_TRIGGER:
+  case SQLITE_CREATE_TEMP_VIEW:
+  case SQLITE_DROP_TEMP_INDEX:
+  case SQLITE_DROP_TEMP_TABLE:
+  case SQLITE_DROP_TEMP_TRIGGER:
+  case SQLITE_DROP_TEMP_VIEW: return 1;
+  case SQLITE_CREATE_TABLE:
+  case SQLITE_CREATE_VIEW:
+  case SQLITE_CREATE_VTABLE:
+  case SQLITE_DROP_VTABLE:
+  case SQLITE_INSERT: return db && strcmp(db, "temp") == 0;
+  default: return 0;
+  }
+}
+
+/* The readers would not see it: the writer alone would have another table of that name. A migration
+ * has a connection of its own, which is closed afterwards. */
+static int authorize_temporary(pml__sqlite_conn *c) {
+  if (c->script) return SQLITE_OK;
+  c->refused = "a statement cannot make or drop what is temporary (a table, a view, an index, a "
+               "trigger): the connections are shared, and one of them alone would have it";
+  return SQLITE_DENY;
+}
+
 static int authorize(void *ud, int action, const char *name, const char *b, const char *db,
                      const char *trigger) {
-  (void)db, (void)trigger;
+  (void)trigger;
   pml__sqlite_conn *c = ud;
   if (c->own) return SQLITE_OK;
   if (c->role == PML__SQLITE_NEAR) return authorize_near(action, b);
+  if (is_temporary(action, db)) return authorize_temporary(c);
   switch (action) {
   case SQLITE_TRANSACTION:
   case SQLITE_SAVEPOINT:

@@ -34,6 +34,7 @@ struct pml__sqlite_conn {
   uint64_t used;
   int own;                          /* what runs is ours: the authorizer allows it */
   const char *refused;              /* why the authorizer has refused a statement */
+  int script;                       /* what runs is a file of statements */
   int passing;                      /* the statement is not to be kept ready */
   const pml__sqlite_bounds *bounds; /* of what runs */
   uint64_t busy_since;              /* when it began to wait for another process */

@@ -171,6 +171,7 @@ int pml__sqlite_conn_script(pml__sqlite_conn *c, pml_slice text, const pml__sqli
   }
   at = skip(all, end);
   c->bounds = b;
+  c->script = 1;
   while (at < end && !r->rc) {
     char before[32];
     const char *rest = end;
@@ -187,6 +188,7 @@ int pml__sqlite_conn_script(pml__sqlite_conn *c, pml_slice text, const pml__sqli
     s->sqlite3_finalize(stmt);
     at = skip(rest, end);
   }
+  c->script = 0;
   c->bounds = NULL;
   return r->rc;
 }

@@ -129,6 +129,44 @@ TEST(sqlite_conn_refuses_what_is_not_one_statement) {
   down(&t);
 }
 
+/* One connection of several would have it. */
+TEST(sqlite_conn_refuses_what_is_temporary) {
+  static const char *const wrong[] = {"create temp table gold (n integer)",
+                                      "create temporary table if not exists gold (n integer)",
+                                      "create table temp.gold (n integer)",
+                                      "create temp table gold as select 1 as n",
+                                      "create temp view gold as select 1 as n",
+                                      "create view temp.gold as select 1 as n",
+                                      "create temp trigger g after insert on t begin select 1; end",
+                                      "create trigger temp.g insert on t begin select 1; end",
+                                      "create virtual table temp.gold using fts5(n)",
+                                      "create index temp.i on s (n)",
+                                      "drop index temp.k",
+                                      "drop trigger temp.r",
+                                      "drop view temp.v",
+                                      "drop table temp.s"};
+  conn t;
+  up(&t, ":memory:", 0);
+  CHECK_EQ(run(&t, "create table t (n integer)", 0), 0);
+  CHECK_EQ(script(&t, "create temp table s (n integer); create index temp.k on s (n);"
+                      "create temp view v as select n from s;"
+                      "create temp trigger r after insert on t begin select 1; end"),
+           0);
+  for (int in_tx = 0; in_tx < 2; in_tx++) {
+    t.b.in_tx = in_tx;
+    if (in_tx) CHECK_EQ(step(&t, PML__SQLITE_BEGIN), 0);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+      CHECK_EQ(run(&t, wrong[i], 0), PML_EIO);
+      CHECK_STR(t.r.state, "42501");
+      CHECK(strstr(said(&t), "temporary"));
+    }
+  }
+  CHECK_EQ(script(&t, "drop trigger r; drop view v; drop table s"), 0);
+  CHECK_EQ(run(&t, "alter table t rename to u", 0), 0);
+  CHECK_EQ(run(&t, "drop table u", 0), 0);
+  down(&t);
+}
+
 TEST(sqlite_conn_stops_at_its_bounds) {
   static const char endless[] =
     "with recursive r(n) as (select 1 union all select n + 1 from r) select n from r";
