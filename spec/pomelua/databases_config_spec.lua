@@ -55,7 +55,7 @@ describe("databases.json", function()
     ['{ "players": { "file": "a.db" } }'] = "players.kind: must be mysql, postgres, redis or "
       .. "sqlite, got nil",
     ['{ "players": { "driver": "sqlite", "file": "a.db" } }'] = "players.kind: must be",
-    ['{ "players": "a.db" }'] = 'players: must be an object, got "a.db"',
+    ['{ "players": "a.db" }'] = 'players: must be an object, got a string',
     ['{ "development": { "players": "a.db" } }'] = "development.players: must be an object",
   } do
     it("takes a database without its kind for no environment: " .. text, function()
@@ -110,10 +110,10 @@ describe("databases.json", function()
 
   for text, meant in pairs {
     ['{}'] = "players.kind: must be mysql, postgres, redis or sqlite, got nil",
-    ['{"kind":"sqlit"}'] = 'players.kind: must be mysql, postgres, redis or sqlite, got "sqlit"; '
+    ['{"kind":"sqlit"}'] = 'players.kind: must be mysql, postgres, redis or sqlite, got a string; '
       .. "did you mean sqlite?",
     ['{"kind":"sqlite"}'] = "players.file: missing",
-    ['{"kind":"sqlite","file":7}'] = "players.file: must be a text, got 7",
+    ['{"kind":"sqlite","file":7}'] = "players.file: must be a text, got a number",
     ['{"kind":"sqlite","file":":memory:"}'] = "players.file: must be the path of a file; a da",
     ['{"kind":"sqlite","file":"data/"}'] = "players.file: must be the path of a file, not of",
     ['{"kind":"sqlite","fil":"a"}'] = "players.fil: sqlite has no such key; there are bytes, file, "
@@ -123,7 +123,7 @@ describe("databases.json", function()
     ['{"kind":"sqlite","file":"a","rows":0}'] =
       "players.rows: must be a whole number from 1 to 10000000, got 0",
     ['{"kind":"sqlite","file":"a","timeout":"4"}'] =
-      'players.timeout: must be a whole number from 10 to 600000, got "4"',
+      'players.timeout: must be a whole number from 10 to 600000, got a string',
     ['{"kind":"sqlite","file":"${NO_SUCH_NAME}"}'] =
       "players.file: the environment has no variable NO_SUCH_NAME",
     ['{"kind":"sqlite","file":"${a-b}"}'] = "players.file: ${NAME} needs the name of an",
@@ -133,9 +133,9 @@ describe("databases.json", function()
       "players.waiting: must be a whole number "
         .. "from 1 to 65536, got another value of the environment",
     ['{"kind":"mysql","url":"mysql://me@db/a","tls":7}'] =
-      "players.tls: must be true, false or the path of a file, got 7",
+      "players.tls: must be true, false or the path of a file, got a number",
     ['{"kind":"mysql"}'] = "players.url: missing",
-    ['{"kind":"mysql","url":7}'] = "players.url: must be a text, got 7",
+    ['{"kind":"mysql","url":7}'] = "players.url: must be a text, got a number",
     ['{"kind":"mysql","url":"me:s3cret@db"}'] = "players." .. FORM:gsub("mysql", "mariadb"),
     ['{"kind":"mysql","url":"mysq://me:s3cret@db/a"}'] =
       "players.url: mysq:// is no scheme here; must be mariadb://user@host:port/database; did you "
@@ -167,15 +167,30 @@ describe("databases.json", function()
     ['{"kind":"mysql","url":"mysql://db/a","password_file":"none.txt"}'] =
       "players.password_file: ",
     ['{"kind":"mysql","url":"mysql://db/a","password":""}'] = "players.password: must be a text",
+    ['{"kind":"mysql","url":"mysql://me@db/a","password":35323}'] =
+      "players.password: must be a text, got a number",
+    ['{"kind":"mysql","url":"mysql://db/a","user":["s3cret"]}'] =
+      "players.user: must be a text, got a table",
+    ['{"kind":"postgres://me:s3cret@db/a"}'] = "players.kind: must be mysql, postgres, redis or "
+      .. "sqlite, got a string",
+    ['{"kind":"redis","url":["redis://:s3cret@db"]}'] = "players.url: must be a text, got a table",
+    ['{"kind":"redis","redis://:s3cret@db":1}'] = "players.(a name that is not shown: it may be a "
+      .. "secret): redis has no such key",
+    ['{"kind":"redis","url":"redis://db","idle":"s3cret"}'] = "players.idle: must be a whole "
+      .. "number from 1000 to 86400000, got a string",
+    ['{"kind":"sqlite","file":"postgres://me:s3cret@db/a"}'] =
+      "players.file: must be the path of a file, not a URL",
+    ['"postgres://me:s3cret@db:5432/a"'] = "development.players: must be an object, got a string",
     ['7'] = "config/databases.json: must be an object",
   } do
     it("with " .. text .. " is refused with its key, and without a secret", function()
-      local whole = text:find("^{") and ('{ "development": { "players": %s } }'):format(text)
+      local whole = text:find('^[{"]') and ('{ "development": { "players": %s } }'):format(text)
       local found, message = read(whole or text)
       assert.is_nil(found)
       assert.truthy(message:find(meant, 1, true), message)
       assert.equal("config/databases.json", message:match("^[^:]+"))
       assert.is_nil(message:find "s3[c/]") -- the name of a folder may have an s3 in it
+      assert.is_nil(message:find("35323", 1, true))
       assert.is_nil(message:find "\n")
     end)
   end
@@ -185,6 +200,19 @@ describe("databases.json", function()
       local found, message = read(('{ "%s": { "kind": "sqlite", "file": "x" } }'):format(name))
       assert.is_nil(found)
       assert.matches("the name of a database is letters, digits and _, 64 at most", message)
+      tree.remove(base)
+    end
+  end)
+
+  it("shows no name that may be a URL", function()
+    local url = "postgres://game:s3cret@db:5432/game"
+    for _, text in ipairs { '{ "%s": { "kind": "sqlite", "file": "x" } }', '{ "%s": 1 }',
+      '{ "development": { "%s": { "kind": "sqlite", "file": "x" } } }',
+      '{ "development": {}, "%s": [1] }', '{ "%s": 1, "%s": 2 }' } do
+      local found, message = read((text:gsub("%%s", url)))
+      assert.is_nil(found)
+      assert.matches("a name that is not shown: it may be a secret", message, 1, true)
+      assert.is_nil(message:find "s3c")
       tree.remove(base)
     end
   end)

@@ -272,7 +272,7 @@ describe("app:get(\"databases\")", function()
       local ladder = server.app:get("databases").ladder.handle
       local result = assert(change '{ "players": { "kind": "sqlit" } }')
       assert.matches("config/databases.json: players.kind: must be mysql, postgres, redis or "
-        .. 'sqlite, got "sqlit"; did you mean sqlite?; what was read before stays in force',
+        .. 'sqlite, got a string; did you mean sqlite?; what was read before stays in force',
         result.stays[1], 1, true)
       assert.equal(ladder, server.app:get("databases").ladder.handle)
     end)

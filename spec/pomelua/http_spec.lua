@@ -232,11 +232,11 @@ describe("http.request{...}", function()
   it("raises at the game's line what can be no request", function()
     local url = "https://a.example/"
     for text, options in pairs {
-      ["{ url = ... }: a table, got \"x\""] = "x",
+      ["{ url = ... }: a table, got a string"] = "x",
       ["url must be a string such as \"https://auth.example/verify\", got nil"] = {},
       ["there is no option header; did you mean headers?"] = { url = url, header = {} },
       ["there is a line end in url"] = { url = url .. "\r\nX: y" },
-      ["method must be a word such as \"POST\", got \"GET /\""] = { url = url, method = "GET /" },
+      ["method must be a word such as \"POST\", got a string"] = { url = url, method = "GET /" },
       ["method must be written \"POST\""] = { url = url, method = "post" },
       ["timeout must be a whole number from 1 to 600000, got 0"] = { url = url, timeout = 0 },
       ["redirects must be a whole number from 0 to 5, got 6"] = { url = url, redirects = 6 },
@@ -244,11 +244,12 @@ describe("http.request{...}", function()
         url = url, maxBody = true },
       ["headers: there is a line end in the value of X-Name"] = { url = url,
         headers = { ["X-Name"] = "ann\r\nX-Admin: 1" } },
-      ["headers: the name of a header must be a word such as \"Authorization\", got \"X: y\""] = {
+      ["headers: the name of a header must be a word such as \"Authorization\", got a string"] = {
         url = url, headers = { ["X: y"] = "1" } },
+      ["headers must be a table, got a string"] = { url = url, headers = "Authorization: s3cret" },
       ["headers: Content-Length is written by Pomelua"] = { url = url,
         headers = { ["Content-Length"] = 5 } },
-      ["headers: X must be a string, got true"] = { url = url, headers = { X = true } },
+      ["headers: X must be a string, got a boolean"] = { url = url, headers = { X = true } },
       ["headers: there are more than 64"] = { url = url, headers = (function()
         local many = {}
         for i = 1, 65 do many["X" .. i] = i end

@@ -109,20 +109,21 @@ describe("redis", function()
   it("refuses at the line of the game what is no command", function()
     raises("redis:call: word 2 must be a string or a number, got nil",
       function() db:call("GET", nil) end)
-    raises("redis:call: word 3 must be a string or a number, got true",
+    raises("redis:call: word 3 must be a string or a number, got a boolean",
       function() db:call("SET", "a", true) end)
     raises("redis:call: word 2 must be a string or a number, got a table",
       function() db:call("GET", {}) end)
-    raises("redis:call(command, ...): the command must be a string, got 5",
+    raises("redis:call(command, ...): the command must be a string, got a number",
       function() db:call(5) end)
     for value, shown in pairs { [2 ^ 53 + 2] = "9.007199254741e+15", [math.huge] = "inf" } do
       raises(("redis:call: word 2 is %s, which is not written exactly; pass the text that you "
         .. "mean, as a string"):format(shown), function() db:call("GET", value) end)
     end
     assert.has_error(function() db:call("GET", 0 / 0) end)
-    raises("redis:pipeline: command 2 must be a table of its words, the first one a string, got 5",
+    raises("redis:pipeline: command 2 must be a table of its words, the first one a "
+      .. "string, got a number",
       function() db:pipeline { { "GET", "a" }, 5 } end)
-    raises("redis:multi: word 2 of command 1 must be a string or a number, got false",
+    raises("redis:multi: word 2 of command 1 must be a string or a number, got a boolean",
       function() db:multi { { "GET", false } } end)
     assert.has_error(function() db:multi {} end)
     raises("redis.call: write redis:call(...) with a colon; the first argument is \"GET\"",
@@ -210,6 +211,8 @@ describe("redis", function()
       function() redis.open { url = "redis://h/0", database = 0 } end)
     raises("redis.open: database must be a whole number from 0 to 65535, got -1",
       function() redis.open { host = "h", database = -1 } end)
+    raises("redis.open: port must be a whole number from 1 to 65535, got a string",
+      function() redis.open { host = "127.0.0.1", port = "s3cret" } end)
     raises("redis.open: password must be a text, got a number",
       function() redis.open { url = "redis://h", password = 5 } end)
     raises("redis.open: there is no option transaction",

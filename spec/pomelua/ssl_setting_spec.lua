@@ -45,6 +45,8 @@ describe("connectorConfig.ssl", function()
   local function refuses(value, text)
     local message = ssl_setting.wrong(value)
     assert(message and message:find(text, 1, true), message or "nothing is wrong")
+    assert.is_nil(message:find("s3cret", 1, true))
+    assert.is_nil(message:find("-----BEGIN", 1, true))
   end
 
   it("refuses the content of files, and says what to write", function()
@@ -57,10 +59,13 @@ describe("connectorConfig.ssl", function()
   end)
 
   it("names the key of what it refuses", function()
-    refuses(true, "must be a table { cert = path, key = path }, or false, got true")
+    refuses(true, "must be a table { cert = path, key = path }, or false, got a boolean")
+    refuses(PEM, "or false, got a string")
     refuses({ key = "b" }, "cert must be the path of a file")
     refuses({ cert = "a", key = "" }, "key must be the path of a file")
     refuses({ cert = "a\0b", key = "b" }, "cert must be the path")
+    refuses({ cert = "a", key = "s3cret\0" },
+      "key must be the path of a file, from the app's folder, got a string")
     refuses({ cert = "a", keys = "b" }, "keys: there is no such key; did you mean key?")
     refuses({ cert = "a", key = "b", required = "yes" }, "required must be true or false")
     refuses({ cert = "a", key = "b", type = "socket.io" }, 'type is "wss" or "tls"')
@@ -69,7 +74,9 @@ describe("connectorConfig.ssl", function()
     refuses({ cert = "a", key = "b", ca = { "c", x = "d" } }, "ca must be a path or a list")
     refuses({ cert = "a", key = "b", ca = { "1", "2", "3", "4", "5", "6", "7", "8", "9" } },
       "at most 8 files")
-    refuses({ cert = "a", key = "b", names = "x" }, "names must be a table")
+    refuses({ cert = "a", key = "b", names = PEM }, "names must be a table")
+    refuses({ cert = "a", key = "b", names = { ["a.org"] = PEM } },
+      "must be a table { cert =, key = }, got a string")
     for _, host in ipairs { "https://a.org", "a.org:443", "a.*.org", "", ".a.org", "a..org", 7 } do
       refuses({ cert = "a", key = "b", names = { [host] = { cert = "a", key = "b" } } },
         "must be the name of a host")

@@ -43,6 +43,24 @@ describe("a value in an error's message", function()
     it("is " .. text, function() assert.equal(text, tables.shown(value)) end)
   end
 
+  it("is named by its type alone when it may be a secret", function()
+    for text, value in pairs { ["a string"] = "s3cret", ["a number"] = 7, ["a table"] = {},
+      null = core.null } do
+      assert.equal(text, tables.kind(value))
+    end
+    assert.equal("nil", tables.kind(nil))
+  end)
+
+  it("is a key that is shown, unless it may be a secret", function()
+    for _, name in ipairs { "players", "a-b", "", "größe", "chat.h.send", "/health", 7 } do
+      assert.equal(tostring(name), tables.word(name))
+    end
+    for _, name in ipairs { "redis://:s3cret@db", "redis://db", "me:s3cret@db", "password=s3cret",
+      "a\nb", ("x"):rep(65) } do
+      assert.equal("(a name that is not shown: it may be a secret)", tables.word(name))
+    end
+  end)
+
   it("is nil when there is none", function() assert.equal("nil", tables.shown(nil)) end)
 
   it("gives all of a table as one text, in an order that does not change", function()

@@ -439,14 +439,21 @@ describe("connectorConfig.auth", function()
         return list
       end)() },
       ["there is no field isuer; did you mean issuer?"] = { keys = { key() }, isuer = "x" },
-      ["keys[1]: must be a table"] = { keys = { "secret" } },
+      ["keys[1]: must be a table { kid =, alg =, key = or file = }, got a string"] = {
+        keys = { "s3cret" } },
+      ["required = }, or false, got a string"] = "s3cret",
+      ["there is no field (a name that is not shown"] = { keys = { key() }, ["s3cret="] = 1 },
+      ["keys[1]: file holds a key and not the path"] = {
+        keys = { { alg = "RS256", file = "-----BEGIN PRIVATE KEY-----\ns3cret\n" } } },
       ["keys[1]: there is no field algo; did you mean alg?"] = { keys = { { algo = "HS256" } } },
       ["keys[1]: alg must be HS256, HS384"] = { keys = { key { alg = "none" } } },
       ['got "hs256"; did you mean HS256?'] = { keys = { key { alg = "hs256" } } },
       ["keys[1]: kid must be a text"] = { keys = { key { kid = 7 } } },
       ["keys[1]: give one of key"] = { keys = { key { file = "x" } } },
       ["keys[2]: give one of key"] = { keys = { key(), { alg = "HS256" } } },
-      ["keys[1]: file must be the path"] = { keys = { { alg = "HS256", file = "a\0b" } } },
+      ["keys[1]: file holds a key"] = { keys = { { alg = "HS256", file = "s3cret\0b" } } },
+      ["keys[1]: file must be the path of a file, got a number"] = {
+        keys = { { alg = "HS256", file = 7 } } },
       ["keys[1]: key must be a text"] = { keys = { { alg = "HS256", key = 7 } } },
       ['keys[2]: keys[1] has the kid "a", too'] = {
         keys = { key { kid = "a" }, key { kid = "a" } },

@@ -36,7 +36,7 @@ local function wrong_path(key, value)
   end
   if type(value) ~= "string" or value == "" or value:find("%z") then
     return ("%s must be the path of a file, from the app's folder, got %s")
-      :format(key, tables.shown(value))
+      :format(key, tables.kind(value))
   end
 end
 
@@ -81,7 +81,7 @@ end
 local function wrong_names(names)
   if type(names) ~= "table" then
     return 'names must be a table, { ["game.example.org"] = { cert =, key = } }, got '
-      .. tables.shown(names)
+      .. tables.kind(names)
   end
   local count, seen = 0, {}
   for _, name in ipairs(tables.sorted_keys(names)) do
@@ -95,7 +95,7 @@ local function wrong_names(names)
     seen[plain] = name
     local pair = rawget(names, name)
     if type(pair) ~= "table" then
-      return ("%s must be a table { cert =, key = }, got %s"):format(where, tables.shown(pair))
+      return ("%s must be a table { cert =, key = }, got %s"):format(where, tables.kind(pair))
     end
     local wrong = wrong_keys(where .. ".", pair, OF_PAIR) or wrong_pair(where .. ".", pair)
     if wrong then return wrong end
@@ -109,7 +109,7 @@ end
 function ssl_setting.wrong(value)
   if value == false then return nil end
   if type(value) ~= "table" then
-    return "must be a table { cert = path, key = path }, or false, got " .. tables.shown(value)
+    return "must be a table { cert = path, key = path }, or false, got " .. tables.kind(value)
   end
   local wrong = wrong_keys("", value, KEYS) or wrong_pair("", value)
   if wrong then return wrong end

@@ -3,6 +3,7 @@
 local core = require "pomelua.core"
 local files = require "pomelua.base.files"
 local json = require "pomelua.base.json"
+local tables = require "pomelua.base.tables"
 
 local json_file = {}
 
@@ -116,7 +117,8 @@ function json_file.decode(name, text, once)
     local again, place
     if once then again, place = twice(text) end
     if not again then return value end
-    return nil, at_line(name, text, place, ("%q occurs twice in this object"):format(again))
+    return nil, at_line(name, text, place, ("%s occurs twice in this object"):format(
+      tables.word(again) == again and ("%q"):format(again) or tables.word(again)))
   end
   message = tostring(message or "not JSON")
   local at = tonumber(message:match("character (%d+)"))

@@ -69,4 +69,27 @@ function tables.shown(value)
   return "a " .. type(value)
 end
 
+---The same of a value that may be a secret, or a URL with one: "got a string". It may have come
+---to stand at the wrong place, so nothing of it is shown.
+---@param value any
+---@return string
+function tables.kind(value)
+  if value == nil or value == core.null then return value == nil and "nil" or "null" end
+  return "a " .. type(value)
+end
+
+local NAME = 64 -- bytes of a key that is shown
+
+---A key of a file or of a table of options as an error's message names it, where somebody may have
+---written a URL or a password in the place of a name.
+---@param key any
+---@return string
+function tables.word(key)
+  local text = tostring(key)
+  if #text <= NAME and not text:find("[%c@=]") and not text:find("://", 1, true) then
+    return text
+  end
+  return "(a name that is not shown: it may be a secret)"
+end
+
 return tables

@@ -25,7 +25,7 @@ local function is_text(value) return type(value) == "string" and value ~= "" end
 local function unknown(fields, t, place)
   for _, key in ipairs(tables.sorted_keys(t)) do
     if not fields[key] then
-      return ("%sthere is no field %s%s"):format(place, errors.tostring(key),
+      return ("%sthere is no field %s%s"):format(place, tables.word(errors.tostring(key)),
         near.hint(key, fields))
     end
   end
@@ -34,7 +34,7 @@ end
 local function wrong_key(key, place)
   if type(key) ~= "table" then
     return ("%smust be a table { kid =, alg =, key = or file = }, got %s"):format(place,
-      tables.shown(key))
+      tables.kind(key))
   end
   local wrong = unknown(KEY_FIELDS, key, place)
   if wrong then return wrong end
@@ -50,11 +50,13 @@ local function wrong_key(key, place)
   if (text == nil) == (file == nil) then
     return place .. "give one of key, the text of the key, and file, the path of its file"
   end
-  if file ~= nil and (not is_text(file) or file:find("\0", 1, true)) then
-    return ("%sfile must be the path of a file, got %s"):format(place, tables.shown(file))
+  if type(file) == "string" and (file:find("%c") or file:find("-----BEGIN", 1, true)) then
+    return place .. "file holds a key and not the path of its file; the text of a key stands in key"
+  elseif file ~= nil and not is_text(file) then
+    return ("%sfile must be the path of a file, got %s"):format(place, tables.kind(file))
   end
   if text ~= nil and type(text) ~= "string" then
-    return ("%skey must be a text, got a %s"):format(place, type(text))
+    return ("%skey must be a text, got %s"):format(place, tables.kind(text))
   end
 end
 
@@ -99,7 +101,7 @@ function token_keys.wrong(value)
   if value == false then return nil end
   if type(value) ~= "table" then
     return "must be a table { keys = {...}, audience =, issuer =, leeway =, required = }, or "
-      .. "false, got " .. tables.shown(value)
+      .. "false, got " .. tables.kind(value)
   end
   local wrong = unknown(FIELDS, value, "") or wrong_keys(rawget(value, "keys"))
     or wrong_audience(rawget(value, "audience"))

@@ -5,7 +5,8 @@
 --       "ladder": { "kind": "postgres", "url": "postgres://game:${DB_PASSWORD}@db:5432/game" } } }
 --
 -- ${NAME} in a text is a variable of the environment. No message has a value in it that may be a
--- secret: the texts of url and password, and whatever came from a variable.
+-- secret: a text that stands where another kind of value belongs, a name that may be a URL, and
+-- whatever came from a variable.
 local core = require "pomelua.core"
 local files = require "pomelua.base.files"
 local json_file = require "pomelua.base.json_file"
@@ -83,7 +84,7 @@ local function text_of(self, key, needed)
   if value == nil then wrong(self, key, "missing") end
   if type(value) ~= "string" or value == "" or value:find("%c") then
     wrong(self, key, "must be a text" .. (type(value) == "string" and ""
-      or ", got " .. tables.shown(value)))
+      or ", got " .. tables.kind(value)))
   end
   return expanded(self, key, value)
 end
@@ -100,7 +101,8 @@ local function number_of(self, key)
   end
   if type(given) ~= "number" or given % 1 ~= 0 or given < range[1] or given > range[2] then
     wrong(self, key, ("must be a whole number from %d to %d, got %s"):format(range[1], range[2],
-      given == value and tables.shown(value) or "another value of the environment"))
+      type(given) == "number" and given == value and tables.shown(value)
+      or given == value and tables.kind(value) or "another value of the environment"))
   end
   return given
 end
@@ -149,7 +151,7 @@ end
 local function check_network(self, kind)
   local text = self.entry.url
   if type(text) ~= "string" then
-    wrong(self, "url", text == nil and "missing" or "must be a text, got " .. tables.shown(text))
+    wrong(self, "url", text == nil and "missing" or "must be a text, got " .. tables.kind(text))
   end
   -- A variable may hold a whole URL; in a part of one it stands for any characters.
   if text:find("^%${[^{}]*}$") then text = expanded(self, "url", text) end
@@ -185,7 +187,7 @@ local function check_mysql(self, kind)
   elseif tls == nil or type(tls) == "boolean" then
     parts.tls = tls or nil
   else
-    wrong(self, "tls", "must be true, false or the path of a file, got " .. tables.shown(tls))
+    wrong(self, "tls", "must be true, false or the path of a file, got " .. tables.kind(tls))
   end
   return parts, shown
 end
@@ -193,7 +195,9 @@ end
 local function check_sqlite(self)
   local name = text_of(self, "file", true)
   if name == UNKNOWN then return {}, "" end
-  if name:find("^:") or name:find("^file:") then
+  if name:find("://", 1, true) then
+    wrong(self, "file", "must be the path of a file, not a URL; a server has another kind")
+  elseif name:find("^:") or name:find("^file:") then
     wrong(self, "file", "must be the path of a file; a database in memory would be gone with the "
       .. "program, and would be another one for each server")
   elseif name:find("/$") then
@@ -270,7 +274,7 @@ local function check_keys(self, kind)
   local known = kind.known
   for _, key in ipairs(tables.sorted_keys(self.entry)) do
     if not known[key] then
-      wrong(self, tostring(key), ("%s has no such key; there are %s%s"):format(self.entry.kind,
+      wrong(self, tables.word(key), ("%s has no such key; there are %s%s"):format(self.entry.kind,
         table.concat(tables.sorted_keys(known), ", "), near.hint(key, known)))
     end
   end
@@ -283,13 +287,13 @@ local function check_one(self)
       .. "most"):format(LONGEST))
   end
   if type(entry) ~= "table" or values.is_array(entry) and next(entry) ~= nil then
-    fail(NAME, self.prefix:sub(1, -2), "must be an object, got " .. tables.shown(entry))
+    fail(NAME, self.prefix:sub(1, -2), "must be an object, got " .. tables.kind(entry))
   end
   local kind = type(entry.kind) == "string" and databases.kinds[entry.kind]
   if not kind then
     wrong(self, "kind", ("must be %s, got %s%s"):format(
       table.concat(tables.sorted_keys(databases.kinds), ", "):gsub(", (%w+)$", " or %1"),
-      tables.shown(entry.kind), near.hint(entry.kind, databases.kinds)))
+      tables.kind(entry.kind), near.hint(entry.kind, databases.kinds)))
   end
   check_keys(self, kind)
   local one = { name = self.name, kind = entry.kind, limits = {} }
@@ -336,7 +340,7 @@ local function check(base, env, folder, whole, given)
   for _, name in ipairs(tables.sorted_keys(part)) do
     local self = {
       base = base, folder = folder, name = tostring(name), entry = part[name],
-      prefix = ("%s%s."):format(prefix, tostring(name)), missing = given.missing,
+      prefix = ("%s%s."):format(prefix, tables.word(name)), missing = given.missing,
       note = given.note or function() end,
     }
     if given.fault then
@@ -386,7 +390,7 @@ function databases.check(base, envs, fault, warning)
     for _, env in ipairs(tables.sorted_keys(whole)) do
       if not envs_has(envs, env) then
         warning(("%s: %s: config/servers.json has no environment of this name%s"):format(NAME,
-          tostring(env), near.hint(env, envs)))
+          tables.word(env), near.hint(env, envs)))
       end
     end
   end

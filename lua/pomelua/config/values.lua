@@ -48,13 +48,16 @@ function values.choose_env(name, whole, env, has_env)
   if not has_env(whole) then return whole, "" end
   for _, key in ipairs(tables.sorted_keys(whole)) do
     if values.is_array(whole[key]) and next(whole[key]) ~= nil then
-      values.fail(name, key, "must not be beside environments; write it into each of them")
+      values.fail(name, tables.word(key),
+        "must not be beside environments; write it into each of them")
     end
   end
   local part = whole[env]
   if part == nil then
+    local names = {}
+    for i, key in ipairs(tables.sorted_keys(whole)) do names[i] = tables.word(key) end
     values.fail(name, nil, ("no environment %q (there are: %s%s)")
-      :format(env, table.concat(tables.sorted_keys(whole), ", "), near.hint(env, whole)))
+      :format(env, table.concat(names, ", "), near.hint(env, whole)))
   end
   if type(part) ~= "table" then values.fail(name, env, "must be an object") end
   return part, env .. "."

@@ -38,7 +38,7 @@ local function check_method(options)
   local method = options.method
   if method == nil then return end
   if type(method) ~= "string" or not method:find(TOKEN) or #method > 32 then
-    fail("method must be a word such as \"POST\", got %s", tables.shown(method))
+    fail("method must be a word such as \"POST\", got %s", tables.kind(method))
   end
   if method ~= method:upper() then fail("method must be written %q", method:upper()) end
 end
@@ -47,16 +47,16 @@ end
 local function read_headers(given)
   local list = {}
   if given == nil then return list end
-  if type(given) ~= "table" then fail("headers must be a table, got %s", tables.shown(given)) end
+  if type(given) ~= "table" then fail("headers must be a table, got %s", tables.kind(given)) end
   for name, value in next, given do
     if type(name) ~= "string" or not name:find(TOKEN) or #name > 256 then
       fail("headers: the name of a header must be a word such as \"Authorization\", got %s",
-        tables.shown(name))
+        tables.kind(name))
     end
     if FRAMING[name:lower()] then fail("headers: %s is written by Pomelua", name) end
     if type(value) == "number" then value = tostring(value) end
     if type(value) ~= "string" then
-      fail("headers: %s must be a string, got %s", name, tables.shown(value))
+      fail("headers: %s must be a string, got %s", name, tables.kind(value))
     end
     -- Whoever may write a line end may write headers, and requests, of his own.
     if value:find("[%z\r\n]") then fail("headers: there is a line end in the value of %s", name) end
@@ -75,7 +75,7 @@ end
 local function read_body(options, headers)
   local body = options.body
   if body ~= nil and type(body) ~= "string" then
-    fail("body must be a string, got %s%s", tables.shown(body),
+    fail("body must be a string, got %s%s", tables.kind(body),
       type(body) == "table" and "; json = {...} sends a table as JSON" or "")
   end
   if options.json == nil then return body end
@@ -103,16 +103,16 @@ end
 ---@return pomelua.HttpSent
 function http_options.read(options)
   if type(options) ~= "table" then
-    fail("{ url = ... }: a table, got %s", tables.shown(options))
+    fail("{ url = ... }: a table, got %s", tables.kind(options))
   end
   for key in next, options do
     if not KNOWN[key] then
-      fail("there is no option %s%s", errors.tostring(key), near.hint(key, KNOWN))
+      fail("there is no option %s%s", tables.word(errors.tostring(key)), near.hint(key, KNOWN))
     end
   end
   if type(options.url) ~= "string" or options.url == "" then
     fail("url must be a string such as \"https://auth.example/verify\", got %s",
-      tables.shown(options.url))
+      tables.kind(options.url))
   end
   if options.url:find("[%z\r\n]") then fail("there is a line end in url") end
   check_method(options)

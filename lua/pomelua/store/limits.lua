@@ -15,7 +15,8 @@ function limits.of(keys)
   return ranges
 end
 
----A number that a game has given. Raises unless it is a whole one in its range.
+---A number that a game has given. Raises unless it is a whole one in its range. A text in its place
+---is not shown: it may be a secret.
 ---@param what string the function of the game's call
 ---@param key string
 ---@param range number[] least and most
@@ -26,7 +27,7 @@ function limits.check(what, key, range, value)
     return value
   end
   errors.raise(("%s: %s must be a whole number from %d to %d, got %s"):format(what, key, range[1],
-    range[2], tables.shown(value)))
+    range[2], type(value) == "string" and tables.kind(value) or tables.shown(value)))
 end
 
 return limits

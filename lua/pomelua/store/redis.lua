@@ -22,7 +22,7 @@ local function check_word(what, at, value)
   if kind == "string" then return end
   if kind ~= "number" then
     errors.raise(("%s: %s must be a string or a number, got %s"):format(what, at,
-      value == nil and "nil" or tables.shown(value)))
+      tables.kind(value)))
   end
   local whole = value % 1 == 0
   if value ~= value or not whole and value - value ~= 0
@@ -74,7 +74,7 @@ function methods:call(command, ...)
   end
   if type(command) ~= "string" then
     errors.raise("redis:call(command, ...): the command must be a string, got "
-      .. (command == nil and "nil" or tables.shown(command)))
+      .. tables.kind(command))
   end
   for i = 2, n do check_word("redis:call", "word " .. i, params[i]) end
   return made(self.handle, "redis:call", nil, params, cb)
@@ -85,14 +85,14 @@ local function params_of(what, list)
   if type(list) ~= "table" or #list == 0 or #list > COMMANDS then
     errors.raise(("%s(list): a list of 1 to %d commands, each a table of its words, such as "
       .. '{ "INCR", key }; got %s'):format(what, COMMANDS, type(list) == "table"
-      and ("a table with " .. #list) or tables.shown(list)))
+      and ("a table with " .. #list) or tables.kind(list)))
   end
   local params, n = {}, 0
   for i = 1, #list do
     local words = list[i]
     if type(words) ~= "table" or type(words[1]) ~= "string" then
       errors.raise(("%s: command %d must be a table of its words, the first one a string, got %s")
-        :format(what, i, tables.shown(words)))
+        :format(what, i, tables.kind(words)))
     end
     local count = words.n or table.maxn(words)
     n = n + 1

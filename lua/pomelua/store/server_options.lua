@@ -4,6 +4,7 @@ local databases = require "pomelua.config.databases"
 local errors = require "pomelua.base.errors"
 local limits = require "pomelua.store.limits"
 local near = require "pomelua.base.near"
+local tables = require "pomelua.base.tables"
 local urls = require "pomelua.config.database_url"
 
 local server_options = {}
@@ -43,7 +44,7 @@ local function check_names(what, options, kind)
   for key in pairs(databases.LIMITS) do known[key] = kind.known[key] end
   for key in pairs(options) do
     if not known[key] then
-      errors.raise(("%s: there is no option %s%s"):format(what, tostring(key),
+      errors.raise(("%s: there is no option %s%s"):format(what, tables.word(key),
         near.hint(key, known)))
     end
   end
