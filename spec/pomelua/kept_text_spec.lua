@@ -48,6 +48,37 @@ describe("the text of a state", function()
     assert.equal(back[1], back.ships[1])
   end)
 
+  it("is read at each limit up to which it is written", function()
+    for _, key in ipairs { 1, "next" } do
+      local value, depth = {}, 0
+      local last = value
+      repeat
+        last[key] = {}
+        local text = encode(value)
+        if text then
+          depth, last = depth + 1, last[key]
+          assert.same(value, kept_text.decode(text))
+        end
+      until not text
+      assert.equal(100, depth)
+    end
+    local numbers = {}
+    for _, n in ipairs { 1e14 - 1, 1e14, 1e14 + 1, 2 ^ 53 - 1, 2 ^ 53, 2 ^ 53 + 2, 2 ^ 63, 1e308,
+      1.7976931348623157e308, 2.2250738585072014e-308, 5e-324, math.huge, 0.5 } do
+      numbers[n], numbers[-n] = n, -n
+    end
+    numbers[2 ^ 31], numbers[0], numbers[-1] = "a", "b", "c"
+    assert.same(numbers, again(numbers))
+    local many = {}
+    for i = 1, 20000 do many[i], many["k" .. i] = { i }, ("x"):rep(i % 40) end
+    assert.same(many, again(many))
+    local long = { ("x"):rep(1000000), [""] = "", [("k"):rep(99999)] = ("y"):rep(10) }
+    assert.same(long, kept_text.decode((assert(encode(long, 2000000)))))
+    local most = #encode { "whole" }
+    assert.same({ "whole" }, kept_text.decode((assert(encode({ "whole" }, most)))))
+    assert.is_nil((encode({ "whole" }, most - 1)))
+  end)
+
   it("leaves out keys of the table itself, and no others", function()
     local text = encode({ __keep = true, x = { __keep = 1 } }, nil, { __keep = true })
     assert.same({ x = { __keep = 1 } }, kept_text.decode(text))

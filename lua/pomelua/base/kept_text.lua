@@ -10,7 +10,7 @@ local errors = require "pomelua.base.errors"
 
 local kept_text = {}
 
-local DEPTH = 100 -- of tables inside of tables
+local DEPTH = 100 -- of tables below the table itself, for the writer and for the reader
 local EXACT = 1e14 -- whole numbers below it are written as Lua writes them
 
 local array_mt, empty_mt, null = core.array_mt, core.empty_array_mt, core.null
@@ -163,20 +163,21 @@ local function damaged(at) error({ at = at }, 0) end
 
 local read
 
+-- depth: that of the table, 0 for the whole; as of write_table.
 local function read_table(self, mt, depth)
   if depth > DEPTH then damaged(self.at) end
   local t, text, length = {}, self.text, 0
   self.tables[#self.tables + 1] = t
   while byte(text, self.at) ~= 124 do -- |
     length = length + 1
-    t[length] = read(self, depth)
+    t[length] = read(self, depth + 1)
   end
   self.at = self.at + 1
   while byte(text, self.at) ~= 125 do -- }
     local at = self.at
-    local key = read(self, depth)
+    local key = read(self, depth + 1)
     if type(key) == "table" or key == null or key ~= key then damaged(at) end
-    t[key] = read(self, depth)
+    t[key] = read(self, depth + 1)
   end
   self.at = self.at + 1
   return mt and setmetatable(t, mt) or t
@@ -216,7 +217,7 @@ function read(self, depth)
     return SINGLE[mark]
   elseif mark == 123 or mark == 91 then -- { or [
     self.at = at + 1
-    return read_table(self, mark == 91 and array_mt or nil, depth + 1)
+    return read_table(self, mark == 91 and array_mt or nil, depth)
   elseif mark == 38 then -- &
     return self.tables[read_number(self)] or damaged(at)
   end
