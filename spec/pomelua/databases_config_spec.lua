@@ -1,6 +1,7 @@
 -- What config/databases.json may hold, and what is refused. Tests config/databases.lua and
 -- config/database_url.lua.
 local databases = require "pomelua.config.databases"
+local files = require "pomelua.base.files"
 local pretty = require "pomelua.pretty"
 local tree = require "spec.support.tree"
 
@@ -215,6 +216,63 @@ describe("databases.json", function()
       assert.is_nil(message:find "s3c")
       tree.remove(base)
     end
+  end)
+
+  describe("with two names of one database", function()
+    local MIGRATIONS = { ["app/migrations/players/001_a.sql"] = "select 1;",
+      ["app/migrations/ladder/001_b.sql"] = "select 2;" }
+
+    local function two(players, ladder, more)
+      local all = { ["config/databases.json"] =
+        ('{ "development": { "players": %s, "ladder": %s } }'):format(players, ladder) }
+      for path, text in pairs(more) do all[path] = text end
+      base = tree.new(all)
+      tree.write(base, "data/old.db", "")
+      assert(files.symlink("data", base .. "/link"))
+      return databases.read(base, "development", base)
+    end
+
+    local function sqlite(file) return ('{ "kind": "sqlite", "file": "%s" }'):format(file) end
+    local function url(kind, text) return ('{ "kind": "%s", "url": "%s" }'):format(kind, text) end
+
+    it("has migrations for one of them alone", function()
+      for pair, shown in pairs {
+        [{ sqlite "a.db", sqlite "a.db" }] = "a.db",
+        [{ sqlite "new/../x/a.db", sqlite "./x//a.db" }] = "./x//a.db",
+        [{ sqlite "data/old.db", sqlite "link/old.db" }] = "link/old.db",
+        [{ sqlite "data/new.db", sqlite "link/new.db" }] = "link/new.db",
+        [{ url("postgres", "postgres://a:s3cret@DB/game"),
+          url("postgres", "postgresql://b@db:5432/game?sslmode=require") }] = "db:5432/game",
+        [{ url("mysql", "mysql://a:s3cret@db/game"), url("mysql", "mariadb://b@db/game") }] =
+          "db:3306/game",
+      } do
+        local found, message = two(pair[2], pair[1], MIGRATIONS)
+        assert.is_nil(found)
+        assert.equal("config/databases.json: development.players: it is the same database as "
+          .. "ladder, " .. shown .. ", and both have migrations: put all of them "
+          .. "into app/migrations/ladder, with numbers of their own", message)
+        local faults = {}
+        databases.check(base, { "development" }, function(text) faults[#faults + 1] = text end,
+          function() end)
+        assert.same({ message }, faults)
+        tree.remove(base)
+        assert(two(pair[1], pair[2], { ["app/migrations/players/001_a.sql"] = "select 1;" }))
+        tree.remove(base)
+      end
+    end)
+
+    it("knows two databases as two", function()
+      for _, pair in ipairs {
+        { sqlite "a.db", sqlite "b.db" }, { sqlite "x/a.db", sqlite "a.db" },
+        { url("postgres", "postgres://a@db/game"), url("postgres", "postgres://a@db/other") },
+        { url("postgres", "postgres://a@db/game"), url("postgres", "postgres://a@db:5433/game") },
+        { url("postgres", "postgres://a@db:1/game"), url("mysql", "mysql://a@db:1/game") },
+        { url("redis", "redis://db/1"), url("redis", "redis://db/1") },
+      } do
+        assert(two(pair[1], pair[2], MIGRATIONS))
+        tree.remove(base)
+      end
+    end)
   end)
 
   describe("under pomelua check", function()

@@ -24,4 +24,17 @@ describe("files", function()
     assert.is_false(files.exists(base .. "/new"))
     tree.remove(base)
   end)
+
+  it("knows where a file lies, by whatever way, also before it is there", function()
+    local base = tree.new { ["d/f"] = "text" }
+    assert(files.symlink("d", base .. "/link"))
+    local real = files.absolute(base)
+    for path, place in pairs { ["/d/f"] = "/d/f", ["/link/f"] = "/d/f", ["/link/new"] = "/d/new",
+      ["/none/../d/./f"] = "/d/f", ["/none//x/"] = "/none/x", ["/link/../d/g"] = "/d/g" } do
+      assert.equal(real .. place, files.place(base .. path))
+    end
+    assert.equal(files.absolute "." .. "/no such file", files.place "no such file")
+    assert.equal("/no such file", files.place "/../no such file")
+    tree.remove(base)
+  end)
 end)

@@ -125,6 +125,16 @@ describe("the migrations of a database", function()
       }, notes)
     end)
 
+    it("are not taken for one of another name", function()
+      local list = list_of { ["1_a.sql"] = "a", ["2_b.sql"] = "b", ["3_c.sql"] = "c" }
+      local pending, message = migrations.plan("players", list, done(list[1],
+        { number = 2, name = "2_ladder.sql", checksum = list[2].checksum }))
+      assert.is_nil(pending)
+      assert.equal("app/migrations/players/2_b.sql: the database has run 2_ladder.sql with this "
+        .. "number, on 2026-11-27 10:00:00; give the file its old name back, or a number above 2",
+        message)
+    end)
+
     it("leave no place for one that comes before them", function()
       local list = list_of { ["1_a.sql"] = "a", ["2_b.sql"] = "b" }
       local pending, message = migrations.plan("players", list, done(list[2]))

@@ -214,6 +214,38 @@ describe("tables of a program", function()
     assert.equal(0, code)
   end)
 
+  it("are those of one name, when two names are one database", function()
+    base = tree.new(files { ["config/databases.json"] = [[{
+      "players": { "kind": "sqlite", "file": "data/players.db" },
+      "ladder": { "kind": "sqlite", "file": "./data/players.db" } }]],
+      ["app/migrations/ladder/001_ladder.sql"] = "create table ladder (b);" })
+    local line = "config/databases.json: players: it is the same database as ladder, "
+      .. "data/players.db, and both have migrations: put all of them into app/migrations/ladder, "
+      .. "with numbers of their own"
+    for args, status in pairs { [{ "migrate", base }] = 1, [{ "migrate", base, "--status" }] = 1,
+      [{ "start", base }] = 78 } do
+      local code, out, err = tool.run(unpack(args))
+      assert.same({ status, "", ("pomelua: %s\n"):format(line) }, { code, out, err })
+    end
+    local code, out, err = tool.run("check", base)
+    assert.equal(1, code)
+    assert.matches("players: it is the same database as ladder, data/players.db", out .. err, 1,
+      true)
+    assert.is_false(exists(base .. "/data/players.db"))
+    -- what another app has run in the same place
+    tree.write(base, "config/databases.json", FILES["config/databases.json"])
+    assert.equal(0, (tool.run("migrate", base)))
+    assert(os.rename(base .. "/app/migrations/players/001_players.sql",
+      base .. "/app/migrations/players/001_gold.sql"))
+    for _, command in ipairs { "migrate", "start" } do
+      code, out, err = tool.run(command, base)
+      assert.same({ 1, "" }, { code, out })
+      assert.matches("^pomelua: app/migrations/players/001_gold.sql: the database has run "
+        .. "001_players.sql with this number, on [^\n]*; give the file its old name back, or a "
+        .. "number above 1\n$", err)
+    end
+  end)
+
   it("and what keeps them from being made is one line", function()
     base = tree.new(files { ["config/databases.json"] = [[{
       "players": { "kind": "sqlite", "file": "data/players.db" },

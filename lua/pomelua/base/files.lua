@@ -112,6 +112,23 @@ function files.absolute(path)
   return text
 end
 
+---Where a file lies, from "/", whatever links lead to it. It, and folders above it, need not be
+---there yet.
+---@param path string
+---@return string
+function files.place(path)
+  local here = path:sub(1, 1) ~= "/" and files.absolute "." or ""
+  for part in path:gmatch "[^/]+" do
+    if part == ".." then
+      here = here:match("^(.*)/[^/]*$") or ""
+    elseif part ~= "." then
+      local one = here .. "/" .. part
+      here = files.absolute(one) or one
+    end
+  end
+  return here
+end
+
 ---A folder as it is called, from "/", its links not followed: a link may lead elsewhere later.
 ---@param path string
 ---@return string|nil named nil when there is nothing of that name

@@ -10,6 +10,7 @@
 local core = require "pomelua.core"
 local files = require "pomelua.base.files"
 local json_file = require "pomelua.base.json_file"
+local migrations = require "pomelua.config.migrations"
 local near = require "pomelua.base.near"
 local tables = require "pomelua.base.tables"
 local urls = require "pomelua.config.database_url"
@@ -332,6 +333,16 @@ local function is_other(whole, env)
     and whole[env] == nil
 end
 
+-- The key and what is wrong when the migrations of two databases would be run in one.
+local function twice_in(base, all)
+  local list = {}
+  for _, name in ipairs(tables.sorted_keys(all)) do
+    if databases.kinds[all[name].kind].sql then list[#list + 1] = all[name] end
+  end
+  local one, message = migrations.twice(base, list)
+  return one and one.name, message
+end
+
 -- given: missing(text), note(text), fault(text): of `pomelua check`, or nil
 local function check(base, env, folder, whole, given)
   if is_other(whole, env) then return {} end
@@ -350,6 +361,12 @@ local function check(base, env, folder, whole, given)
     else
       out[self.name] = check_one(self)
     end
+  end
+  local twice, message = twice_in(base, out)
+  if twice and given.fault then
+    given.fault(("%s: %s%s: %s"):format(NAME, prefix, twice, message))
+  elseif twice then
+    fail(NAME, prefix .. twice, message)
   end
   return out
 end

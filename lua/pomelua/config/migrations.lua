@@ -107,6 +107,43 @@ function migrations.read(base, database, fault)
   return list
 end
 
+-- Whether a database has a file that would be run, or be refused.
+local function has_some(base, database)
+  local folder = base .. "/" .. FOLDER .. "/" .. database
+  for _, name in ipairs(files.is_folder(folder) and files.list(folder) or {}) do
+    if name:lower():find("%.sql$") then return true end
+  end
+  return false
+end
+
+-- What two definitions of one database have in common; nil: it is not known where it is.
+local function place_of(one)
+  local at = one.options
+  if at.file then return "file " .. files.place(at.file) end
+  if not at.host or not at.database then return nil end
+  return ("%s %s %s %s"):format(one.kind, at.host:lower(), at.port, at.database)
+end
+
+---Two definitions of one database that both have migrations. The database remembers numbers, and
+---not whose they are, so files of one of the two would not be run.
+---@param base string the app's folder
+---@param all pomelua.DatabaseDefinition[] those with tables
+---@return pomelua.DatabaseDefinition|nil one
+---@return string|nil message
+function migrations.twice(base, all)
+  local by_place = {}
+  for _, one in ipairs(all) do
+    local place = has_some(base, one.name) and place_of(one)
+    local other = place and by_place[place]
+    if other then
+      return one, ("it is the same database as %s, %s, and both have migrations: put all of "
+        .. "them into %s/%s, with numbers of their own"):format(other.name, one.shown,
+        FOLDER, other.name)
+    end
+    if place then by_place[place] = one end
+  end
+end
+
 ---What in app/migrations belongs to no database, or to one without tables.
 ---@param base string the app's folder
 ---@param kinds table<string, string> kinds of the databases, by name
@@ -151,7 +188,10 @@ function migrations.plan(database, list, done)
         :format(one.path, done[last].name, last)
     elseif not before then
       pending[#pending + 1] = one
-    elseif before.name ~= one.name or before.checksum ~= one.checksum then
+    elseif before.name ~= one.name then
+      return nil, ("%s: the database has run %s with this number, on %s; give the file its old "
+        .. "name back, or a number above %d"):format(one.path, before.name, before.at, last)
+    elseif before.checksum ~= one.checksum then
       notes[#notes + 1] = ("%s: it was run as %s on %s and has changed since; what has changed is "
         .. "not in the database: write it into a new file"):format(one.path, before.name, before.at)
     end
