@@ -12,7 +12,9 @@
  *
  * How silence counts. A process is gone when nothing was heard of it for timeout_ms, all of which
  * the bus was steady: the link is up, each own heartbeat comes back within a heartbeat's time, and
- * this process itself did not stand still. When the bus is not, the time of all begins anew. */
+ * this process itself did not stand still. When the bus is not, the time of all begins anew. Of two
+ * processes with different timeouts the longer one counts for both: `mine` tells it, because who
+ * waits for longer sends heartbeats less often, too. */
 #include "bus/discovery_private.h"
 
 #include "base/err.h"
@@ -123,7 +125,8 @@ static void beat_returned(pml_discovery *d, const pml_announce *a, uint64_t now)
 }
 
 static uint64_t gone_at(const pml_discovery *d, const pml_other *p) {
-  return (p->heard > d->steady.since ? p->heard : d->steady.since) + d->timeout;
+  uint32_t timeout = p->timeout > d->timeout ? p->timeout : d->timeout;
+  return (p->heard > d->steady.since ? p->heard : d->steady.since) + timeout;
 }
 
 static void look_for_gone(pml_discovery *d, uint64_t now) {
@@ -159,6 +162,7 @@ static void on_beat(pml_discovery *d, const pml_announce *a, uint64_t now) {
 static void on_greet(pml_discovery *d, const pml_announce *a, uint64_t now) {
   pml_other *p = hear(d, a, now);
   if (!p) return;
+  p->timeout = pml_announce_timeout(a);
   if (p->theirs != a->mine) {
     part(d, p); /* it had forgotten this process, which therefore forgets it */
     p->theirs = a->mine;
@@ -344,7 +348,7 @@ pml_discovery *pml_discovery_new(const pml_discovery_options *o, const pml_disco
   d->first_up = PML__NEVER;
   d->steady.heartbeat = o->heartbeat_ms;
   pml_own_servers_init(&d->own);
-  pml_others_init(&d->others);
+  pml_others_init(&d->others, d->timeout);
   d->holders = pml_holders_new(o->process, &events);
   pml_claims_init(&d->claims);
   return d;

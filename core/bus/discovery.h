@@ -51,7 +51,7 @@ typedef struct {
   const char *process; /* this one's name */
   const char *host;
   uint32_t pid;
-  uint32_t heartbeat_ms, timeout_ms; /* timeout_ms: at least 4 heartbeats */
+  uint32_t heartbeat_ms, timeout_ms; /* at least 2 heartbeats; others may have different ones */
   int tool;                          /* it has no servers, and others do not ask it */
 } pml_discovery_options;
 

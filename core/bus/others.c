@@ -2,8 +2,8 @@
 
 #include "base/mem.h"
 
-void pml_others_init(pml_others *o) {
-  *o = (pml_others){0};
+void pml_others_init(pml_others *o, uint32_t timeout_ms) {
+  *o = (pml_others){.meetings = pml_announce_mine(timeout_ms, 0)};
   pml_hash_key_init(&o->key);
 }
 

@@ -15,7 +15,8 @@ typedef struct {
   int tool;
   int met;               /* its list counts */
   int reachable;         /* as far as this process knows */
-  uint64_t mine, theirs; /* numbers of the meeting; theirs 0: not known yet */
+  uint64_t mine, theirs; /* names of the meeting; theirs 0: not known yet */
+  uint32_t timeout;      /* its own, ms; 0: not known */
   uint32_t version;      /* of its list, when met */
   uint32_t told;         /* the version of the own list that it has; 0: perhaps none */
   uint32_t links;        /* how often its link came up */
@@ -25,10 +26,10 @@ typedef struct {
 typedef struct {
   pml_hash_key key;  /* private */
   pml_other *all;    /* for HASH_ITER */
-  uint64_t meetings; /* private: numbers given out */
+  uint64_t meetings; /* private: the last `mine` that was given out */
 } pml_others;
 
-void pml_others_init(pml_others *o);
+void pml_others_init(pml_others *o, uint32_t timeout_ms); /* this process's own */
 void pml_others_fini(pml_others *o); /* forgets all of them and their servers, without an event */
 pml_other *pml_others_find(const pml_others *o, const uint8_t process[PML_PROCESS_BYTES]);
 pml_other *pml_others_named(const pml_others *o, const char *name);

@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) {
     servers_of(&a, &w);
     MUST(w.len == n && memcmp(w.b->data, copy, n) == 0);
     MUST(a.host.n <= PML_ANNOUNCE_HOST_MAX);
+    MUST(pml_announce_timeout(&a) <= PML_ANNOUNCE_TIMEOUT_MAX);
     for (size_t cut = 1; cut <= 8 && cut <= n; cut++) {
       /* A list may end after any of its servers. */
       pml_announce shorter;

@@ -207,17 +207,20 @@ static inline void on_refused(const char *text, void *ud) {
 }
 
 /* Process i begins; its name sorts as `rank`. Anew: a process that was there has ended. */
-static inline void begin_ranked(int i, unsigned rank, int tool) {
+static inline void begin_with(int i, unsigned rank, int tool, uint32_t beat, uint32_t timeout) {
   process *p = &w.p[i];
   static unsigned lives;
   const pml_discovery_events ev = {on_send_all, on_send_to,    on_send_id, on_server, on_process,
                                    on_claimed,  on_superseded, on_refused, p};
-  pml_discovery_options o = {p->name, "host", 4711, HEARTBEAT, TIMEOUT, tool};
+  pml_discovery_options o = {p->name, "host", 4711, beat, timeout, tool};
   CHECK(!p->d);
   memset(p, 0, sizeof *p);
   p->last = &p->first;
   snprintf(p->name, sizeof p->name, "%08x%024x", rank, ++lives);
   p->d = pml_discovery_new(&o, &ev);
+}
+static inline void begin_ranked(int i, unsigned rank, int tool) {
+  begin_with(i, rank, tool, HEARTBEAT, TIMEOUT);
 }
 static inline void begin(int i) { begin_ranked(i, (unsigned)i, 0); }
 

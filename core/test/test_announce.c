@@ -85,6 +85,17 @@ TEST(announce_comes_back_as_it_went) {
   CHECK_EQ(pml_announce_next(&a, &back), 0);
 }
 
+TEST(announce_tells_a_timeout_within_bounds) {
+  pml_announce a = base;
+  a.mine = pml_announce_mine(5000, 7);
+  CHECK_EQ(a.mine, 0x0000138800000007);
+  CHECK_EQ(pml_announce_timeout(&a), 5000);
+  a.mine = 7; /* it is not told */
+  CHECK_EQ(pml_announce_timeout(&a), 0);
+  a.mine = UINT64_MAX;
+  CHECK_EQ(pml_announce_timeout(&a), PML_ANNOUNCE_TIMEOUT_MAX);
+}
+
 TEST(announce_cut_or_with_bytes_left_over_is_refused) {
   uint8_t m[256];
   pml_announce_server s = server("chat-1", "{}");

@@ -64,6 +64,26 @@ TEST(discovery_a_silent_process_is_gone_after_the_timeout) {
   world_fini();
 }
 
+TEST(discovery_of_two_timeouts_the_longer_one_counts_for_both) {
+  world_init();
+  begin_with(0, 0, 0, 100, 500);
+  begin_with(1, 1, 0, 500, 2500);
+  for (int i = 0; i < 2; i++) link_set(i, 1);
+  serve(0, "gate-1", 100);
+  serve(1, "chat-1", 101);
+  pass(60000);
+  CHECK_STR(told(0), "up chat-1 101");
+  CHECK_STR(told(1), "up gate-1 100");
+  CHECK_EQ(pml_discovery_counters(w.p[0].d)->gone, 0);
+  CHECK_EQ(pml_discovery_counters(w.p[1].d)->gone, 0);
+  freeze(1);
+  pass(1900); /* a heartbeat of it may have come just before, or be due */
+  CHECK_STR(told(0), "");
+  pass(700);
+  CHECK_STR(told(0), "down chat-1 101");
+  world_fini();
+}
+
 /* For both sides, so that neither keeps what the other has dropped. */
 TEST(discovery_a_process_that_comes_back_was_gone_for_both_sides) {
   two();

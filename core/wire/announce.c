@@ -5,6 +5,7 @@
  *   BEAT    22 number u32   26 links u32   30 version u32
  *   REFUSE  22 host text
  *   GREET   22 mine u64   30 theirs u64   38 with LISTED: met u32, a list
+ *           mine: timeout u32 in ms, 0 when it is not said; number u32
  *   LIST    22 a list
  *   BYE     nothing
  *   CLAIM   22 number u32   26 id text
@@ -45,6 +46,15 @@ static void put_list(pml_writer *w, const pml_announce *a) {
   put_u32(w, a->version);
   put_u32(w, a->pid);
   put_text(w, a->host);
+}
+
+uint64_t pml_announce_mine(uint32_t timeout_ms, uint32_t number) {
+  return (uint64_t)timeout_ms << 32 | number;
+}
+
+uint32_t pml_announce_timeout(const pml_announce *greet) {
+  uint64_t ms = greet->mine >> 32;
+  return ms < PML_ANNOUNCE_TIMEOUT_MAX ? (uint32_t)ms : PML_ANNOUNCE_TIMEOUT_MAX;
 }
 
 void pml_announce_put(pml_writer *w, const pml_announce *a) {

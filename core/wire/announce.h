@@ -13,6 +13,7 @@
 #define PML_ANNOUNCE_MAX 1000000u    /* bytes of a message */
 #define PML_ANNOUNCE_INFO_MAX 16384u /* bytes of what is told of a server */
 #define PML_ANNOUNCE_HOST_MAX 255u
+#define PML_ANNOUNCE_TIMEOUT_MAX 3600000u /* ms: what config/bus.json takes at most */
 
 enum {
   PML_ANNOUNCE_BEAT = 1,   /* to all: it lives, and its list has this version */
@@ -38,7 +39,7 @@ typedef struct {
   uint8_t process[PML_PROCESS_BYTES]; /* of the sender */
   uint32_t number;                    /* BEAT: it counts; CLAIM and HELD: of the claim */
   uint32_t links;                     /* BEAT: how often the sender's link came up */
-  uint64_t mine, theirs;              /* GREET: numbers of the meeting, see bus/discovery */
+  uint64_t mine, theirs;              /* GREET: names of the meeting, see bus/discovery */
   uint32_t met;                       /* GREET with LISTED: others with servers that the sender has
                                          met, but for the receiver */
   uint32_t version;                   /* BEAT, LIST, GREET with LISTED: of the list */
@@ -55,6 +56,12 @@ typedef struct {
   uint8_t leaving;
   pml_slice info; /* text of a JSON object */
 } pml_announce_server;
+
+/* `mine` of a greeting: the sender's timeout, and a number of the meeting, not 0. The other one
+ * repeats all of it, and knows from it how long the sender waits: 0 when that is not said, at most
+ * PML_ANNOUNCE_TIMEOUT_MAX whatever is in it. */
+uint64_t pml_announce_mine(uint32_t timeout_ms, uint32_t number);
+uint32_t pml_announce_timeout(const pml_announce *greet);
 
 /* Appends a without its servers, which pml_announce_put_server appends behind it. Both borrow. */
 void pml_announce_put(pml_writer *w, const pml_announce *a);
