@@ -26,7 +26,7 @@ static int on_piece(int kind, pml_slice bytes, int fin, void *ud) {
   MUST(r->opened && !r->ended);
   MUST((kind == PML_STREAM) == (r->opened == 1));
   MUST(r->kind < 0 || r->kind == kind);
-  MUST(bytes.n || fin);
+  MUST(bytes.n || kind != PML_STREAM);
   MUST(!fin || kind != PML_STREAM);
   size_t left = r->pause && ++r->seen % r->pause == 0 ? (bytes.n + 1) / 2 : 0;
   if (left) fin = 0;
@@ -63,7 +63,8 @@ static void on_closed(uint16_t code, pml_buf *answer, void *ud) {
   pml_buf_unref(answer);
 }
 
-static const pml_reader_hooks hooks = {on_opened, on_piece, on_reply, on_refused, on_closed, NULL};
+static const pml_reader_hooks hooks = {on_opened, on_piece, on_reply, on_refused,
+                                       on_closed, NULL,     NULL};
 
 static int feed(pml_reader *p, const uint8_t *d, size_t n, run *r) {
   uint8_t *copy = malloc(n ? n : 1);

@@ -19,7 +19,6 @@ static int on_data(uint8_t op, pml_slice piece, int fin, void *ud) {
   run *r = ud;
   MUST(op == PML_WS_TEXT || op == PML_WS_BINARY);
   MUST(!r->open || r->open == op);
-  MUST(piece.n || fin);
   size_t left = r->pause && ++r->seen % r->pause == 0 ? (piece.n + 1) / 2 : 0;
   if (left) fin = 0;
   if (!r->open) tape_put(&r->data, &op, 1);
@@ -98,7 +97,7 @@ static int plain(const uint8_t *d, size_t n, run *r, uint16_t *code) {
         }
         if (whole && fin && pml_utf8_partial(&text)) return PML_EPROTO;
       }
-      if (have || (whole && fin))
+      if (have || whole)
         on_data((uint8_t)op_of_message, pml_slice_of(payload, have), whole && fin, r);
       if (whole && fin) op_of_message = 0;
     }

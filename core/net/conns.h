@@ -100,7 +100,8 @@ typedef struct {
   /* The same of what comes behind pml_conn_leave, also after on_end; borrowed. NULL: nobody wants
    * to know. */
   void (*on_behind)(pml_conn *c, pml_slice bytes);
-  /* A ping of the client was answered. 0, or PML_EFULL as above. NULL: nobody counts them. */
+  /* A ping of the client was answered, or a pong came. 0, or PML_EFULL as above. NULL: nobody
+   * counts them. */
   int (*on_ping)(pml_conn *c);
   /* Called exactly once for each accepted conn, also without on_open before; no other hook than
    * on_behind is called after it. Never from inside pml_conn_send or pml_conn_close. */

@@ -94,24 +94,26 @@ static void beat(pml_peer *p) {
   pml_conn_send(pml_peer_conn(p), h->beat);
 }
 
-static int noise(pml_peer *p) {
+static int noise_of(pml_peer *p, unsigned messages, size_t bytes) {
   pml_peer_host *h = host_of(p);
-  return h->on_noise ? h->on_noise(p, h) : 0;
+  return h->on_noise ? h->on_noise(p, messages, bytes, h) : 0;
 }
 
-static int on_heartbeat(pml_peer *p) {
+static int noise(pml_peer *p, size_t bytes) { return noise_of(p, 1, bytes); }
+
+static int on_heartbeat(pml_peer *p, size_t bytes) {
   pml_conn *c = pml_peer_conn(p);
-  if (!host_of(p)->heartbeat_s) return noise(p);
+  if (!host_of(p)->heartbeat_s) return noise(p, bytes);
   uint32_t now = (uint32_t)pml_loop_now(pml_conn_loop(c));
   int32_t early = p->beaten ? (int32_t)(p->beat_at - now) : 0;
   if (early > (int32_t)BEAT_EARLY_MS) {
     pml_conn_counts(c)->heartbeats_unanswered++;
-    return noise(p);
+    return noise(p, bytes);
   }
   p->beaten = 1;
   p->beat_at = (early > 0 ? p->beat_at : now) + BEAT_EVERY_MS;
   beat(p);
-  return 0;
+  return bytes ? noise_of(p, 0, bytes) : 0;
 }
 
 /* ---- packages ---- */
@@ -140,7 +142,7 @@ static int on_package(uint8_t type, pml_slice body, void *ud) {
   switch (type) {
   case PML_PKG_HANDSHAKE:
     if (p->state != PML_PEER_INITED || p->asked) {
-      r = noise(p);
+      r = noise(p, body.n);
       break;
     }
     p->asked = 1;
@@ -148,11 +150,13 @@ static int on_package(uint8_t type, pml_slice body, void *ud) {
     break;
   case PML_PKG_ACK:
     if (p->state == PML_PEER_WAIT_ACK) on_ack(p);
-    else r = noise(p);
+    else r = noise(p, body.n);
     break;
-  case PML_PKG_HEARTBEAT: r = p->state == PML_PEER_WORKING ? on_heartbeat(p) : noise(p); break;
+  case PML_PKG_HEARTBEAT:
+    r = p->state == PML_PEER_WORKING ? on_heartbeat(p, body.n) : noise(p, body.n);
+    break;
   case PML_PKG_DATA:
-    if (p->state == PML_PEER_WORKING) r = h->on_data(p, body, h);
+    r = p->state == PML_PEER_WORKING ? h->on_data(p, body, h) : noise(p, body.n);
     break;
   default: return PML_EPROTO; /* KICK is the server's to send */
   }
@@ -170,10 +174,11 @@ static int on_bytes(pml_conn *c, int kind, pml_slice bytes, int fin) {
     pml_conn_cut(c, pml_package_number(&p->parser), pml_package_held(&p->parser));
     if (r) return r == PML_ECLOSED ? 0 : r;
   }
-  if (kind == PML_STREAM || !fin) return 0;
+  if (kind == PML_STREAM) return 0;
+  if (!fin) return bytes.n ? 0 : noise(p, 0); /* an empty fragment */
   int any = p->bytes;
   p->bytes = 0;
-  if (!any) return kind == PML_BINARY ? PML_EPROTO : noise(p);
+  if (!any) return kind == PML_BINARY ? PML_EPROTO : noise(p, 0);
   return pml_package_partial(&p->parser) ? PML_EPROTO : 0;
 }
 
@@ -194,7 +199,7 @@ static void on_behind(pml_conn *c, pml_slice bytes) {
 
 static int on_ping(pml_conn *c) {
   pml_peer *p = pml_conn_user(c);
-  return p->open ? noise(p) : 0;
+  return p->open ? noise(p, 0) : 0;
 }
 
 static void on_open(pml_conn *c) {

@@ -40,9 +40,11 @@ typedef struct pml_peer_host {
   void (*on_working)(pml_peer *p, struct pml_peer_host *h); /* the ACK came */
   /* A DATA package in state WORKING. 0, or PML_EPROTO or PML_EFULL: the peer is closed for it. */
   int (*on_data)(pml_peer *p, pml_slice body, struct pml_peer_host *h);
-  /* The client sent what means nothing: a heartbeat too early, an ACK or a handshake again, a ping,
-   * an empty message. 0, or PML_EFULL as on_data. NULL: nobody counts them. */
-  int (*on_noise)(pml_peer *p, struct pml_peer_host *h);
+  /* The client sent what means nothing: a heartbeat too early, an ACK or a handshake again, DATA
+   * before its ACK, a ping, a pong, an empty message or fragment. bytes: of a package's body. With
+   * messages 0 it is no message: the body of a heartbeat that is answered. 0, or PML_EFULL as
+   * on_data. NULL: nobody counts them. */
+  int (*on_noise)(pml_peer *p, unsigned messages, size_t bytes, struct pml_peer_host *h);
   void (*on_end)(pml_peer *p, const pml_peer_end *end,
                  struct pml_peer_host *h); /* once, after on_open */
   /* So many messages came behind pml_peer_move, also after on_end: nobody takes them, and none is

@@ -53,6 +53,14 @@ static int on_piece(int kind, pml_slice bytes, int fin, void *ud) {
   return c->discard_input ? PML_ECLOSED : 0; /* a closing WebSocket is read until its close frame */
 }
 
+static int on_pong(void *ud) {
+  pml_conn *c = ud;
+  if (c->life != PML__OPEN) return 0;
+  if (c->s->o.hooks.on_ping && c->s->o.hooks.on_ping(c))
+    pml_conn_close(c, PML_END_RATE, PML_WS_POLICY);
+  return c->discard_input ? PML_ECLOSED : 0;
+}
+
 static int on_reply(pml_buf *block, void *ud) {
   pml_conn *c = ud;
   if (c->life != PML__OPEN) {
@@ -61,9 +69,7 @@ static int on_reply(pml_buf *block, void *ud) {
   }
   pml__conn_put(c, block, pml_buf_slice(block));
   pml__conn_queued(c);
-  if (c->s->o.hooks.on_ping && c->s->o.hooks.on_ping(c))
-    pml_conn_close(c, PML_END_RATE, PML_WS_POLICY);
-  return c->discard_input ? PML_ECLOSED : 0;
+  return on_pong(c);
 }
 
 static void on_refused(pml_buf *answer, void *ud) {
@@ -165,8 +171,8 @@ static void log_stranger(pml_conn *c, const uint8_t *p, size_t n) {
 
 /* Returns how many bytes at the end were not taken. */
 static size_t feed(pml_conn *c, uint8_t *p, size_t n) {
-  static const pml_reader_hooks hooks = {on_opened,  on_piece,       on_reply,
-                                         on_refused, on_close_frame, on_request};
+  static const pml_reader_hooks hooks = {on_opened,      on_piece,   on_reply, on_refused,
+                                         on_close_frame, on_request, on_pong};
   if (!pml__conn_is_read(c)) return 0;
   pml__turns_begin(c->s, n);
   int r = pml_reader_feed(&c->reader, p, n, c->s->o.limits.ws_frame_max, &hooks, c);

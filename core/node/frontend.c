@@ -121,12 +121,11 @@ static pml_close_reason reason_of(const pml_peer_end *end) {
   return r;
 }
 
-/* It counts as a message, so that nobody sends more of it than messages. */
-static int on_noise(pml_peer *p, pml_peer_host *h) {
+/* It counts as messages do, so that nobody sends more of it than of those. */
+static int on_noise(pml_peer *p, unsigned messages, size_t bytes, pml_peer_host *h) {
   pml_node *n = h->ud;
   client *c = pml_peer_user(p);
-  if (!c->session || pml__rate_charge(n, c->session, pml_slice_str(""), 0) != PML_RATE_END)
-    return 0;
+  if (!c->session || pml__rate_noise(n, c->session, messages, bytes) != PML_RATE_END) return 0;
   pml_log_some(&n->log, PML_INFO, "messages above connectorConfig.rate",
                "heartbeats, pings and the like: more than connectorConfig.rate");
   return PML_EFULL;

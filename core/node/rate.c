@@ -45,10 +45,9 @@ static int refuse(pml_node *n, pml_session *s, uint64_t ns, uint64_t most_ns) {
   return r->refused_ns > most_ns ? PML_RATE_END : PML_RATE_OVER;
 }
 
-int pml__rate_charge(pml_node *n, pml_session *s, pml_slice route, size_t bytes) {
+static int charge(pml_node *n, pml_session *s, uint64_t cost, size_t bytes) {
   const pml_config *c = &n->config;
-  if (!c->rate_messages) return PML_RATE_GOOD;
-  uint64_t now = pml_loop_now(n->loop) * 1000000u, cost = cost_of(&n->rate, route);
+  uint64_t now = pml_loop_now(n->loop) * 1000000u;
   uint64_t most_ns = pml_bucket_time(c->rate_burst, c->rate_messages);
   if (pml_session_refused_ns(s) && pml_bucket_full(&s->messages, now) &&
       pml_bucket_full(&s->bytes, now))
@@ -59,6 +58,15 @@ int pml__rate_charge(pml_node *n, pml_session *s, pml_slice route, size_t bytes)
   if (!pml_bucket_take(&s->bytes, now, bytes, c->rate_bytes, room))
     return refuse(n, s, pml_bucket_time(bytes, c->rate_bytes), most_ns);
   return PML_RATE_GOOD;
+}
+
+int pml__rate_charge(pml_node *n, pml_session *s, pml_slice route, size_t bytes) {
+  if (!n->config.rate_messages) return PML_RATE_GOOD;
+  return charge(n, s, cost_of(&n->rate, route), bytes);
+}
+
+int pml__rate_noise(pml_node *n, pml_session *s, unsigned messages, size_t bytes) {
+  return n->config.rate_messages ? charge(n, s, messages, bytes) : PML_RATE_GOOD;
 }
 
 void pml__rate_clear(pml_node *n) {

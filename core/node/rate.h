@@ -29,6 +29,8 @@ extern const pml_counter pml__rate_counters[];
 enum { PML_RATE_GOOD, PML_RATE_OVER, PML_RATE_END };
 /* A message of `bytes` bytes has come. OVER: it is refused; END: so is its connection. */
 int pml__rate_charge(pml_node *n, pml_session *s, pml_slice route, size_t bytes);
+/* The same for what has no route. */
+int pml__rate_noise(pml_node *n, pml_session *s, unsigned messages, size_t bytes);
 void pml__rate_clear(pml_node *n);
 
 #endif

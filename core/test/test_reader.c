@@ -49,7 +49,8 @@ static void on_closed(uint16_t code, pml_buf *answer, void *ud) {
   pml_buf_unref(answer);
 }
 
-static const pml_reader_hooks hooks = {on_opened, on_piece, on_reply, on_refused, on_closed, NULL};
+static const pml_reader_hooks hooks = {on_opened, on_piece, on_reply, on_refused,
+                                       on_closed, NULL,     NULL};
 
 static int feed(pml_reader *r, const void *p, size_t n) {
   uint8_t *copy = malloc(n ? n : 1);

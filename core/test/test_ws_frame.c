@@ -8,8 +8,8 @@
 typedef struct {
   char text[512]; /* "text Hello. " "bin a b. " "ctl9 x. " */
   size_t n, bytes;
-  int messages;
-  uint8_t open; /* op of the message in the middle */
+  int messages, empty; /* empty: fragments, not the last of a message */
+  uint8_t open;        /* op of the message in the middle */
   int stop;
   pml_ws_frame *ends;
 } heard;
@@ -26,6 +26,7 @@ static int on_data(uint8_t op, pml_slice piece, int fin, void *ud) {
   else say(h, op == PML_WS_TEXT ? "text %.*s" : "bin %.*s", "", 0);
   h->open = fin ? 0 : op;
   h->bytes += piece.n;
+  h->empty += !piece.n && !fin;
   if (piece.n < 100) say(h, "%.*s", piece.p, piece.n);
   if (fin) say(h, "%.*s. ", "", 0), h->messages++;
   if (h->ends) pml_ws_frame_fini(h->ends);
@@ -119,6 +120,21 @@ TEST(ws_frame_reports_empty_messages) {
   n = client(b, n, PML_WS_TEXT, "", 0);
   n = client(b, n, 0x80 | PML_WS_CONT, "", 0);
   check_text(b, n, "bin . text . text . ");
+}
+
+TEST(ws_frame_reports_each_empty_fragment) {
+  uint8_t b[64];
+  heard h = {0};
+  pml_ws_frame p = {0};
+  size_t n = client(b, 0, PML_WS_TEXT, "", 0);
+  n = client(b, n, PML_WS_CONT, "", 0);
+  n = client(b, n, PML_WS_CONT, "ab", 2);
+  n = client(b, n, PML_WS_CONT, "", 0);
+  n = client(b, n, 0x80 | PML_WS_CONT, "", 0);
+  for (size_t i = 0; i < n; i++) CHECK_EQ(pml_ws_frame_feed(&p, b + i, 1, LIMIT, &hooks, &h), 0);
+  CHECK_EQ(h.empty, 3);
+  CHECK_EQ(h.messages, 1);
+  pml_ws_frame_fini(&p);
 }
 
 TEST(ws_frame_unmasks_every_length_at_every_cut) {

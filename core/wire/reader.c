@@ -20,7 +20,7 @@ static int on_control(uint8_t op, pml_slice payload, void *ud) {
   const receiver *to = ud;
   if (op == PML_WS_PING)
     return to->hooks->reply(pml_ws_frame_control(PML_WS_PONG, payload.p, payload.n), to->ud);
-  if (op != PML_WS_CLOSE) return 0;
+  if (op == PML_WS_PONG) return to->hooks->pong ? to->hooks->pong(to->ud) : 0;
   uint16_t code = payload.n < 2 ? PML_WS_NO_STATUS : (uint16_t)(payload.p[0] << 8 | payload.p[1]);
   size_t back = payload.n < 2 ? 0 : 2; /* the code, without the reason */
   to->hooks->closed(code, pml_ws_frame_control(PML_WS_CLOSE, payload.p, back), to->ud);

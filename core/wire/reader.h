@@ -21,7 +21,8 @@ typedef struct {
   /* The first package begins, or the WebSocket is open. Once, before the first piece. */
   int (*opened)(int is_ws, void *ud);
   /* Borrowed. fin: the last piece of a WebSocket message; an empty message is one empty piece with
-   * fin. A stream has no fin. Positive: so many bytes at its end were not taken. */
+   * fin, an empty fragment one without. A stream has no fin. Positive: so many bytes at its end
+   * were not taken. */
   int (*piece)(int kind, pml_slice bytes, int fin, void *ud);
   /* To be sent back: the answer that opens the WebSocket, before `opened`; a pong. Takes block. */
   int (*reply)(pml_buf *block, void *ud);
@@ -34,6 +35,8 @@ typedef struct {
   /* NULL, or asked before a WebSocket opens. head: the HTTP request, borrowed. 0, or the status 403
    * or 429, with which it is refused. */
   int (*request)(pml_slice head, void *ud);
+  /* NULL, or told of a pong. */
+  int (*pong)(void *ud);
 } pml_reader_hooks;
 
 /* Zeroed is a valid start. */

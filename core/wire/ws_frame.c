@@ -176,7 +176,6 @@ static int take_data(pml_ws_frame *p, uint8_t **at, const uint8_t *end,
     p->op = 0;
     p->whole++;
   }
-  if (n == 0 && !last) return 0; /* an empty fragment says nothing */
   int rc = hooks->on_data(op, pml_slice_of(bytes, n), last, ud);
   if (rc <= 0) return rc;
   give_back(p, op, before, bytes, n, (size_t)rc);

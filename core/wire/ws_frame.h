@@ -35,6 +35,7 @@ enum {
 typedef struct {
   /* A piece of a data message: op is TEXT or BINARY also for continuation
    * frames; fin is set with the message's last piece (which may be empty).
+   * A piece that is empty without fin is a whole empty fragment.
    * 0; how many bytes at the end of the piece were not taken, at most all: the feed stops there;
    * negative: it stops for good, and returns that value. */
   int (*on_data)(uint8_t op, pml_slice piece, int fin, void *ud);

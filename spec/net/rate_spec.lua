@@ -58,6 +58,7 @@ describe("a client's rate", function()
         if transport == "ws" then
           noise[#noise + 1] = function(client) return client.conn:sendFrame(9, "") end
           noise[#noise + 1] = function(client) return client.conn:sendFrame(1, "") end
+          noise[#noise + 1] = function(client) return client.conn:sendFrame(10, "") end
         end
         for i, send in ipairs(noise) do
           local before = count "closedRate"
@@ -70,6 +71,34 @@ describe("a client's rate", function()
           client:rest()
           assert.equal("rate", told(tag), i)
           assert.equal(before + 1, count "closedRate")
+        end
+      end)
+
+      it("counts DATA before the ACK, over " .. transport, function()
+        for _, shaken in ipairs { false, true } do
+          local before = count "closedRate"
+          local client = assert(pomelo.open(server.port, transport))
+          if shaken then assert(client:handshake()) end
+          for _ = 1, 40 do client:package(pomelo.DATA, "") end
+          client:rest()
+          if client.ws then assert.equal(1008, client.close_code) end
+          assert.equal(before + 1, count "closedRate")
+          -- what has come before counts afterwards
+          client = assert(pomelo.open(server.port, transport))
+          if shaken then assert(client:handshake()) end
+          for _ = 1, 12 do client:package(pomelo.DATA, "") end
+          if not shaken then assert(client:handshake()) end
+          client:ack()
+          assert.same(code429, (assert(client:request(entry .. "echo"))))
+        end
+      end)
+
+      it("counts the bytes of what means nothing, over " .. transport, function()
+        for _, type in ipairs { pomelo.HEARTBEAT, pomelo.ACK, pomelo.HANDSHAKE } do
+          local client = tagged(transport)
+          client:package(type, ("x"):rep(65000))
+          assert.same(code429, (assert(client:request(entry .. "echo",
+            '{"x":"' .. ("y"):rep(2000) .. '"}'))), type)
         end
       end)
 
@@ -98,6 +127,40 @@ describe("a client's rate", function()
         assert.equal(200, assert(other:request(entry .. "echo")).code)
       end)
     end
+  end)
+
+  it("counts empty fragments of a WebSocket message as messages", function()
+    server = talk.start { config = "rate = { messages = 1, burst = 10 }" }
+    local client, tag = tagged "ws"
+    for i = 1, 5 do client.conn:sendFrame(i == 1 and 1 or 0, "", { fin = false }) end
+    client.conn:sendFrame(0, "", { fin = true })
+    assert.equal(200, assert(client:request(entry .. "echo")).code)
+    client.conn:sendFrame(1, "", { fin = false })
+    for _ = 1, 40 do client.conn:sendFrame(0, "", { fin = false }) end
+    client:rest()
+    assert.equal(1008, client.close_code)
+    assert.equal("rate", told(tag))
+    server:stop { "closed: rate" }
+  end)
+
+  it("counts the body of a heartbeat that comes in time, and none without one", function()
+    server = talk.start { config = "heartbeat = 60, rate = { messages = 1, burst = 10, "
+      .. "bytes = 66000 }" }
+    for _, transport in ipairs(pomelo.transports) do
+      local client = tagged(transport)
+      client:heartbeat()
+      for _ = 1, 10 do assert.equal(200, assert(client:request(entry .. "echo")).code) end
+      client = tagged(transport)
+      client:package(pomelo.HEARTBEAT, ("x"):rep(65000))
+      assert.same(code429, (assert(client:request(entry .. "echo",
+        '{"x":"' .. ("y"):rep(2000) .. '"}'))))
+      local tag
+      client, tag = tagged(transport)
+      for _ = 1, 30 do client:package(pomelo.HEARTBEAT, ("x"):rep(65000)) end
+      client:rest()
+      assert.equal("rate", told(tag))
+    end
+    server:stop { "closed: rate" }
   end)
 
   it("with nothing configured is 5,000 messages in a second, and 10,000 at once", function()
