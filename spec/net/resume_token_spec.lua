@@ -256,9 +256,10 @@ describe("a client that comes back to a server with auth", function()
   local SECRET = ("0123456789abcdef"):rep(2)
   local server
 
-  local function token(sub, secret)
+  local function token(sub, secret, a)
     local keys = assert(core.tokenKeys { { alg = "HS256", text = secret or SECRET } })
-    return assert(keys:sign(1, assert(json.encode { sub = sub, exp = os.time() + 60 })))
+    return assert(keys:sign(1, ('{"sub":"%s","exp":%d,"a":%s}'):format(sub, os.time() + 60,
+      a or 1)))
   end
 
   setup(function()
@@ -289,6 +290,10 @@ describe("a client that comes back to a server with auth", function()
     assert.equal(401, resume.return_of(ann, { user = { token = token("ann", SECRET:reverse()) } })
       .said.code)
     assert.equal(401, resume.return_of(ann).said.code)
+    for _, a in ipairs { ("["):rep(31) .. ("]"):rep(31), "1e999" } do -- no settings
+      local said = resume.return_of(ann, { user = { token = token("ann", nil, a) } }).said
+      assert.equal(401, said.code)
+    end
     assert.equal(1, server.counts().resumeWaiting)
     local back = resume.return_of(ann, { user = { token = token "ann" } })
     assert.is_true(back.resume.recovered)

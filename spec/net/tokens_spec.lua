@@ -41,6 +41,13 @@ local function token(claims, secret)
   return assert(keys:sign(1, assert(json.encode(all))))
 end
 
+-- Arrays in each other.
+local function nested(levels)
+  local value = 1
+  for _ = 1, levels do value = { value } end
+  return value
+end
+
 describe("a frontend with auth", function()
   local game
 
@@ -112,6 +119,14 @@ describe("a frontend with auth", function()
 
     end)
   end
+
+  it("takes claims as deep as settings can be, on every server, and refuses deeper ones", function()
+    local deep = nested(30)
+    local one = game:client { token = token { a = deep } }
+    assert.same(deep, one:request("chat.h.who", {}).claims.a)
+    assert.equal("the handshake was refused: code 401",
+      refused { token = token { a = nested(31) } })
+  end)
 
   it("ends the connection 25 seconds after exp, with the reason expired", function()
     local left = 1 -- seconds, in which both have to be connected

@@ -75,6 +75,14 @@ describe("tokens", function()
     return assert(keys:sign(1, assert(json.encode(all))))
   end
 
+  -- One with this text as the claim a.
+  local function with_claim(a)
+    local core = require "pomelua.core"
+    local keys = assert(core.tokenKeys { { alg = "HS256", text = SECRET } })
+    return assert(keys:sign(1, ('{"sub":"ann","exp":%d,"a":%s}'):format(NOW + 900, a)))
+  end
+  local function nested(levels) return ("["):rep(levels) .. ("]"):rep(levels) end
+
   local function with(text) return { user = { token = text } } end
   local function counts(name) return server.inner:counters()[name] end
 
@@ -123,6 +131,18 @@ describe("tokens", function()
       assert.is_nil(server:request("connector.h.who", {}, {}).uid)
       assert.equal(401, (server:connect(with "x")))
       assert.equal(200, (server:connect(with(token()))))
+    end)
+
+    it("and no claims that settings cannot hold, which would be lost", function()
+      start(ONE)
+      local good = with(with_claim(nested(30)))
+      assert.equal(200, server:connect(good))
+      local claims = assert(server:request("connector.h.who", {}, good).claims)
+      assert.equal("ann", claims.sub)
+      assert.equal(nested(30), json.encode(claims.a))
+      for _, a in ipairs { nested(31), nested(40), "1e999", "[-1e400]" } do
+        assert.equal(401, (server:connect(with(with_claim(a)))), a)
+      end
     end)
 
     it("those of the configured audience and issuer", function()
@@ -247,6 +267,19 @@ describe("tokens", function()
       assert.same({}, server:kicked())
       server:tick(11000)
       assert.equal(1, #server:kicked())
+    end)
+
+    it("and not by claims that settings cannot hold: those before stay, with their time", function()
+      start(ONE)
+      local ann = with(token { n = 1 })
+      server:request("connector.h.keep", {}, ann)
+      for _, a in ipairs { nested(31), "1e999" } do
+        assert.same({ code = 401 }, refresh(with_claim(a), ann))
+      end
+      assert.same({ room = "lobby", n = 1 }, server:request("connector.h.room", {}, ann))
+      assert.same({ code = 200, exp = NOW + 900 }, refresh(with_claim(nested(30)), ann))
+      assert.equal(nested(30), json.encode(server:request("connector.h.who", {}, ann).claims.a))
+      assert.same({ room = "lobby" }, server:request("connector.h.room", {}, ann))
     end)
 
     it("ten times in a second, and no more of one session is looked at", function()

@@ -152,8 +152,20 @@ local function token_of(msg)
   return text
 end
 
--- The claims of a handshake's token as JSON text, its sub and its exp; nil when it has none and
--- needs none; false and why.
+-- What a token says as settings of its session, as a table and as JSON text, its sub and its exp;
+-- nil and why. Settings are less deep than JSON may be, and their numbers are doubles.
+local function verify(server, text)
+  local claims, sub, exp = token_keys.verify(server.auth.keys, text, server.wall())
+  if not claims then return nil, sub end
+  local all = '{"claims":' .. claims .. "}"
+  local settings = json.decode(all)
+  if type(settings) ~= "table" then
+    return nil, "the token has claims deeper than 31 levels, or a number that is too large"
+  end
+  return { table = settings, text = all }, sub, exp
+end
+
+-- The same of a handshake's token; nil when it has none and needs none; false and why.
 local function read(server, msg)
   local keys, text = server.auth.keys, token_of(msg)
   if text == nil then
@@ -161,9 +173,8 @@ local function read(server, msg)
     return false, "there is no token"
   end
   if type(text) ~= "string" then return false, "the token is no text" end
-  local claims, sub, exp = token_keys.verify(keys, text, server.wall())
-  if not claims then return false, sub end
-  return claims, sub, exp
+  local settings, sub, exp = verify(server, text)
+  return settings or false, sub, exp
 end
 
 ---Checks the token of a handshake and binds the session to whom it is about.
@@ -175,14 +186,14 @@ end
 ---@return boolean|nil answered whether the handshake is answered already
 function tokens.enter(server, sid, msg)
   local auth = server.auth
-  local claims, sub, exp = read(server, msg)
-  if claims == nil then return nil end
-  if not claims then
+  local settings, sub, exp = read(server, msg)
+  if settings == nil then return nil end
+  if not settings then
     refuse(server, sid, "handshake", sub)
     return REFUSED, sub
   end
   if banned.refused(server, sid, sub) then return BANNED, sub .. " is banned", true end
-  server.node:setSettings(sid, '{"claims":' .. claims .. "}")
+  server.node:setSettings(sid, settings.text)
   local err = frontend.bind(server, sid, sub)
   if err then
     refuse(server, sid, "handshake", err.message)
@@ -204,27 +215,27 @@ end
 ---@return number|nil code as above
 ---@return string|nil why
 ---@return boolean|nil answered
----@return {claims: string, exp: number}|nil brought for tokens.renew
+---@return {settings: table, exp: number}|nil brought for tokens.renew
 function tokens.again(server, sid, back, msg)
-  local claims, sub, exp = read(server, msg)
+  local settings, sub, exp = read(server, msg)
   local had = server.auth.subs[back]
-  local why = claims == false and sub or claims and sub ~= had and "the token has another sub"
-    or not claims and had and "there is no token" or nil
+  local why = settings == false and sub or settings and sub ~= had and "the token has another sub"
+    or not settings and had and "there is no token" or nil
   if why then
     refuse(server, sid, "handshake", why)
     return REFUSED, why
   end
-  if not claims then return nil end
+  if not settings then return nil end
   if banned.refused(server, sid, sub) then return BANNED, sub .. " is banned", true end
-  return nil, nil, nil, { claims = claims, exp = exp }
+  return nil, nil, nil, { settings = settings.table, exp = exp }
 end
 
 ---The session goes on with the token of that handshake.
 ---@param server pomelua.Server
 ---@param back number
----@param brought {claims: string, exp: number}
+---@param brought {settings: table, exp: number}
 function tokens.renew(server, back, brought)
-  if frontend.import(server, back, { claims = json.decode(brought.claims) }) then return end
+  if frontend.import(server, back, brought.settings) then return end
   server.auth.counts.tokensAccepted = server.auth.counts.tokensAccepted + 1
   arm(server, back, brought.exp)
 end
@@ -236,10 +247,10 @@ local function renewed(server, sid, body)
   local text = ok and type(msg) == "table" and rawget(msg, "token")
   if not auth.subs[sid] then return nil, "the client has come without a token" end
   if type(text) ~= "string" then return nil, "there is no token" end
-  local claims, sub, exp = token_keys.verify(auth.keys, text, server.wall())
-  if not claims then return nil, sub end
+  local settings, sub, exp = verify(server, text)
+  if not settings then return nil, sub end
   if sub ~= auth.subs[sid] then return nil, "the token has another sub" end
-  local err = frontend.import(server, sid, { claims = json.decode(claims) })
+  local err = frontend.import(server, sid, settings.table)
   if err then return nil, text_of(err.message) end
   arm(server, sid, exp)
   return exp
