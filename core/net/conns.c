@@ -25,6 +25,7 @@ pml_conns *pml_conns_new(pml_loop *l, const pml_conns_options *o) {
 
 size_t pml_conns_count(const pml_conns *s) { return s->counts.open; }
 const pml_net_counts *pml_conns_counts(const pml_conns *s) { return &s->counts; }
+void pml_conns_count_address(pml_conns *s) { s->counts.address++; }
 size_t pml_conns_waiting(const pml_conns *s) { return s->waiting; }
 size_t pml_conns_shaking(const pml_conns *s, size_t *waiting) {
   *waiting = s->shakes.waiting;

@@ -147,6 +147,8 @@ void pml_seat_leave(pml_conns *s, pml_seat *seat);
 size_t pml_conns_addresses(const pml_conns *s);             /* addresses that are counted */
 size_t pml_conns_count(const pml_conns *s);                 /* open now */
 const pml_net_counts *pml_conns_counts(const pml_conns *s); /* borrowed */
+/* Counts a client that was ended for its address while it had no connection. */
+void pml_conns_count_address(pml_conns *s);
 /* Connections that have had their share of a turn, and for which something read waits now. */
 size_t pml_conns_waiting(const pml_conns *s);
 /* TLS handshakes under way, and those that wait to begin. */

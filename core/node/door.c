@@ -13,8 +13,11 @@ static int ask_session(pml_session *s, void *ud) {
   if (!s->sink || s->left) return 0;
   pml_sink_address(s->sink, ip, &port);
   if (pml_address_parse(pml_slice_str(ip), &a)) return 0;
-  if (pml_cidr_list_find(g->deny, &a) >= 0 || (g->allow && pml_cidr_list_find(g->allow, &a) < 0))
-    pml_sink_leave(s->sink, pml_slice_str(pml_end_name(PML_END_ADDRESS)));
+  if (pml_cidr_list_find(g->trusted, &a) >= 0) return 0; /* the proxy itself: no client's address */
+  if (pml_cidr_list_find(g->deny, &a) < 0 && (!g->allow || pml_cidr_list_find(g->allow, &a) >= 0))
+    return 0;
+  if (n->conns) pml_conns_count_address(n->conns);
+  pml_sink_leave(s->sink, pml_slice_str(pml_end_name(PML_END_ADDRESS)));
   return 0;
 }
 

@@ -52,6 +52,36 @@ describe("a session that waits for its client", function()
   end)
 end)
 
+describe("a session that waits, when the lists of addresses change,", function()
+  setup(function()
+    server = resume.start {
+      config = 'trustedProxies = { "127.0.0.1" }',
+      files = { ["app/servers/connector/handler/doorHandler.lua"] = [[
+        return function(app)
+          local Handler = {}
+          function Handler:allow(msg)
+            app:get("connectionService"):setAllow(msg.list)
+            return { code = 200 }
+          end
+          return Handler
+        end]] },
+    }
+  end)
+  after_each(pomelo.closeAll)
+  teardown(function() server:stop() end)
+
+  it("ends, but not that of a trusted proxy that told no address", function()
+    local proxy, other = enter(), enter { from = "127.0.0.2" }
+    proxy:lose()
+    other:lose()
+    local admin = assert(pomelo.connect(server.port))
+    assert(admin:request("connector.doorHandler.allow", { list = { "198.51.100.0/24" } }))
+    server.heard(("closed %s address"):format(other.uid))
+    assert.equal(1, server.counts().closedAddress)
+    assert.equal(proxy.uid, resume.back(proxy):who())
+  end)
+end)
+
 describe("no grace is for a session", function()
   setup(function() server = resume.start() end)
   after_each(pomelo.closeAll)
