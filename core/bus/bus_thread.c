@@ -109,27 +109,12 @@ static void flush_run(pml_task *task) {
 /* --- time ---------------------------------------------------------------------------------------
  */
 
-static void tick_arm(pml__bus_thread *t) {
-  uint64_t due = pml_discovery_due(t->d), now = pml_clock_ms();
-  if (due == UINT64_MAX) {
-    pml_timer_stop(t->l, &t->tick);
-    return;
-  }
-  uint64_t ms = due > now ? due - now : 1;
-  pml_timer_start(t->l, &t->tick, ms < 60000 ? ms : 60000);
-}
-
 static void missed_log(const pml__bus_thread *t) {
   char pair[2 * PML_SERVER_ID_MAX + 8];
   uint64_t n = pml__receiver_missed(t->in, pair);
   if (n)
     pml_log_write(t->log, PML_WARN, "%llu record%s of other servers did not come, the last from %s",
                   (unsigned long long)n, n == 1 ? "" : "s", pair);
-}
-
-void pml__bus_thread_ticked(pml__bus_thread *t) {
-  pml_discovery_tick(t->d, pml_clock_ms());
-  tick_arm(t);
 }
 
 /* By mail, so that what came while this thread waited for the broker is taken in before. */

@@ -1,5 +1,5 @@
 /* bus_thread_link: the link of a bus's thread to its broker: made, tried again, lost, and what is
- * said of it. */
+ * said of it; and when discovery, which speaks over it, is asked again. */
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/err.h"
@@ -10,6 +10,21 @@
 #define RETRY_MS 500     /* between two attempts to connect, and up to so much more */
 #define REFUSED_MS 60000 /* the same, where the link is up and is refused again and again */
 #define ALLOWED_MS 1000  /* for a broker to refuse what the bus says first */
+
+static void tick_arm(pml__bus_thread *t) {
+  uint64_t due = pml_discovery_due(t->d), now = pml_clock_ms();
+  if (due == UINT64_MAX) {
+    pml_timer_stop(t->l, &t->tick);
+    return;
+  }
+  uint64_t ms = due > now ? due - now : 1;
+  pml_timer_start(t->l, &t->tick, ms < 60000 ? ms : 60000);
+}
+
+void pml__bus_thread_ticked(pml__bus_thread *t) {
+  pml_discovery_tick(t->d, pml_clock_ms());
+  tick_arm(t);
+}
 
 static void state_say(pml__bus_thread *t, int up, const char *text) {
   if (strcmp(t->why, text) == 0) return;
