@@ -306,7 +306,8 @@ static int push_web(lua_State *L, const void *args) {
   for (size_t i = 0; i < c->params; i++) push_pair(L, &c->pairs[i], (int)i);
   lua_createtable(L, (int)(2 * c->headers), 0);
   for (size_t i = 0; i < c->headers; i++) push_pair(L, &c->pairs[c->params + i], (int)i);
-  return 10;
+  lua_pushnumber(L, (lua_Number)c->due);
+  return 11;
 }
 
 /* The client gets code 500 when the scripts cannot answer. */

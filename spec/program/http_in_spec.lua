@@ -4,7 +4,10 @@
 local app = require "spec.support.app"
 local cjson = require "cjson"
 local http = require "spec.support.http_client"
+local core = require "pomelua.core"
+local disk = require "pomelua.base.files"
 local net = require "spec.support.net"
+local tree = require "spec.support.tree"
 
 local ROUTES = [[
 local pomelua = require "pomelua"
@@ -42,6 +45,23 @@ app:http("POST", "/wake", function()
 end)
 app:http("GET", "/spin", function() while true do end end)
 app:http("GET", "/big", function(req) return { body = ("x"):rep(tonumber(req.query.n)) } end)
+app:http("POST", "/hold", function(req) -- the whole server, until a file is there
+  local function is_there(path)
+    local file = io.open(path)
+    if file then file:close() end
+    return file ~= nil
+  end
+  assert(io.open(req.body .. ".began", "w")):close()
+  repeat until is_there(req.body)
+  os.remove(req.body)
+  return {}
+end)
+local begun = 0
+app:http("POST", "/begin", function()
+  begun = begun + 1
+  local server = require("pomelua.base.current").server
+  return { json = { begun, require("pomelua.store.call").time_left(server, 60000) } }
+end)
 app:http("POST", "/form", function(req) return { json = req.form or "none" } end)
 return {}
 ]]
@@ -193,6 +213,49 @@ describe("HTTP requests for a game", function()
     wait_counter("httpLate", 3)
     logged "web: no answer to GET /wait within 500 ms (http.timeout)"
     logged("maxWaiting is 3")
+  end)
+
+  describe("while the server is busy", function()
+    local dir
+    before_each(function() dir = tree.new {} end)
+    after_each(function() tree.remove(dir) end)
+
+    -- Holds the server; the function that is returned lets it go on.
+    local function hold()
+      local path = dir .. "/go"
+      local client = http.begin(port, "POST", "/hold", path)
+      assert(net.wait(function() return disk.exists(path .. ".began") end, app.patience))
+      return function()
+        assert(io.open(path, "w")):close()
+        http.status(client)
+        assert(net.wait(function() return not disk.exists(path) end, app.patience))
+        os.remove(path .. ".began")
+      end
+    end
+
+    local BUSY = { ["app.lua"] = FILES["app.lua"]:gsub("budget = 200", "budget = 60000") }
+
+    it("takes its time from what a request may take, and begins none that is over", function()
+      start('{ "timeout": 2000 }', BUSY)
+      local go, clients, after = hold(), {}
+      for i = 1, 2 do clients[i] = http.begin(port, "POST", "/begin", "{}") end
+      for i = 1, 2 do assert.equal(504, http.status(clients[i])) end
+      go()
+      local status, body = ask("POST", "/begin", "{}")
+      assert.equal(200, status)
+      assert.equal(1, cjson.decode(body)[1])
+      wait_counter("httpLate", 3)
+      repeat -- on a machine that stands still the time may be over before the server goes on
+        go = hold()
+        local at = core.now()
+        clients[1] = http.begin(port, "POST", "/begin", "{}")
+        net.wait(function() return core.now() - at >= 500 end, app.patience)
+        go()
+        status, after = http.answer(clients[1])
+      until status ~= 504
+      assert.equal(200, status)
+      assert.is_true(cjson.decode(after)[2] <= 1500, after)
+    end)
   end)
 
   it("answers 413 to a body above http.maxBody, announced or not", function()

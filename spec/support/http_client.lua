@@ -47,15 +47,21 @@ function http_client.begin(port, ...)
   return client
 end
 
----The status that a client of http_client.begin gets in the end; nil: none.
+---What a client of http_client.begin gets in the end.
+---@param client table
+---@return number|nil status nil: no answer
+---@return string|nil body
+function http_client.answer(client)
+  client:waitClosed(app.patience)
+  local status, body = client:pending():match("^HTTP/1%.1 (%d+).-\r\n\r\n(.*)$")
+  client:close()
+  return tonumber(status), body
+end
+
+---The status alone.
 ---@param client table
 ---@return number|nil
-function http_client.status(client)
-  client:waitClosed(app.patience)
-  local status = client:pending():match("^HTTP/1%.1 (%d+)")
-  client:close()
-  return tonumber(status)
-end
+function http_client.status(client) return (http_client.answer(client)) end
 
 ---Waits for the value of a counter in `pomelua list --counters`; 0: it has no line.
 ---@param dir string the game's folder

@@ -3,6 +3,7 @@
 local admin = require "pomelua.ops.admin"
 local backend_session = require "pomelua.session.backend"
 local channel = require "pomelua.channel.service"
+local core = require "pomelua.core"
 local current = require "pomelua.base.current"
 local errors = require "pomelua.base.errors"
 local handshake = require "pomelua.message.handshake"
@@ -101,13 +102,15 @@ local function functions_of(server)
     return keep and true or false
   end
 
-  function e.web(id, method, pattern, asked, path, query, address, body, params, headers)
+  function e.web(id, method, pattern, asked, path, query, address, body, params, headers,
+    due)
     http_routes.asked(server, {
       method = method, pattern = pattern, asked = asked, path = path, query = query,
       address = address, body = body, params = params, headers = headers,
     }, {
       send = function(status, list, text) return server.node:answerHttp(id, status, list, text) end,
       waits = function() return server.node:waitsHttp(id) end,
+      left = function() return math.max(0, due - core.now()) end,
     })
   end
 

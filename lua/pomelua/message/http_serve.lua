@@ -208,7 +208,7 @@ function call:is_over() return not self.client_end.waits() end
 ---@return number|nil ms nil: it has been answered, and what goes on has no deadline
 function call:time_left()
   if self.answered then return nil end
-  return math.max(0, self.due - self.generation.server.node:now())
+  return self.client_end.left()
 end
 
 ---An error was raised in one of its tasks; it has been logged.
@@ -263,13 +263,17 @@ end
 ---@param given table method, pattern, asked, path, query, address, body: texts; params, headers:
 ---lists of names and values
 ---@param client_end table send(status, headers | nil, body | nil) answers: true | nil, message,
----name; without headers it is the small page of the status; waits(): whether the client waits
+---name; without headers it is the small page of the status; waits(): whether the client waits;
+---left(): ms until it gets 504, 0 at the least
 function http_serve.called(server, fn, given, client_end)
+  -- It was in the queue until its time was over, or the server had to stop: its client has 504 or
+  -- 503, which are counted there, or gets it now.
+  if not client_end.waits() or client_end.left() == 0 then return end
   if not fn then return client_end.send(404) end
   if is_full(server) then return client_end.send(503) end
   local self = setmetatable({
     generation = server.generation, name = given.method .. " " .. given.pattern, answered = false,
-    client_end = client_end, due = server.node:now() + server.http.options.timeout,
+    client_end = client_end,
   }, call)
   task.run(server, self, run, self, fn, given)
 end

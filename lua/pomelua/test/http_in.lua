@@ -79,6 +79,7 @@ end
 
 local function client_end(self, options, waiting)
   local inner, timer = self.inner, nil
+  local due = inner.node:now() + options.timeout
   local function finish(answer)
     waiting.value, waiting.done = answer, true
     if timer then timers.stop(inner, timer) end
@@ -88,6 +89,7 @@ local function client_end(self, options, waiting)
   end })
   return {
     waits = function() return not waiting.done end,
+    left = function() return math.max(0, due - inner.node:now()) end,
     send = function(status, list, body)
       if waiting.done then return nil, "this request has been answered", "CLOSED" end
       if body and #body > options.maxAnswer then
