@@ -113,7 +113,8 @@ static void missed_log(const pml__bus_thread *t) {
   char pair[2 * PML_SERVER_ID_MAX + 8];
   uint64_t n = pml__receiver_missed(t->in, pair);
   if (n)
-    pml_log_write(t->log, PML_WARN, "%llu record%s of other servers did not come, the last from %s",
+    pml_log_write(t->to.log, PML_WARN,
+                  "%llu record%s of other servers did not come, the last from %s",
                   (unsigned long long)n, n == 1 ? "" : "s", pair);
 }
 
@@ -145,7 +146,7 @@ static void serve(pml__bus_thread *t, const pml__bus_msg *m) {
   if (pml__claimed_put(&t->own, m->text, m->number)) pml__bus_thread_subscribe(m->text, t);
   int rc = pml_discovery_serve(t->d, m->text, m->number, (const char *)m->body->data);
   if (rc)
-    pml_log_write(t->log, PML_ERROR, "the server %s cannot be announced to other processes: %s",
+    pml_log_write(t->to.log, PML_ERROR, "the server %s cannot be announced to other processes: %s",
                   m->text, pml_err_name(rc));
   else if (t->hub) pml_hub_announce(t->hub, m->text, m->number);
 }
@@ -335,7 +336,7 @@ pml__bus_thread *pml__bus_thread_start(const pml__bus_thread_options *o, char *e
     return NULL;
   }
   t->to.counts = &t->counts;
-  t->log = o->o->log;
+  t->to.log = o->o->log;
   t->hub = o->hub ? pml_hub_ref(o->hub) : NULL;
   t->events = pml_mailbox_ref(o->events);
   t->l = pml_loop_new();

@@ -18,7 +18,6 @@ struct pml__bus_thread {
   pml_mailbox *commands, *records;
   pml_mailbox *events; /* of the program, held */
   pml_hub *hub;        /* held; NULL: a tool */
-  const pml_log *log;
   pml__sender to;
   char why[1024];   /* what was last said about the link */
   uint64_t refused; /* when the broker refused something of a link that was up; 0: never */

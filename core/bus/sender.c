@@ -4,6 +4,17 @@
 
 #include <string.h>
 
+/* Only what discovery says is not cut. Said again when there is more to say. */
+static void too_big(pml__sender *s, size_t n) {
+  if (n <= s->refused || !s->log) return;
+  s->refused = n;
+  pml_log_write(s->log, PML_ERROR,
+                "other processes are not told of the servers of this one: their list takes a "
+                "message of %zu bytes, and the broker takes %zu; raise max_payload in the broker's "
+                "configuration, or run fewer servers in this process",
+                n, s->max_payload);
+}
+
 static int publish(pml__sender *s, const char *subject, const char *reply, pml_slice data) {
   if (!s->up) return PML_ECLOSED;
   /* Before: whoever has got it finds it counted. */
@@ -13,6 +24,7 @@ static int publish(pml__sender *s, const char *subject, const char *reply, pml_s
   if (rc) {
     pml__count(&s->counts->messages_sent, -(uint64_t)1);
     pml__count(&s->counts->bytes_sent, -(uint64_t)data.n);
+    if (rc == PML_ETOOBIG) too_big(s, data.n);
   }
   return rc;
 }

@@ -13,7 +13,9 @@
 typedef struct {
   pml__link *link;           /* borrowed */
   pml__bus_counters *counts; /* borrowed */
+  const pml_log *log;        /* borrowed, or NULL */
   pml__subjects subjects;
+  size_t refused;         /* bytes of the largest message that was too large, which was told */
   int up;                 /* the owner's: whether there is a link */
   size_t max_payload;     /* the owner's: bytes of a message */
   pml_lists_counts lists; /* so far */

@@ -31,6 +31,48 @@ static void on_event(pml__link_event event, uint32_t life, const char *text, voi
   (void)event, (void)life, (void)ud;
 }
 
+static void on_line(pml_level level, const char *text, void *ud) {
+  char *all = ud;
+  CHECK_EQ(level, PML_ERROR);
+  snprintf(all + strlen(all), 2048 - strlen(all), "%s\n", text);
+}
+
+TEST(sender_says_once_that_the_broker_takes_no_list_so_large) {
+  broker_need();
+  static pml__bus_counters counts;
+  broker b;
+  heard h = {.messages = 0};
+  char err[256] = "", said[2048] = "";
+  pml_log log;
+  pml_log_init(&log, "", PML_INFO, 0);
+  log.on_line = on_line;
+  log.ud = said;
+  broker_start(&b);
+  const char *url = b.url;
+  pml__sender s = {.counts = &counts, .log = &log, .up = 1};
+  CHECK_EQ(pml__subjects_init(&s.subjects, "test", "0123456789abcdef0123456789abcdef"), 0);
+  s.link = pml__link_new(&(pml__link_options){.urls = &url, .nurls = 1},
+                         &(pml__link_events){on_message, on_event, &h}, err, sizeof err);
+  CHECK(s.link);
+  CHECK_EQ(pml__link_connect(s.link, err, sizeof err), 0);
+  s.max_payload = pml__link_max_payload(s.link);
+  CHECK_EQ(s.max_payload, 1 << 20); /* a broker may be set to take less */
+  pml_buf *list = pml_buf_new((1 << 20) + 500);
+  memset(list->data, 0, list->len);
+  CHECK_EQ(pml__send_all(&s, pml_slice_of(list->data, 1 << 20)), 0);
+  CHECK_STR(said, "");
+  for (int i = 0; i < 3; i++)
+    CHECK_EQ(pml__send_all(&s, pml_slice_of(list->data, (1 << 20) + 1)), PML_ETOOBIG);
+  const char *line = strstr(said, "message of 1048577 bytes, and the broker takes 1048576; raise");
+  CHECK(line && !strstr(line, "other processes")); /* one line */
+  CHECK_EQ(pml__send_all(&s, pml_buf_slice(list)), PML_ETOOBIG);
+  CHECK(strstr(said, "message of 1049076 bytes"));
+  pml__link_disconnect(s.link);
+  CHECK_EQ(pml__link_free(s.link), 0);
+  pml_buf_unref(list);
+  broker_kill(&b);
+}
+
 TEST(sender_cuts_a_text_that_is_larger_than_a_message) {
   broker_need();
   static pml__bus_counters counts;
