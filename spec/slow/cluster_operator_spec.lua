@@ -252,8 +252,8 @@ authorization { users = [ { user: "spec", password: "secret",
       { { "stop", "chat-9", "-d", folder }, "there is no server chat%-9" },
       { { "stop", "-d", folder }, "name the servers, or a program by %-%-process HOST:PID" },
       { { "kill", "-d", a.dir, "--process", "nowhere:1" }, "no program of the cluster" },
-      { { "list", folder, "--cluster", "spec.none" }, "no program of the cluster spec.none is on "
-        .. "the bus at nats://" },
+      { { "list", folder, "--cluster", "spec.none" }, "the bus of the cluster spec.none is not "
+        .. "there: the broker refuses it: .* in config/bus%.json must be allowed to publish" },
       { { "ban", "ann", "-d", "/", "--bus", closed, "--cluster", "x" },
         "the bus of the cluster x is not there: " },
       { { "list", "/", "--bus", nats.url, "--cluster", "spec" }, "the bus of the cluster spec is "
