@@ -175,7 +175,7 @@ TEST(redis_calls_share_a_connection_in_order) {
 
 TEST(redis_a_late_reply_is_dropped_and_the_connection_stays) {
   world *w = world_new(NULL, NULL);
-  call(w, 0, "GET a", 10);
+  call(w, 0, "GET a", 500);
   CAME(w, 0, GET_A);
   UNTIL(w->loop, w->t[0].times);
   CHECK_EQ(w->t[0].rc, PML_ETIMEOUT);
