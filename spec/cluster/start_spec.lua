@@ -11,6 +11,7 @@ local probe = require "spec.support.probe"
 local read = require("spec.support.files").read
 local tool = require "spec.support.tool"
 local tree = require "spec.support.tree"
+local uv = require "luv"
 
 local SETTINGS = [[
   local function told(name)
@@ -47,6 +48,12 @@ local LIFE = [[
   end
   return { life = life }
 ]]
+
+-- A sanitizer must come first.
+local function clock_jump()
+  local sanitizer = uv.os_getenv "POMELUA_PRELOAD"
+  return (sanitizer and sanitizer .. ":" or "") .. net.built("preload/clock_jump.so")
+end
 
 describe("an app in several processes", function()
   local one, game
@@ -204,7 +211,7 @@ describe("an app in several processes", function()
     local client = probe.of(game:start("connector-1")):client()
     tree.write(game.dir, "ahead", "3600")
     local chat = game:launch_with({ "--only", "chat-1" }, {
-      LD_PRELOAD = net.built("preload/clock_jump.so"), FAULT_JUMP = game.dir .. "/ahead",
+      LD_PRELOAD = clock_jump(), FAULT_JUMP = game.dir .. "/ahead",
     }):ready()
     until_is(client, UP, "chat", "ids", "chat-1")
     chat:kill()
@@ -223,7 +230,7 @@ describe("an app in several processes", function()
     tree.write(game.dir, "ahead", "7200")
     chat:stop()
     chat = game:launch_with({ "--only", "chat-1" }, {
-      LD_PRELOAD = net.built("preload/clock_jump.so"), FAULT_JUMP = game.dir .. "/ahead",
+      LD_PRELOAD = clock_jump(), FAULT_JUMP = game.dir .. "/ahead",
     }):ready()
     until_is(client, UP, "chat", "ids", "chat-1")
     one:stop()
