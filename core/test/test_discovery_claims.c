@@ -81,7 +81,7 @@ TEST(discovery_a_lower_life_is_ended_by_one_that_lives) {
   pass(100);
   CHECK_STR(told(0), ""); /* who lives is not known */
   CHECK_STR(told(2), "up gate-1 100");
-  mail_drop(&w.p[1]); /* it does not hear of the new one, for now */
+  mail_drop(&w.p[1]); /* what came while it stood still is lost to it */
   wake(1);
   pass(2 * HEARTBEAT + 10);
   CHECK_STR(told(2), "chat-1 superseded by 3600000, up chat-1 3600000");

@@ -119,18 +119,24 @@ TEST(nats_link_connects_again_and_is_subscribed_as_before) {
   broker_kill(&b);
 }
 
+/* A broker with this configuration. */
+static void broker_of(broker *b, const char *text) {
+  char config[] = "/tmp/pml-test-nats-XXXXXX";
+  int fd = mkstemp(config);
+  CHECK(fd >= 0);
+  CHECK_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+  close(fd);
+  broker_start_with(b, 0, config);
+  unlink(config);
+}
+
 TEST(nats_link_wrong_user_is_refused_with_a_sentence) {
   broker_need();
   broker b;
   heard h;
-  char err[256] = "", config[] = "/tmp/pml-test-nats-XXXXXX";
+  char err[256] = "";
   static const char text[] = "authorization { user: me, password: secret }\n";
-  int fd = mkstemp(config);
-  CHECK(fd >= 0);
-  CHECK_EQ(write(fd, text, sizeof text - 1), sizeof text - 1);
-  close(fd);
-  broker_start_with(&b, 0, config);
-  unlink(config);
+  broker_of(&b, text);
   pml__link *l = link_new(&h, b.url, "me", "wrong");
   CHECK_EQ(pml__link_connect(l, err, sizeof err), PML_EIO);
   CHECK(strstr(err, "does not accept the user"));
@@ -146,15 +152,10 @@ TEST(nats_link_tells_what_the_broker_does_not_allow) {
   broker_need();
   broker b;
   heard h;
-  char said[256] = "", config[] = "/tmp/pml-test-nats-XXXXXX";
+  char said[256] = "";
   static const char text[] = "authorization { users: [ { user: me, password: secret,\n"
                              "  permissions: { publish: \"a.>\", subscribe: \"a.>\" } } ] }\n";
-  int fd = mkstemp(config);
-  CHECK(fd >= 0);
-  CHECK_EQ(write(fd, text, sizeof text - 1), sizeof text - 1);
-  close(fd);
-  broker_start_with(&b, 0, config);
-  unlink(config);
+  broker_of(&b, text);
   pml__link *l = link_new(&h, b.url, "me", "secret");
   link_open(l);
   CHECK_EQ(pml__link_subscribe(l, "a.>"), 0);

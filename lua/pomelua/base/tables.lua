@@ -59,23 +59,22 @@ function tables.copy(list)
   return copy
 end
 
+---What an error's message says of a value that may be a secret, or a URL with one: "got a string".
+---It may have come to stand at the wrong place, so nothing of it is shown.
+---@param value any
+---@return string
+function tables.kind(value)
+  if value == nil or value == core.null then return value == nil and "nil" or "null" end
+  return "a " .. type(value)
+end
+
 ---A setting's value as an error's message names it: "got a table", "got 7", 'got "seven"'.
 ---@param value any
 ---@return string
 function tables.shown(value)
   if type(value) == "string" then return (("%q"):format(value):gsub("\\\n", "\\n")) end
   if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
-  if value == nil or value == core.null then return value == nil and "nil" or "null" end
-  return "a " .. type(value)
-end
-
----The same of a value that may be a secret, or a URL with one: "got a string". It may have come
----to stand at the wrong place, so nothing of it is shown.
----@param value any
----@return string
-function tables.kind(value)
-  if value == nil or value == core.null then return value == nil and "nil" or "null" end
-  return "a " .. type(value)
+  return tables.kind(value)
 end
 
 local NAME = 64 -- bytes of a key that is shown
