@@ -235,7 +235,7 @@ function crons.add(server, list)
     found[i] = cron_file.entry(entry, given, function(key, text, warning)
       text = ("app:addCrons: [%d]%s: %s"):format(i, key and "." .. key or "", text)
       if not warning then errors.raise(text) end
-      server:warn(where.told(text))
+      server:warn(where.told(text), "crons of servers that are not known")
     end)
   end
   for _, cron in ipairs(found) do
@@ -316,7 +316,7 @@ function crons.call(server, time, fn, opts)
   if opts.serverId ~= nil and not server.known_ids[opts.serverId] then
     local text = ("app:cron: %s is no server of this type"):format(tostring(opts.serverId))
     if not own.running or type(opts.serverId) ~= "string" then errors.raise(text) end
-    server:warn(where.told(text))
+    server:warn(where.told(text), "crons of servers that are not known")
   end
   if opts.id ~= nil and not id_text(opts.id) then
     errors.raise("app:cron: opts.id must be a number or a text, got a " .. type(opts.id))
